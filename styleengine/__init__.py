@@ -1,0 +1,34 @@
+"""Neural style transfer by optimisation, as a library, a command and an engine for GIMP.
+
+Importing this package is cheap: torch is loaded only when `Engine` is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from styleengine.protocol import EngineError, Progress, Settings
+
+if TYPE_CHECKING:
+    from styleengine.engine import Engine, Job, Preview, Result, Style
+
+__version__ = "0.1.0"
+__all__ = [
+    "Engine",
+    "EngineError",
+    "Job",
+    "Preview",
+    "Progress",
+    "Result",
+    "Settings",
+    "Style",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Engine", "Job", "Preview", "Result", "Style"}:
+        from styleengine import engine
+
+        return getattr(engine, name)
+    raise AttributeError(f"module 'styleengine' has no attribute {name!r}")

@@ -1,0 +1,373 @@
+"""The language between the GIMP plug-in and the engine: settings, messages and their frames.
+
+This file is the single source for both processes. It uses the standard library only and stays valid
+for Python 3.9, because the installer copies it beside the plug-in, into GIMP's own Python.
+
+A *frame* is one JSON object on one line. If it has ``"payload": N``, exactly N raw bytes follow.
+Pixels travel as strips of whole rows: RGBA, sRGB-encoded, straight alpha, channels interleaved,
+little-endian ``u8`` (0–255), ``u16`` (0–65535) or ``f32`` (0–1).
+
+========  =========================================================================================
+to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview}`` ·
+engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
+          ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
+from      ``ready {protocol, version, devices, capabilities}`` ·
+engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s}`` ·
+          ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
+          settings, features, device}``, then its ``pixels {id, of: "result", y, rows}`` ·
+          ``cancelled {id}`` · ``failed {id, code, message, hint}``
+========  =========================================================================================
+
+``run`` is followed by one ``style`` frame (or ``pixels`` with ``of: "style"``, for a style that
+declares ``width``) per style, and by the strips of the content. Unknown message types and unknown
+fields are ignored, so that either side may be a little newer than the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
+
+PROTOCOL = 1
+
+CHANNELS = 4
+SAMPLE_BYTES = {"u8": 1, "u16": 2, "f32": 4}
+STRIP_BYTES = 4 << 20
+MAX_HEADER = 1 << 20
+MAX_PAYLOAD = 1 << 30
+
+
+class EngineError(Exception):
+    """The one exception whose text is meant for the user.
+
+    ``code`` is a stable, machine-readable name ("out-of-memory"), ``message`` one sentence that says
+    what happened, ``hint`` the next step the user can take (may be empty).
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def option(
+    default: Any,
+    label: str,
+    help: str,
+    *,
+    low: Optional[float] = None,
+    high: Optional[float] = None,
+    choices: Optional[Dict[str, str]] = None,
+    unit: str = "",
+    advanced: bool = False,
+) -> Any:
+    """A field of `Settings`: its default and everything a user interface needs to show it.
+
+    ``choices`` maps the accepted values to their labels; ``low`` and ``high`` are inclusive bounds.
+    """
+    metadata = {
+        "label": label,
+        "help": help,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "unit": unit,
+        "advanced": advanced,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a user can choose about a run, apart from the pictures themselves.
+
+    The command line, the arguments of the GIMP procedure, its dialog and the README's table of
+    options are made from these fields.
+    """
+
+    preset: str = option(
+        "fast",
+        "Quality",
+        "How much time the picture gets: Fast for a good picture soon, Best for the finest one, "
+        "Classic for the textbook method (Gatys et al., the Keras notebook).",
+        choices={"fast": "Fast", "best": "Best", "classic": "Classic"},
+    )
+    strength: float = option(
+        50.0,
+        "Strength",
+        "How far the photo gives way to the style: 0 stays close to the photo, 100 lets the style "
+        "take over.",
+        low=0.0,
+        high=100.0,
+    )
+    style_scale: float = option(
+        100.0,
+        "Brush size",
+        "Size of the style's strokes and shapes on the photo: 100 shows the whole style picture at "
+        "the photo's size, 50 halves its strokes.",
+        low=10.0,
+        high=400.0,
+        unit="%",
+    )
+    smoothness: float = option(
+        20.0,
+        "Smoothness",
+        "Suppresses fine grain (total variation): 0 keeps all of it, 100 gives flat, calm areas.",
+        low=0.0,
+        high=100.0,
+    )
+    keep_colors: str = option(
+        "off",
+        "Keep colours",
+        "Takes the colours from the style, or keeps the photo's colours and paints only its light "
+        "and dark.",
+        choices={"off": "No, use the style's colours", "luminance": "Yes, paint light and dark only"},
+    )
+    size: int = option(
+        0,
+        "Working size",
+        "Long side, in pixels, at which the picture is painted; the result always has the photo's "
+        "full size. 0 chooses it by quality.",
+        low=0,
+        high=16384,
+        unit="px",
+        advanced=True,
+    )
+    iterations: int = option(
+        0,
+        "Iterations",
+        "Number of optimisation steps in all, spread over the scales. 0 chooses it by quality.",
+        low=0,
+        high=100000,
+        advanced=True,
+    )
+    init: str = option(
+        "auto",
+        "Start from",
+        "The picture the optimisation starts from.",
+        choices={
+            "auto": "Automatic",
+            "recolor": "Photo in the style's colours",
+            "content": "Photo",
+            "noise": "Noise",
+        },
+        advanced=True,
+    )
+    seed: int = option(
+        0,
+        "Seed",
+        "Another number gives another picture where chance takes part (start from noise, random "
+        "features); the same number repeats it.",
+        low=0,
+        high=2**31 - 1,
+        advanced=True,
+    )
+    optimizer: str = option(
+        "auto",
+        "Optimiser",
+        "The minimisation method.",
+        choices={"auto": "Automatic", "lbfgs": "L-BFGS", "adam": "Adam"},
+        advanced=True,
+    )
+    pooling: str = option(
+        "max",
+        "Pooling",
+        "How the network reduces its maps: Max as trained, Average for softer texture.",
+        choices={"max": "Max", "average": "Average"},
+        advanced=True,
+    )
+    style_loss: str = option(
+        "auto",
+        "Style loss",
+        "Name of the style loss; plug-ins of the engine may add more. Automatic takes the preset's.",
+        advanced=True,
+    )
+    features: str = option(
+        "auto",
+        "Features",
+        "The network that looks at the pictures: auto takes the pretrained VGG19 if it is installed, "
+        "vgg19 insists on it, random uses the built-in VGG19 with random weights.",
+        advanced=True,
+    )
+    postprocess: str = option(
+        "",
+        "Post-processing",
+        "Names of post-processors, separated by commas, applied in this order to the finished "
+        "picture.",
+        advanced=True,
+    )
+    device: str = option(
+        "auto",
+        "Device",
+        "Where to compute: auto, cpu, cuda, cuda:1, mps or xpu.",
+        advanced=True,
+    )
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+
+    @classmethod
+    def from_dict(cls, values: Dict[str, Any]) -> Settings:
+        """Settings from a mapping; unknown names are ignored, bad values raise `EngineError`."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in values.items() if k in known})
+
+    def to_dict(self) -> Dict[str, Any]:
+        """All values as a JSON-ready mapping."""
+        return dataclasses.asdict(self)
+
+
+def _checked(f: Any, value: Any) -> Any:
+    """``value`` in the type of the field ``f``; raises `EngineError` ("bad-setting") otherwise."""
+    kind, meta = type(f.default), f.metadata
+    name = f.name.replace("_", "-")
+
+    def bad(expected: str) -> EngineError:
+        return EngineError("bad-setting", f"{name} must be {expected}, not {value!r}.")
+
+    if kind is str:
+        if not isinstance(value, str):
+            raise bad("a text")
+        if meta["choices"] and value not in meta["choices"]:
+            raise bad("one of " + ", ".join(meta["choices"]))
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise bad("a number")
+    if kind is int and value != int(value):
+        raise bad("a whole number")
+    if not meta["low"] <= value <= meta["high"]:
+        raise bad(f"between {meta['low']:g} and {meta['high']:g}")
+    return kind(value)
+
+
+# --- messages ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step done. ``stage`` is "prepare", "paint" or "finish"; scales and steps count from 1.
+
+    ``step``/``steps`` count over the whole run, ``eta_s`` is the estimated time left in seconds
+    (None while unknown), ``loss`` the loss of this step (None outside the optimisation), ``width``
+    and ``height`` the pixels of the scale being worked on.
+    """
+
+    stage: str
+    scale: int = 0
+    scales: int = 0
+    step: int = 0
+    steps: int = 0
+    width: int = 0
+    height: int = 0
+    loss: Optional[float] = None
+    eta_s: Optional[float] = None
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, 0–1."""
+        return self.step / self.steps if self.steps else 0.0
+
+
+def message(event: Any, **extra: Any) -> Dict[str, Any]:
+    """The JSON form of a message dataclass: its fields plus ``type``, its name in lower case."""
+    return {"type": type(event).__name__.lower(), **dataclasses.asdict(event), **extra}
+
+
+def progress_from(header: Dict[str, Any]) -> Progress:
+    """The `Progress` in a ``progress`` header, whatever else that header holds."""
+    return Progress(**{f.name: header[f.name] for f in fields(Progress) if f.name in header})
+
+
+@dataclass(frozen=True)
+class PictureSpec:
+    """Shape and sample type of a picture that travels as ``pixels`` strips."""
+
+    width: int
+    height: int
+    dtype: str = "u8"
+
+    def __post_init__(self) -> None:
+        whole = all(isinstance(n, int) and n > 0 for n in (self.width, self.height))
+        if not whole or self.dtype not in SAMPLE_BYTES:
+            raise EngineError("protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}.")
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of RGBA pixels."""
+        return self.width * CHANNELS * SAMPLE_BYTES[self.dtype]
+
+    def strips(self) -> Iterator[Tuple[int, int]]:
+        """``(y, rows)`` of consecutive strips of about 4 MB that cover the picture."""
+        rows = max(1, STRIP_BYTES // self.row_bytes)
+        for y in range(0, self.height, rows):
+            yield y, min(rows, self.height - y)
+
+
+def picture_spec(header: Any) -> PictureSpec:
+    """The `PictureSpec` in a JSON object; raises `EngineError` ("protocol") if there is none."""
+    if not isinstance(header, dict):
+        raise EngineError("protocol", "A picture without width and height was announced.")
+    return PictureSpec(header.get("width", 0), header.get("height", 0), header.get("dtype", "u8"))
+
+
+# --- frames -----------------------------------------------------------------------------------
+
+
+def write_frame(stream: BinaryIO, header: Dict[str, Any], payload: Any = None) -> None:
+    """Writes one frame and flushes. ``payload`` is bytes-like; NaN and infinity raise ValueError."""
+    if payload is not None:
+        header = {**header, "payload": len(memoryview(payload).cast("B"))}
+    line = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    stream.write(line.encode("ascii") + b"\n")
+    if payload is not None:
+        stream.write(payload)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> Optional[Tuple[Dict[str, Any], bytes]]:
+    """The next frame as ``(header, payload)``, or None at a clean end of the stream.
+
+    Raises `EngineError` ("protocol") for anything that is not a frame, and for an end inside one.
+    """
+    line = stream.readline(MAX_HEADER)
+    if not line:
+        return None
+    if not line.endswith(b"\n"):
+        raise EngineError("protocol", "The stream ended, or went on too long, inside a message.")
+    try:
+        header = json.loads(line)
+    except ValueError:
+        raise EngineError("protocol", f"Not a message: {line[:80]!r}.") from None
+    if not isinstance(header, dict) or not isinstance(header.get("type"), str):
+        raise EngineError("protocol", f"A message without a type: {line[:80]!r}.")
+    size = header.get("payload", 0)
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_PAYLOAD:
+        raise EngineError("protocol", f"A message announced {size!r} bytes of data.")
+    payload = stream.read(size) if size else b""
+    if len(payload) != size:
+        raise EngineError("protocol", "The stream ended inside the data of a message.")
+    return header, payload
+
+
+def check_protocol(theirs: Any, *, engine_is_asking: bool) -> None:
+    """Raises `EngineError` ("protocol-version") that says which side to upgrade."""
+    if theirs == PROTOCOL:
+        return
+    newer_is_engine = (not isinstance(theirs, int) or theirs < PROTOCOL) == engine_is_asking
+    old, new = ("GIMP plug-in", "engine") if newer_is_engine else ("engine", "GIMP plug-in")
+    raise EngineError(
+        "protocol-version",
+        f"The {old} is older than the {new} (protocol {theirs} and {PROTOCOL}).",
+        "Run the installer again; it updates both.",
+    )
