@@ -93,8 +93,7 @@ class VGG19(nn.Module):
                         channels,
                         width,
                         3,
-                        padding=1,
-                        padding_mode="zeros" if modules else "replicate",
+                        padding=1 if modules else 0,  # conv1_1's is `replicate`
                     )
                 )
                 conv, relu = f"conv{block}_{i}", f"relu{block}_{i}"
@@ -111,13 +110,23 @@ class VGG19(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Features at the layers asked for, in the trunk's own dtype."""
         found: dict[str, Tensor] = {}
-        x = image
+        x = replicate(image)
         for i, module in enumerate(self.features):
             x = module(x)
             name = self._at.get(i)
             if name in self.taps:
                 found[name] = x
         return found
+
+
+def replicate(image: Tensor) -> Tensor:
+    """``image`` with its outermost pixels repeated once on every side.
+
+    Put together from slices, because the gradient of PyTorch's own replication padding is not
+    deterministic on CUDA.
+    """
+    wide = torch.cat([image[..., :1], image, image[..., -1:]], -1)
+    return torch.cat([wide[..., :1, :], wide, wide[..., -1:, :]], -2)
 
 
 def vgg19(layers: Sequence[str], weights: Weights, pooling: str = "max") -> VGG19:

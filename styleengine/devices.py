@@ -1,0 +1,173 @@
+"""Choosing where to compute, and in which precision and memory layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from styleengine import paths
+from styleengine.protocol import EngineError
+
+GRADIENT_TOLERANCE = 0.05
+"""Largest relative error of a candidate's picture gradient against plain float32."""
+
+WORTHWHILE = 0.8
+"""A candidate must take at most this share of the best time so far, so that near ties, which
+noise could decide either way, always go to the more exact one."""
+
+PROBE_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Number format and memory layout of the trunk; everything else stays float32."""
+
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people: "bfloat16 channels-last"."""
+        layout = " channels-last" if self.channels_last else ""
+        return str(self.dtype).removeprefix("torch.") + layout
+
+
+PLAIN = Precision()
+CANDIDATES = {
+    "cpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
+    "cuda": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
+    "xpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
+    "mps": (),  # channels-last pooling has wrong gradients there (pytorch#175190)
+}
+
+
+def available() -> list[str]:
+    """Names of the devices at hand, best first; "cpu" is always among them."""
+    names = []
+    if torch.cuda.is_available():
+        names += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        names.append("xpu")
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return [*names, "cpu"]
+
+
+def describe(name: str) -> str:
+    """What a person calls the device: "NVIDIA GeForce RTX 4070", "CPU, 8 threads"."""
+    if name.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(name))
+    if name == "mps":
+        return "Apple GPU"
+    if name == "xpu":
+        return torch.xpu.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def pick(name: str) -> torch.device:
+    """The device called ``name``; "auto" takes the best at hand. Raises `EngineError`."""
+    names = available()
+    if name == "auto":
+        return torch.device(names[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted in names:
+        return torch.device(wanted)
+    raise EngineError(
+        "no-device",
+        f"The device {name!r} is not available on this computer.",
+        f"Use one of: auto, {', '.join(names)}.",
+    )
+
+
+class Trunk:
+    """An extractor's network in a given precision; itself an `Extractor`."""
+
+    def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
+        self._precision = precision
+        self._format = (
+            torch.channels_last if precision.channels_last else torch.contiguous_format
+        )
+        self._net = net.to(device=device, dtype=precision.dtype, memory_format=self._format)
+        self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """Features of ``image``, in the trunk's dtype."""
+        x = image.to(self._precision.dtype).contiguous(memory_format=self._format)
+        found: dict[str, Tensor] = self._net(x)
+        return found
+
+
+def choose_precision(make: Callable[[], nn.Module], device: torch.device) -> Precision:
+    """The fastest precision whose gradient is right, found by a probe and remembered on disk.
+
+    ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
+    hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell.
+    """
+    record = paths.probe_dir() / f"{_fingerprint(device)}.json"
+    candidates = [c for c in (PLAIN, *CANDIDATES.get(device.type, ()))]
+    try:
+        remembered = json.loads(record.read_text())["precision"]
+        return next(c for c in candidates if c.name == remembered)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        pass
+    chosen, report = _probe(make, device, candidates)
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        temporary = record.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"precision": chosen.name, "probe": report}, indent=1))
+        temporary.replace(record)
+    except OSError:
+        pass  # a read-only home costs a probe per start, nothing else
+    return chosen
+
+
+def _fingerprint(device: torch.device) -> str:
+    about = (
+        torch.__version__,
+        describe(str(device)),
+        platform.processor() or platform.machine(),
+        platform.node(),
+    )
+    return f"{device.type}-{hashlib.sha256('|'.join(about).encode()).hexdigest()[:16]}"
+
+
+def _probe(
+    make: Callable[[], nn.Module], device: torch.device, candidates: list[Precision]
+) -> tuple[Precision, dict[str, dict[str, float]]]:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, PROBE_SIZE, PROBE_SIZE, generator=generator).to(device)
+    reference: Tensor | None = None
+    chosen, best = PLAIN, float("inf")
+    report = {}
+    for candidate in candidates:
+        trunk = Trunk(make(), device, candidate)
+        gradient, seconds = _timed_gradient(trunk, image)
+        if reference is None:
+            reference = gradient
+        error = float((gradient - reference).norm() / reference.norm().clamp_min(1e-30))
+        report[candidate.name] = {"seconds": seconds, "gradient_error": error}
+        if error <= GRADIENT_TOLERANCE and seconds < WORTHWHILE * best:
+            chosen, best = candidate, seconds
+    return chosen, report
+
+
+def _timed_gradient(trunk: Trunk, image: Tensor) -> tuple[Tensor, float]:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        x = image.detach().requires_grad_()
+        loss = image.new_zeros(())
+        for name, f in trunk(x).items():
+            loss = loss + (f.float() / trunk.units[name]).square().mean()
+        (gradient,) = torch.autograd.grad(loss, x)
+        result = gradient.float().cpu()  # waits for the device
+        seconds.append(time.perf_counter() - start)
+    return result, min(seconds[1:])

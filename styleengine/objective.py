@@ -1,0 +1,141 @@
+"""The loss of one picture at one scale, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from styleengine.features import Extractor
+from styleengine.losses import (
+    StyleLoss,
+    classic_content_loss,
+    classic_style_loss,
+    classic_tv_loss,
+    content_loss,
+    layer_weight,
+    relative,
+    tv_loss,
+)
+from styleengine.presets import Classic, Recipe
+
+
+class Objective(Protocol):
+    """A function of a picture (1, 3, h, w): the loss and its gradient."""
+
+    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
+        """``(loss, gradient)``, the gradient of ``image``'s shape and float32."""
+        ...
+
+
+class PaintObjective:
+    """Style, content and total variation in position-mean form, for the presets' recipes.
+
+    Several styles are blended as the weighted sum of their style losses: for Gram matrices that is
+    the same minimum as matching the weighted mean of the matrices.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        recipe: Recipe,
+        style_loss: StyleLoss,
+        content: Tensor,
+        styles: Sequence[tuple[Tensor, float]],
+        alpha: Tensor | None = None,
+        content_factor: float = 1.0,
+        tv_factor: float = 1.0,
+    ) -> None:
+        """``content`` (1, 3, h, w); ``styles`` pairs of (1, 3, ·, ·) and weight, summing to one;
+
+        ``alpha`` (h, w), 0–1, weighs the pixels of the content: transparent ones do not count.
+        """
+        self._extractor, self._recipe, self._style_loss = extractor, recipe, style_loss
+        self._content_weight = recipe.content_weight * content_factor
+        self._tv_weight = recipe.tv_weight * tv_factor
+        self._alpha = alpha
+        with torch.no_grad():
+            found = self._features(content)
+            self._content = found[recipe.content_layer]
+            self._weights = {
+                n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
+            }
+            self._targets = [(self._statistics(style), w) for style, w in styles]
+
+    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
+        """The loss and its gradient at ``image``."""
+        x = image.detach().requires_grad_()
+        loss = self.loss(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        return float(loss), gradient.float().contiguous()
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The differentiable loss of ``x``."""
+        recipe = self._recipe
+        found = self._features(x)
+        content = found[recipe.content_layer]
+        loss = self._content_weight * content_loss(
+            content, self._content, self._weights[recipe.content_layer]
+        )
+        for name, layer_factor in recipe.style_layers.items():
+            ours = self._style_loss.statistics(found[name], self._weights[name])
+            for targets, weight in self._targets:
+                loss = loss + layer_factor * weight * self._style_loss.distance(ours, targets[name])
+        if self._tv_weight:
+            loss = loss + self._tv_weight * tv_loss(x)
+        return loss
+
+    def _statistics(self, style: Tensor) -> dict[str, Any]:
+        found = self._features(style)
+        return {n: self._style_loss.statistics(found[n]) for n in self._recipe.style_layers}
+
+    def _features(self, image: Tensor) -> dict[str, Tensor]:
+        found = self._extractor(image)
+        return {n: relative(f, self._extractor.units[n]) for n, f in found.items()}
+
+
+class ClassicObjective:
+    """The notebook's loss, term for term (*Deep Learning with Python* §8.3); see `losses`."""
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        classic: Classic,
+        content: Tensor,
+        style: Tensor,
+        content_factor: float = 1.0,
+        tv_factor: float = 1.0,
+    ) -> None:
+        """``content`` and ``style`` (1, 3, h, w) of the same size, as in the notebook."""
+        self._extractor, self._classic = extractor, classic
+        self._content_factor, self._tv_factor = content_factor, tv_factor
+        with torch.no_grad():
+            found = self._features(content)
+            self._content = found[classic.content_layer]
+            found = self._features(style)
+            self._style = {n: found[n] for n in classic.style_layers}
+
+    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
+        """The loss and its gradient at ``image``."""
+        x = image.detach().requires_grad_()
+        loss = self.loss(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        return float(loss), gradient.float().contiguous()
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The differentiable loss of ``x``."""
+        c = self._classic
+        found = self._features(x)
+        loss = (c.content_weight * self._content_factor) * classic_content_loss(
+            found[c.content_layer], self._content
+        )
+        size = x.shape[-2] * x.shape[-1]
+        for name, target in self._style.items():
+            term = classic_style_loss(found[name], target, size)
+            loss = loss + c.style_weight / len(self._style) * term
+        return loss + c.tv_weight * self._tv_factor * classic_tv_loss(x * 255)
+
+    def _features(self, image: Tensor) -> dict[str, Tensor]:
+        return {n: f[0].float() for n, f in self._extractor(image).items()}

@@ -1,0 +1,119 @@
+"""The recipes behind the presets: which layers weigh how much, and which scales get which steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from styleengine.protocol import EngineError, Settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A complete description of how a picture is painted.
+
+    Layer weights are in units of a typical activation of each layer (`features.calibrate`), so they
+    hold for any weights of the network. ``size`` is the working long side when the user does not
+    choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a scale of long
+    side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
+    """
+
+    size: int
+    style_loss: str
+    style_layers: Mapping[str, float]
+    content_layer: str
+    content_weight: float
+    tv_weight: float
+    init: str
+    optimizer: str
+    ratio: float = 2.0
+    smallest: int = 128
+    iterations: float = 80.0
+    decline: float = 0.8
+    least: int = 8
+    history: int = 10
+
+
+SHALLOW = {"relu1_1": 0.016, "relu2_1": 0.82, "relu3_1": 0.06, "relu4_1": 1.7}
+"""Gatys' 1/C² weights, which leave 97 % of the gradient to relu4_1, times 64 : 8 : 4 : 1, so that
+palette and brush texture converge together with the large shapes."""
+
+FAST = Recipe(
+    size=1024,
+    style_loss="gram",
+    style_layers=SHALLOW,
+    content_layer="relu4_2",
+    content_weight=0.04,
+    tv_weight=1.0,
+    init="recolor",
+    optimizer="lbfgs",
+)
+BEST = Recipe(
+    size=1536,
+    style_loss="gram-moments",
+    style_layers=SHALLOW,
+    content_layer="relu4_2",
+    content_weight=0.04,
+    tv_weight=1.0,
+    init="recolor",
+    optimizer="lbfgs",
+    ratio=math.sqrt(2.0),
+    iterations=160.0,
+    decline=0.7,
+    least=16,
+)
+@dataclass(frozen=True)
+class Classic:
+    """The notebook's parameters (*Deep Learning with Python* §8.3)."""
+
+    height: int = 400
+    content_layer: str = "relu5_2"
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    content_weight: float = 0.025
+    style_weight: float = 1.0
+    tv_weight: float = 1e-4
+    rounds: int = 20
+    evaluations: int = 20
+    """Each round is a fresh L-BFGS of this many evaluations, as the notebook calls SciPy's."""
+    history: int = 10
+
+
+CLASSIC = Classic()
+
+PRESETS: Mapping[str, Recipe] = {"fast": FAST, "best": BEST}
+
+
+def content_factor(strength: float) -> float:
+    """Factor on the content weight for a strength of 0–100: 30 at 0, 1 at 50, 1/30 at 100."""
+    return 30.0 ** ((50.0 - strength) / 50.0)
+
+
+def tv_factor(smoothness: float) -> float:
+    """Factor on the total variation weight for a smoothness of 0–100; 0 at 0, 1 at 20."""
+    return (smoothness / 20.0) ** 2
+
+
+def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
+    """Long sides of the pyramid, ascending, ending with ``long_side``."""
+    sizes = [float(long_side)]
+    while sizes[-1] / recipe.ratio >= recipe.smallest * 0.9:
+        sizes.append(sizes[-1] / recipe.ratio)
+    return tuple(round(s) for s in reversed(sizes))
+
+
+def scale_steps(recipe: Recipe, sizes: tuple[int, ...], total: int) -> tuple[int, ...]:
+    """Steps per scale: the recipe's, or ``total`` (if not 0) shared out in the same proportion."""
+    wanted = [max(recipe.least, recipe.iterations * (128 / s) ** recipe.decline) for s in sizes]
+    if not total:
+        return tuple(round(w) for w in wanted)
+    ends = [round(total * sum(wanted[: i + 1]) / sum(wanted)) for i in range(len(wanted))]
+    return tuple(b - a for a, b in zip([0, *ends], ends, strict=False))
+
+
+def recipe_for(settings: Settings) -> Recipe:
+    """The recipe of the settings' preset; ``classic`` has a class of its own (`classic`)."""
+    try:
+        return PRESETS[settings.preset]
+    except KeyError:
+        raise EngineError("bad-setting", f"No recipe is called {settings.preset!r}.") from None

@@ -1,0 +1,127 @@
+"""Resizing, filling under transparency, and carrying a small result to the picture's full size."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from styleengine.color import luma
+
+STRIP_ROWS = 256
+DETAIL_RADIUS = 4
+DETAIL_NOISE = 0.02
+"""Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
+
+
+def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """(H, W, C) or (H, W) array to a (1, C, H, W) float32 tensor."""
+    hwc = array if array.ndim == 3 else array[..., None]
+    return torch.from_numpy(np.ascontiguousarray(hwc, np.float32)).to(device).permute(2, 0, 1)[None]
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """(1, 3, H, W) to an (H, W, 3) float32 array in 0–1."""
+    return np.ascontiguousarray(image[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy(), np.float32)
+
+
+def fit(width: int, height: int, long_side: float) -> tuple[int, int]:
+    """(height, width) of the picture scaled to ``long_side``, at least one pixel each."""
+    scale = long_side / max(width, height)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, C, H, W) resampled to ``size`` (height, width): bicubic, antialiased when shrinking."""
+    if tuple(image.shape[-2:]) == size:
+        return image.contiguous()
+    shrink = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    return F.interpolate(
+        image, size=size, mode="bicubic", align_corners=False, antialias=shrink
+    ).contiguous()
+
+
+def fill_transparent(image: Tensor, alpha: Tensor) -> Tensor:
+    """``image`` (1, 3, H, W) with the colours under ``alpha`` (1, 1, H, W) < 1 made plausible.
+
+    Opaque colours are spread into the transparent area by a pull-push pyramid (Gortler et al.
+    1996), so that nothing hidden under the transparency, often black, shows up as an edge.
+    """
+    if float(alpha.min()) >= 1:
+        return image
+    return alpha * image + (1 - alpha) * _pull_push(image * alpha, alpha)
+
+
+def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
+    known = weighted / weight.clamp_min(1e-4)
+    if min(weight.shape[-2:]) <= 1:
+        total = weight.sum().clamp_min(1e-4)
+        return (weighted.sum((-2, -1), keepdim=True) / total).expand_as(known)
+    pad = (0, weight.shape[-1] % 2, 0, weight.shape[-2] % 2)
+    coarse = _pull_push(F.avg_pool2d(F.pad(weighted, pad), 2), F.avg_pool2d(F.pad(weight, pad), 2))
+    size = weight.shape[-2:]
+    below = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    below = below[..., : size[0], : size[1]]
+    trust = weight.clamp(0, 1)
+    return trust * known + (1 - trust) * below
+
+
+def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
+    """Rows ``y`` to ``y + rows`` of ``small`` (1, C, h, w) enlarged bicubically to ``size``.
+
+    The same values as `resize` of the whole, computed for one strip only.
+    """
+    height, width = size
+    rows_at = (torch.arange(y, y + rows, dtype=torch.float32) + 0.5) * (2 / height) - 1
+    columns_at = (torch.arange(width, dtype=torch.float32) + 0.5) * (2 / width) - 1
+    grid = torch.stack(torch.meshgrid(columns_at, rows_at, indexing="xy"), -1)[None]
+    return F.grid_sample(
+        small, grid.to(small.device), mode="bicubic", padding_mode="border", align_corners=False
+    )
+
+
+def carry_to_full_size(
+    result: Tensor, content: np.ndarray, filled: Tensor | None = None
+) -> np.ndarray:
+    """The small ``result`` at the full size of ``content``, with the content's fine detail.
+
+    ``result`` is (1, 3, h, w), ``content`` an (H, W, 3) array, ``filled`` the (1, 3, h, w) content
+    the result was painted from (computed when None); returns an (H, W, 3) array in 0–1.
+
+    A local linear model of the result in the content's luma (guided filter, He et al. 2010, eq. 5)
+    tells how strongly the result follows the photo at each place. What the photo has above the
+    small size, ``content - enlarge(small content)``, is added with that strength: edges the
+    painting kept become sharp, grain in areas it repainted stays out.
+    """
+    size = (content.shape[0], content.shape[1])
+    small_size = (result.shape[-2], result.shape[-1])
+    result = result.cpu()
+    if small_size == size:
+        return to_array(result)
+    small = filled.cpu() if filled is not None else resize(to_tensor(content), small_size)
+    guide = luma(small)
+    gain = local_gain(guide, result)
+    out = np.empty((*size, 3), np.float32)
+    for y in range(0, size[0], STRIP_ROWS):
+        rows = min(STRIP_ROWS, size[0] - y)
+        strip = luma(to_tensor(content[y : y + rows]))
+        detail = strip - enlarge(guide, size, y, rows)
+        painted = enlarge(result, size, y, rows)
+        painted += enlarge(gain, size, y, rows).clamp_(0, 1.5) * detail
+        out[y : y + rows] = to_array(painted)
+    return out
+
+
+def local_gain(guide: Tensor, image: Tensor) -> Tensor:
+    """Slope of ``image``'s (1, 3, h, w) channels over ``guide`` (1, 1, h, w) in local windows."""
+    mean_guide, mean_image = _box(guide), _box(image)
+    covariance = _box(guide * image) - mean_guide * mean_image
+    variance = _box(guide * guide) - mean_guide.square()
+    return _box(covariance / (variance.clamp_min(0) + DETAIL_NOISE**2))
+
+
+def _box(image: Tensor) -> Tensor:
+    r = DETAIL_RADIUS
+    padded = F.pad(image, (r, r, r, r), mode="replicate")
+    return F.avg_pool2d(padded, 2 * r + 1, stride=1)
