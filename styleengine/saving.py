@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from styleengine.atomic import replacing, require_place
 from styleengine.icc import srgb_profile
 from styleengine.picture import Picture, to_pixels
 from styleengine.protocol import EngineError
@@ -54,78 +51,7 @@ def require_writable(path: str | Path) -> None:
     """
     path = Path(path)
     _format(path)
-    try:
-        with _temporary(path):
-            pass
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of ``path`` when the block ends well, and vanishes otherwise.
-
-    An `OSError` inside or at the end becomes `EngineError` ("cannot-write").
-    """
-    try:
-        with _temporary(path) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            os.replace(file.name, os.path.realpath(path))
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Any]:
-    """An open file beside ``path`` (beside its target, for a link) that is removed in the end."""
-    real = Path(os.path.realpath(path))
-    if real.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a folder")
-    file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below, before it is renamed
-        dir=real.parent, prefix=".styleengine-", suffix=".part", delete=False
-    )
-    try:
-        _ordinary_mode(file.name, real)
-        yield file
-    finally:
-        with contextlib.suppress(OSError):
-            file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(file.name)
-
-
-def _ordinary_mode(made: str, replaced: Path) -> None:
-    """Gives a temporary file the mode that a file made by ``open`` would have."""
-    if os.name == "nt":
-        return
-    try:
-        mode = replaced.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    os.chmod(made, mode)
-
-
-def _cannot_write(path: Path, error: OSError) -> EngineError:
-    folder = path.parent if str(path.parent) else Path(".")
-    reasons = {
-        errno.ENOSPC: ("the disk is full", "Make room, or choose another disk."),
-        errno.EDQUOT: ("your disk quota is used up", "Make room, or choose another disk."),
-        errno.EFBIG: ("the file would be too large for this disk", "Choose another disk."),
-        errno.EROFS: ("the disk is read-only", "Choose another folder."),
-        errno.ENOENT: (f"the folder “{folder}” does not exist", "Make it first."),
-        errno.ENOTDIR: (f"“{folder}” is not a folder", "Choose another folder."),
-        errno.EISDIR: ("there is a folder of that name", "Choose another name."),
-        errno.EACCES: ("you may not write there", "Choose another folder."),
-        errno.EPERM: ("you may not write there", "Choose another folder."),
-        errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
-    }
-    why, hint = reasons.get(error.errno or 0, (error.strerror or str(error), "Try another place."))
-    return EngineError("cannot-write", f"“{path.name}” could not be written: {why}.", hint)
+    require_place(path)
 
 
 # --- formats ----------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from styleengine.protocol import EngineError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` when the block ends well, and vanishes otherwise.
+
+    An `OSError` inside or at the end becomes `EngineError` ("cannot-write").
+    """
+    try:
+        with _temporary(path) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(file.name, os.path.realpath(path))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def require_place(path: Path) -> None:
+    """Raises the "cannot-write" of `replacing` if no file can be made there; leaves nothing."""
+    try:
+        with _temporary(path):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Any]:
+    """An open file beside ``path`` (beside its target, for a link) that is removed in the end."""
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder")
+    file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed before it is renamed
+        dir=real.parent, prefix=".styleengine-", suffix=".part", delete=False
+    )
+    try:
+        _ordinary_mode(file.name, real)
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(file.name)
+
+
+def _ordinary_mode(made: str, replaced: Path) -> None:
+    """Gives a temporary file the mode that a file made by ``open`` would have."""
+    if os.name == "nt":
+        return
+    try:
+        mode = replaced.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    os.chmod(made, mode)
+
+
+def cannot_write(path: Path, error: OSError) -> EngineError:
+    """The `EngineError` ("cannot-write") for an `OSError` met while writing ``path``."""
+    reasons = {
+        errno.ENOSPC: ("the disk is full", "Make room, or choose another disk."),
+        errno.EFBIG: ("the file would be too large for this disk", "Choose another disk."),
+        errno.EROFS: ("the disk is read-only", "Choose another folder."),
+        errno.ENOENT: (f"the folder “{path.parent}” does not exist", "Make it first."),
+        errno.ENOTDIR: (f"“{path.parent}” is not a folder", "Choose another folder."),
+        errno.EISDIR: ("there is a folder of that name", "Choose another name."),
+        errno.EACCES: ("you may not write there", "Choose another folder."),
+        errno.EPERM: ("you may not write there", "Choose another folder."),
+        errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
+    }
+    if hasattr(errno, "EDQUOT"):
+        reasons[errno.EDQUOT] = ("your disk quota is used up", "Make room, or choose another disk.")
+    fallback = (error.strerror or str(error), "Try another folder.")
+    why, hint = reasons.get(error.errno or 0, fallback)
+    return EngineError("cannot-write", f"“{path.name}” could not be written: {why}.", hint)
