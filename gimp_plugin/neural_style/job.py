@@ -1,0 +1,124 @@
+"""One repainting, from the first pixel sent to the last one received. Knows nothing of GIMP or GTK.
+
+A user interface calls `Job.advance` as often as it likes and shows `Job.text` and `Job.fraction`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import Any, Callable, Protocol
+
+import engine_client
+from engine_client import EngineClient, Event, Preview, Request
+from protocol import PictureSpec, Progress
+
+
+class State(enum.Enum):
+    """Where a job is. The last two are final; a failure leaves `advance` as `EngineError`."""
+
+    STARTING = "starting"
+    PAINTING = "painting"
+    RECEIVING = "receiving"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class Canvas(Protocol):
+    """What takes the result."""
+
+    def begin(self, spec: PictureSpec) -> None:
+        """The result is coming, in this shape."""
+
+    def write(self, y: int, rows: int, data: bytes) -> None:
+        """Some rows of it, from top to bottom."""
+
+
+class Job:
+    """Drives one `Request` through one engine into one `Canvas`."""
+
+    def __init__(
+        self,
+        client: EngineClient,
+        request: Request,
+        canvas: Canvas,
+        on_preview: Callable[[Preview], None] | None = None,
+    ) -> None:
+        self.state = State.STARTING
+        self.progress: Progress | None = None
+        self.result: dict[str, Any] = {}
+        self._client = client
+        self._request = request
+        self._canvas = canvas
+        self._on_preview = on_preview
+        self._events: Iterator[Event] | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.state in (State.DONE, State.CANCELLED)
+
+    @property
+    def fraction(self) -> float | None:
+        """How much is done, 0-1; None while nobody knows."""
+        if self.state is State.STARTING:
+            return None
+        if self.state is State.PAINTING:
+            return min(self.progress.fraction, 1.0) if self.progress else None
+        return 1.0
+
+    @property
+    def text(self) -> str:
+        """What is going on, for people."""
+        if self.state is State.STARTING:
+            return "Neural style: starting the engine"
+        if self.state is not State.PAINTING or self.progress is None:
+            return "Neural style: fetching the picture"
+        return "Neural style: " + describe(self.progress)
+
+    def advance(self, timeout: float) -> None:
+        """Does what there is to do, or waits for up to ``timeout`` seconds for something.
+
+        Raises `EngineError` when the engine fails; the job is over then.
+        """
+        if self._events is None:
+            self._events = self._client.run(self._request, timeout)
+        event = next(self._events)
+        if isinstance(event, Progress):
+            self.state, self.progress = State.PAINTING, event
+        elif isinstance(event, Preview):
+            if self._on_preview:
+                self._on_preview(event)
+        elif isinstance(event, engine_client.ResultStart):
+            self.state, self.result = State.RECEIVING, event.info
+            self._canvas.begin(event.spec)
+        elif isinstance(event, engine_client.ResultStrip):
+            self._canvas.write(event.y, event.rows, event.data)
+        elif isinstance(event, engine_client.Done):
+            self.state = State.DONE
+        elif isinstance(event, engine_client.Cancelled):
+            self.state = State.CANCELLED
+
+    def stop(self, keep: bool) -> None:
+        """Asks for an early end: with the picture so far (``keep``), or with nothing."""
+        self._client.stop(keep)
+
+
+def describe(progress: Progress) -> str:
+    """A progress message in words: what is being done, at which size, and how long it will take."""
+    words = {"prepare": "preparing", "finish": "finishing"}.get(progress.stage, "painting")
+    if words == "painting" and progress.scales > 1:
+        words += f", size {progress.scale} of {progress.scales}"
+    if words.startswith("painting") and progress.width and progress.height:
+        words += f" ({progress.width} × {progress.height} px)"
+    if progress.eta_s is not None:
+        words += f", {_duration(progress.eta_s)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,193 @@
+"""A scripted engine that speaks the protocol, for tests: `fake_engine.py [--dump DIR] [MODE]`.
+
+The mode can also come from the style picture, whose bytes then are ``fake:MODE``. It inverts
+the colours of the content unless the mode asks for one of the failures below. With ``--dump`` it
+writes what it was sent to DIR: ``pid``, ``environment.json``, ``run.json``, ``content.raw``, ``style.raw``.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "styleengine"))
+import protocol
+
+MESSAGES: queue.Queue = queue.Queue()
+
+
+def say(kind, payload=None, **fields):
+    protocol.write_frame(sys.stdout.buffer, {"type": kind, **fields}, payload)
+
+
+def read_stdin():
+    while True:
+        frame = protocol.read_frame(sys.stdin.buffer)
+        if frame is None:
+            os._exit(0)
+        MESSAGES.put(frame)
+
+
+def inverted(data, dtype):
+    """The strip with every colour c as 1 - c, and alpha as it was."""
+    kind, top = {"u8": ("B", 255), "u16": ("H", 65535), "f32": ("f", 1.0)}[dtype]
+    samples = array.array(kind, data)
+    for channel in range(3):
+        samples[channel::4] = array.array(kind, [top - value for value in samples[channel::4]])
+    return samples.tobytes()
+
+
+class Dump:
+    def __init__(self, folder):
+        self.folder = Path(folder) if folder else None
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name, data):
+        if self.folder:
+            data = data if isinstance(data, bytes) else json.dumps(data).encode()
+            (self.folder / (name + ".part")).write_bytes(data)
+            os.replace(self.folder / (name + ".part"), self.folder / name)
+
+
+def receive_job():
+    """The header of the next run, its content as one bytes object, and its style."""
+    while True:
+        header, _ = MESSAGES.get()
+        if header["type"] == "run":
+            break
+    spec = protocol.picture_spec(header["content"])
+    content, style = bytearray(), bytearray()
+    wanted = spec.height * spec.row_bytes
+    described = header["styles"][0]
+    style_wanted = 1
+    if described.get("width"):
+        style_spec = protocol.picture_spec(described)
+        style_wanted = style_spec.height * style_spec.row_bytes
+    while len(content) < wanted or len(style) < style_wanted:
+        part, payload = MESSAGES.get()
+        if part["type"] == "style" or part.get("of") == "style":
+            style += payload
+        elif part["type"] == "pixels":
+            content += payload
+    return header, spec, bytes(content), bytes(style)
+
+
+def send_result(run, spec, content, height=None):
+    say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype, seconds=0.1,
+        settings={}, features="none", device="cpu")  # fmt: skip
+    row = spec.row_bytes
+    for y, rows in spec.strips() if height is None else [(0, height)]:
+        strip = inverted(content[y * row : (y + rows) * row], spec.dtype)
+        say("pixels", strip, id=run, of="result", y=y, rows=rows)
+
+
+def progress(run, step, steps=10):
+    say("progress", id=run, stage="paint", scale=1, scales=2, step=step, steps=steps, width=64,
+        height=48, loss=1.0 / step, eta_s=float(steps - step))  # fmt: skip
+
+
+def paint_until_told(run, spec, content):
+    """Paints for ever; `stop` ends it with or without the picture."""
+    step = 0
+    while True:
+        step += 1
+        progress(run, step % 9 + 1)
+        try:
+            header, _ = MESSAGES.get(timeout=0.05)
+        except queue.Empty:
+            continue
+        if header["type"] == "stop" and header["id"] == run:
+            if header["keep"]:
+                send_result(run, spec, content)
+            else:
+                say("cancelled", id=run)
+            return
+
+
+def misbehave_at_start(mode):
+    if mode == "die-at-start":
+        raise ModuleNotFoundError("No module named 'torch'")
+    if mode == "killed-at-start":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "garbage-at-start":
+        print("Hello, this is not a frame", flush=True)
+    if mode == "mute":
+        while True:
+            time.sleep(1)
+    if mode == "chatty-exit":
+        print("leaving", file=sys.stderr)
+        os._exit(3)
+
+
+def misbehave_in_run(mode, run, spec, content):
+    """Whether the mode has been a failure that takes the place of the result."""
+    if mode == "die":
+        raise RuntimeError("the brush broke")
+    if mode == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if mode == "memory":
+        raise MemoryError
+    if mode == "quit":
+        os._exit(0)
+    if mode == "garbage":
+        sys.stdout.buffer.write(b"\x00\xff" * 40 + b"\n")
+        sys.stdout.buffer.flush()
+    elif mode == "failed":
+        say("failed", id=run, code="bad-picture", message="The style is not a picture.",
+            hint="Choose another style.")  # fmt: skip
+    elif mode == "wrong-strip":
+        say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype)
+        say("pixels", b"1234", id=run, of="result", y=0, rows=1)
+    elif mode == "half-result":
+        send_result(run, spec, content, height=spec.height // 2)
+        raise RuntimeError("out of paint")
+    else:
+        return False
+    return True
+
+
+def main():
+    arguments = sys.argv[1:]
+    folder = None
+    if arguments[:1] == ["--dump"]:
+        folder, arguments = arguments[1], arguments[2:]
+    start_mode = arguments[0] if arguments else ""
+    dump = Dump(folder)
+    dump.write("environment.json", dict(os.environ))
+    dump.write("pid", str(os.getpid()).encode())
+    misbehave_at_start(start_mode)
+    threading.Thread(target=read_stdin, daemon=True).start()
+    while MESSAGES.get()[0]["type"] != "hello":
+        pass
+    number = {"too-new": protocol.PROTOCOL + 1, "too-old": 0}.get(start_mode, protocol.PROTOCOL)
+    say("ready", protocol=number, version="0", devices=["cpu"], capabilities={}, unknown="ignored")
+    while True:
+        header, spec, content, style = receive_job()
+        run = header["id"]
+        dump.write("content.raw", content)
+        dump.write("style.raw", style)
+        dump.write("run.json", header)
+        mode = style[5:].decode() if style.startswith(b"fake:") else start_mode
+        say("a-newer-event", id=run)
+        for step in range(1, 4):
+            progress(run, step)
+        if header.get("preview"):
+            say("preview", bytes([10, 20, 30, 255]) * 4, id=run, width=2, height=2)
+        if mode == "wait":
+            paint_until_told(run, spec, content)
+        elif not misbehave_in_run(mode, run, spec, content):
+            send_result(run, spec, content)
+
+
+if __name__ == "__main__":
+    main()
