@@ -6,9 +6,12 @@ input 0–1. Importing this module does not import torch.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,21 +19,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from styleengine import paths
-from styleengine.atomic import replacing
+from styleengine.atomic import cannot_write, locked, replacing
+from styleengine.download import Progress, download
 from styleengine.protocol import EngineError
 from styleengine.vgg_layout import LAYERS, Floats, Layer
 from styleengine.weight_files import Loaded, bad_weights, cannot_read, load_file
+from styleengine.weight_sources import OXFORD_LICENCE, TORCHVISION_LICENCE, Source, source_named
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "styleengine-vgg19-1"
 FILE_VARIABLE = "STYLEENGINE_WEIGHTS"
-OXFORD_LICENCE = (
-    "Oxford VGG19, K. Simonyan and A. Zisserman (arXiv 1409.1556), "
-    "Creative Commons Attribution licence"
-)
-TORCHVISION_LICENCE = "torchvision VGG19 (ImageNet), BSD-3-Clause code, no licence for the weights"
 
 
 @dataclass(frozen=True)
@@ -145,32 +145,84 @@ def import_file(
     `weight_files.load_file`, and `EngineError` ("cannot-write").
     """
     path = Path(path).expanduser()
-    store(load_file(path, convention, layers, title), path.name)
+    _store(load_file(path, convention, layers, title), path.name)
     return status()
 
 
-def store(loaded: Loaded, origin: str) -> None:
+def fetch(
+    source: str | Source = "keras",
+    progress: Progress | None = None,
+    *,
+    url: str | None = None,
+    layers: tuple[Layer, ...] = LAYERS,
+) -> WeightsStatus:
+    """Downloads pretrained weights, converts and stores them. Returns the new `status`.
+
+    ``source`` is "keras" (80 MB) or "torchvision" (548 MB); ``url`` or $STYLEENGINE_WEIGHTS_URL
+    names a mirror, see `weight_sources.source_named`. ``progress`` is called with (bytes so far,
+    bytes in all). What an interrupted download left is gone on with. The stored weights change only
+    when everything went well. Raises the errors of `download.download` and of
+    `weight_files.load_file`, and `EngineError` "download-running" while another process does it.
+    """
+    chosen = source if isinstance(source, Source) else source_named(source, url)
+    folder = _made(stored_path().parent)
+    with _alone(folder):
+        target = folder / chosen.file_name
+        converted = sum(4 * math.prod(shape) for x in layers for shape in x.shapes.values())
+        download(chosen.remote, target, progress, spare=converted)
+        try:
+            loaded = load_file(target, "auto", layers, chosen.title)
+            _store(loaded, chosen.file_name, chosen.licence)
+        finally:
+            target.unlink(missing_ok=True)
+    return status()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps a second download out of the folder."""
+    with contextlib.ExitStack() as stack:
+        lock = folder / ".lock"
+        try:
+            alone = stack.enter_context(locked(lock))
+        except OSError as error:
+            raise cannot_write(lock, error) from error
+        if not alone:
+            raise EngineError(
+                "download-running",
+                "Another download of weights is running.",
+                "Wait until it has ended.",
+            )
+        yield
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(
+            "cannot-write",
+            f"The folder “{folder}” could not be made: {error.strerror}.",
+            "Set STYLEENGINE_HOME to a folder of yours.",
+        ) from error
+    return folder
+
+
+def _store(loaded: Loaded, origin: str, licence: str = "") -> None:
     """Keeps converted weights in `stored_path`, replacing those that are there."""
     from safetensors.numpy import save
 
-    licence = {"caffe": OXFORD_LICENCE, "torchvision": TORCHVISION_LICENCE}
+    licences = {"caffe": OXFORD_LICENCE, "torchvision": TORCHVISION_LICENCE}
     metadata = {
         "format": FORMAT,
         "convention": "rgb01",
         "source": loaded.title,
         "origin": origin,
         "sha256": loaded.sha256,
-        "licence": licence.get(loaded.convention, ""),
+        "licence": licence or licences.get(loaded.convention, ""),
     }
     target = stored_path()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EngineError(
-            "cannot-write",
-            f"The folder “{target.parent}” could not be made: {error.strerror}.",
-            "Set STYLEENGINE_HOME to a folder of yours.",
-        ) from error
+    _made(target.parent)
     with replacing(target) as file:
         file.write(save(loaded.arrays, metadata))
 
