@@ -12,12 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-PHOTO = {"photo.jpg": "lake"}
-STYLE = {"style.jpg": "night"}
-MORE: dict[str, str] = {}
+from PIL import Image
+
+PHOTOS = {"photo.jpg": "lake"}
+STYLES = {"style.jpg": "night"}
+DEFAULT = ("photo.jpg", "style.jpg")
+JPEG = {"quality": 94, "subsampling": 0}
 
 
-def draw(module: str, long_side: int):
+def draw(module: str, long_side: int) -> Image.Image:
     """Return the picture that ``pictures.<module>`` paints, as a Pillow image."""
     return importlib.import_module(f"pictures.{module}").paint(long_side)
 
@@ -32,9 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     if not 64 <= chosen.long_side <= 4096:
         parser.error("--long-side must be between 64 and 4096 pixels")
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    for name, module in (PHOTO | STYLE | (MORE if chosen.all else {})).items():
+    for name, module in (PHOTOS | STYLES).items():
+        if name not in DEFAULT and not chosen.all:
+            continue
         start = time.monotonic()
-        draw(module, chosen.long_side).save(chosen.folder / name, quality=94, subsampling=0)
+        draw(module, chosen.long_side).save(chosen.folder / name, **JPEG)
         print(f"{chosen.folder / name}  ({time.monotonic() - start:.1f} s)")
     return 0
 

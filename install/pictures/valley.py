@@ -185,7 +185,8 @@ def cast(valley: Valley, width: int, height: int, mirrored: bool) -> View:
     row = horizon - focal * (ground - camera) / z
     wet = ground <= 0.02
     if mirrored:
-        wet = wet | ~np.logical_or.accumulate(wet, axis=0)
+        # Rays start where they leave the water; the low near bank would wrongly hide it all.
+        wet = wet | (z < 130) | ~np.logical_or.accumulate(wet, axis=0)
     row[wet] = height + 9
     top = np.minimum.accumulate(row, axis=0)
     rows = np.arange(height, dtype=np.float32) + 0.5
