@@ -92,10 +92,9 @@ class Trunk:
 
     def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
         self._precision = precision
-        self._format = (
-            torch.channels_last if precision.channels_last else torch.contiguous_format
-        )
-        self._net = net.to(device=device, dtype=precision.dtype, memory_format=self._format)
+        self._format = torch.channels_last if precision.channels_last else torch.contiguous_format
+        net = net.to(device=device, dtype=precision.dtype)
+        self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:

@@ -35,10 +35,13 @@ class Extractor(Protocol):
     one recipe serves networks of any scale.
     """
 
-    units: Mapping[str, float]
+    @property
+    def units(self) -> Mapping[str, float]:
+        """Typical activations by layer name."""
+        ...
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """Features of ``image`` (1, 3, H, W; sRGB-encoded, 0–1), each (1, C, h, w), by layer name."""
+        """Features (1, C, h, w) of ``image`` (1, 3, H, W; sRGB-encoded, 0–1), by layer name."""
         ...
 
 
@@ -80,6 +83,7 @@ class VGG19(nn.Module):
         super().__init__()
         self.taps = tuple(layer_name(n) for n in layers)
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
+        self.source = "VGG19"
         self._at: dict[int, str] = {}
         modules: list[nn.Module] = []
         left = set(self.taps)

@@ -32,9 +32,7 @@ class Moments:
     outer: Tensor
 
     def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            self.count + other.count, self.total + other.total, self.outer + other.outer
-        )
+        return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
 
     @property
     def gram(self) -> Tensor:
@@ -66,8 +64,8 @@ def moments(features: Tensor, weight: Tensor | None = None) -> Moments:
 class StyleLoss(Protocol):
     """A loss between the style statistics of two pictures at one layer.
 
-    ``additive`` tells whether ``statistics`` of disjoint regions add up with ``+`` to those of their
-    union; only then can a picture be processed in tiles.
+    ``additive`` tells whether ``statistics`` of disjoint regions add up with ``+`` to those of
+    their union; only then can a picture be processed in tiles.
     """
 
     additive: bool

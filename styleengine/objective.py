@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -30,6 +31,19 @@ class Objective(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class StyleTarget:
+    """A style at the size of a scale.
+
+    ``image`` is (1, 3, h, w); the ``share`` of all styles adds up to one; ``alpha`` (h, w), if any,
+    weighs the pixels.
+    """
+
+    image: Tensor
+    share: float = 1.0
+    alpha: Tensor | None = None
+
+
 class PaintObjective:
     """Style, content and total variation in position-mean form, for the presets' recipes.
 
@@ -43,15 +57,12 @@ class PaintObjective:
         recipe: Recipe,
         style_loss: StyleLoss,
         content: Tensor,
-        styles: Sequence[tuple[Tensor, float]],
+        styles: Sequence[StyleTarget],
         alpha: Tensor | None = None,
         content_factor: float = 1.0,
         tv_factor: float = 1.0,
     ) -> None:
-        """``content`` (1, 3, h, w); ``styles`` pairs of (1, 3, ·, ·) and weight, summing to one;
-
-        ``alpha`` (h, w), 0–1, weighs the pixels of the content: transparent ones do not count.
-        """
+        """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given."""
         self._extractor, self._recipe, self._style_loss = extractor, recipe, style_loss
         self._content_weight = recipe.content_weight * content_factor
         self._tv_weight = recipe.tv_weight * tv_factor
@@ -62,14 +73,14 @@ class PaintObjective:
             self._weights = {
                 n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
             }
-            self._targets = [(self._statistics(style), w) for style, w in styles]
+            self._targets = [(self._statistics(style), style.share) for style in styles]
 
     def __call__(self, image: Tensor) -> tuple[float, Tensor]:
         """The loss and its gradient at ``image``."""
         x = image.detach().requires_grad_()
         loss = self.loss(x)
         (gradient,) = torch.autograd.grad(loss, x)
-        return float(loss), gradient.float().contiguous()
+        return float(loss.detach()), gradient.float().contiguous()
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""
@@ -81,15 +92,20 @@ class PaintObjective:
         )
         for name, layer_factor in recipe.style_layers.items():
             ours = self._style_loss.statistics(found[name], self._weights[name])
-            for targets, weight in self._targets:
-                loss = loss + layer_factor * weight * self._style_loss.distance(ours, targets[name])
+            for targets, share in self._targets:
+                loss = loss + layer_factor * share * self._style_loss.distance(ours, targets[name])
         if self._tv_weight:
             loss = loss + self._tv_weight * tv_loss(x)
         return loss
 
-    def _statistics(self, style: Tensor) -> dict[str, Any]:
-        found = self._features(style)
-        return {n: self._style_loss.statistics(found[n]) for n in self._recipe.style_layers}
+    def _statistics(self, style: StyleTarget) -> dict[str, Any]:
+        found = self._features(style.image)
+        return {
+            n: self._style_loss.statistics(
+                found[n], None if style.alpha is None else layer_weight(style.alpha, found[n])
+            )
+            for n in self._recipe.style_layers
+        }
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
         found = self._extractor(image)
@@ -122,7 +138,7 @@ class ClassicObjective:
         x = image.detach().requires_grad_()
         loss = self.loss(x)
         (gradient,) = torch.autograd.grad(loss, x)
-        return float(loss), gradient.float().contiguous()
+        return float(loss.detach()), gradient.float().contiguous()
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""

@@ -40,8 +40,8 @@ class Minimizer(Protocol):
 class LBFGS:
     """L-BFGS (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4) with unit steps.
 
-    Unlike the book, there is no line search, because an extra evaluation costs as much as a step and
-    unit steps are nearly always accepted here. Instead a step that raises the loss out of all
+    Unlike the book, there is no line search, because an extra evaluation costs as much as a step
+    and unit steps are nearly always accepted here. Instead a step that raises the loss out of all
     proportion is taken back and shortened, and the history, which led there, is dropped.
     """
 
@@ -151,7 +151,8 @@ class Adam:
         """The bias-corrected exponential mean of the iterates (``x`` before the first step)."""
         if self._mean is None:
             return x
-        return self._mean / (1 - self._averaging**self._steps)
+        corrected: Tensor = self._mean / (1 - self._averaging**self._steps)
+        return corrected
 
 
 def dot(a: Tensor, b: Tensor) -> float:

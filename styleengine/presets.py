@@ -13,10 +13,10 @@ from styleengine.protocol import EngineError, Settings
 class Recipe:
     """A complete description of how a picture is painted.
 
-    Layer weights are in units of a typical activation of each layer (`features.calibrate`), so they
-    hold for any weights of the network. ``size`` is the working long side when the user does not
-    choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a scale of long
-    side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
+    Layer weights are in units of a typical activation of each layer (`features.calibrate`), so
+    they hold for any weights of the network. ``size`` is the working long side when the user
+    does not choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a scale of
+    long side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
     """
 
     size: int
@@ -63,6 +63,8 @@ BEST = Recipe(
     decline=0.7,
     least=16,
 )
+
+
 @dataclass(frozen=True)
 class Classic:
     """The notebook's parameters (*Deep Learning with Python* §8.3)."""
@@ -86,7 +88,7 @@ PRESETS: Mapping[str, Recipe] = {"fast": FAST, "best": BEST}
 
 def content_factor(strength: float) -> float:
     """Factor on the content weight for a strength of 0–100: 30 at 0, 1 at 50, 1/30 at 100."""
-    return 30.0 ** ((50.0 - strength) / 50.0)
+    return float(30.0 ** ((50.0 - strength) / 50.0))
 
 
 def tv_factor(smoothness: float) -> float:

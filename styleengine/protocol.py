@@ -28,8 +28,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
+from typing import Any, BinaryIO
 
 PROTOCOL = 1
 
@@ -43,8 +44,8 @@ MAX_PAYLOAD = 1 << 30
 class EngineError(Exception):
     """The one exception whose text is meant for the user.
 
-    ``code`` is a stable, machine-readable name ("out-of-memory"), ``message`` one sentence that says
-    what happened, ``hint`` the next step the user can take (may be empty).
+    ``code`` is a stable, machine-readable name ("out-of-memory"), ``message`` one sentence that
+    says what happened, ``hint`` the next step the user can take (may be empty).
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -65,9 +66,9 @@ def option(
     label: str,
     help: str,
     *,
-    low: Optional[float] = None,
-    high: Optional[float] = None,
-    choices: Optional[Dict[str, str]] = None,
+    low: float | None = None,
+    high: float | None = None,
+    choices: dict[str, str] | None = None,
     unit: str = "",
     advanced: bool = False,
 ) -> Any:
@@ -131,7 +132,10 @@ class Settings:
         "Keep colours",
         "Takes the colours from the style, or keeps the photo's colours and paints only its light "
         "and dark.",
-        choices={"off": "No, use the style's colours", "luminance": "Yes, paint light and dark only"},
+        choices={
+            "off": "No, use the style's colours",
+            "luminance": "Yes, paint light and dark only",
+        },
     )
     size: int = option(
         0,
@@ -189,14 +193,14 @@ class Settings:
     style_loss: str = option(
         "auto",
         "Style loss",
-        "Name of the style loss; plug-ins of the engine may add more. Automatic takes the preset's.",
+        "Name of the style loss; plug-ins of the engine may add more. auto takes the preset's.",
         advanced=True,
     )
     features: str = option(
         "auto",
         "Features",
-        "The network that looks at the pictures: auto takes the pretrained VGG19 if it is installed, "
-        "vgg19 insists on it, random uses the built-in VGG19 with random weights.",
+        "The network that looks at the pictures: auto takes the pretrained VGG19 if it is "
+        "installed, vgg19 insists on it, random uses the built-in VGG19 with random weights.",
         advanced=True,
     )
     postprocess: str = option(
@@ -218,12 +222,12 @@ class Settings:
             object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
 
     @classmethod
-    def from_dict(cls, values: Dict[str, Any]) -> Settings:
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
         """Settings from a mapping; unknown names are ignored, bad values raise `EngineError`."""
         known = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in values.items() if k in known})
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All values as a JSON-ready mapping."""
         return dataclasses.asdict(self)
 
@@ -270,8 +274,8 @@ class Progress:
     steps: int = 0
     width: int = 0
     height: int = 0
-    loss: Optional[float] = None
-    eta_s: Optional[float] = None
+    loss: float | None = None
+    eta_s: float | None = None
 
     @property
     def fraction(self) -> float:
@@ -279,12 +283,12 @@ class Progress:
         return self.step / self.steps if self.steps else 0.0
 
 
-def message(event: Any, **extra: Any) -> Dict[str, Any]:
+def message(event: Any, **extra: Any) -> dict[str, Any]:
     """The JSON form of a message dataclass: its fields plus ``type``, its name in lower case."""
     return {"type": type(event).__name__.lower(), **dataclasses.asdict(event), **extra}
 
 
-def progress_from(header: Dict[str, Any]) -> Progress:
+def progress_from(header: dict[str, Any]) -> Progress:
     """The `Progress` in a ``progress`` header, whatever else that header holds."""
     return Progress(**{f.name: header[f.name] for f in fields(Progress) if f.name in header})
 
@@ -300,14 +304,16 @@ class PictureSpec:
     def __post_init__(self) -> None:
         whole = all(isinstance(n, int) and n > 0 for n in (self.width, self.height))
         if not whole or self.dtype not in SAMPLE_BYTES:
-            raise EngineError("protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}.")
+            raise EngineError(
+                "protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}."
+            )
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one row of RGBA pixels."""
         return self.width * CHANNELS * SAMPLE_BYTES[self.dtype]
 
-    def strips(self) -> Iterator[Tuple[int, int]]:
+    def strips(self) -> Iterator[tuple[int, int]]:
         """``(y, rows)`` of consecutive strips of about 4 MB that cover the picture."""
         rows = max(1, STRIP_BYTES // self.row_bytes)
         for y in range(0, self.height, rows):
@@ -324,8 +330,8 @@ def picture_spec(header: Any) -> PictureSpec:
 # --- frames -----------------------------------------------------------------------------------
 
 
-def write_frame(stream: BinaryIO, header: Dict[str, Any], payload: Any = None) -> None:
-    """Writes one frame and flushes. ``payload`` is bytes-like; NaN and infinity raise ValueError."""
+def write_frame(stream: BinaryIO, header: dict[str, Any], payload: Any = None) -> None:
+    """Writes one frame, flushed. ``payload`` is bytes-like; NaN and infinity raise ValueError."""
     if payload is not None:
         header = {**header, "payload": len(memoryview(payload).cast("B"))}
     line = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -335,7 +341,7 @@ def write_frame(stream: BinaryIO, header: Dict[str, Any], payload: Any = None) -
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> Optional[Tuple[Dict[str, Any], bytes]]:
+def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     """The next frame as ``(header, payload)``, or None at a clean end of the stream.
 
     Raises `EngineError` ("protocol") for anything that is not a frame, and for an end inside one.

@@ -81,13 +81,10 @@ def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
     )
 
 
-def carry_to_full_size(
-    result: Tensor, content: np.ndarray, filled: Tensor | None = None
-) -> np.ndarray:
+def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
     """The small ``result`` at the full size of ``content``, with the content's fine detail.
 
-    ``result`` is (1, 3, h, w), ``content`` an (H, W, 3) array, ``filled`` the (1, 3, h, w) content
-    the result was painted from (computed when None); returns an (H, W, 3) array in 0–1.
+    ``result`` is (1, 3, h, w), ``content`` an (H, W, 3) array; returns (H, W, 3) in 0–1.
 
     A local linear model of the result in the content's luma (guided filter, He et al. 2010, eq. 5)
     tells how strongly the result follows the photo at each place. What the photo has above the
@@ -96,11 +93,9 @@ def carry_to_full_size(
     """
     size = (content.shape[0], content.shape[1])
     small_size = (result.shape[-2], result.shape[-1])
-    result = result.cpu()
-    if small_size == size:
-        return to_array(result)
-    small = filled.cpu() if filled is not None else resize(to_tensor(content), small_size)
-    guide = luma(small)
+    if small_size[0] >= size[0] and small_size[1] >= size[1]:
+        return to_array(resize(result, size))
+    guide = luma(resize(to_tensor(content), small_size))
     gain = local_gain(guide, result)
     out = np.empty((*size, 3), np.float32)
     for y in range(0, size[0], STRIP_ROWS):

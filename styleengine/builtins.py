@@ -1,0 +1,90 @@
+"""What the engine brings along, registered through the same hooks as anybody's plug-in.
+
+torch is imported only when one of these is used, so that listing plug-ins is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from styleengine.hookspecs import (
+    RegisterExtractor,
+    RegisterPostprocessor,
+    RegisterStyleLoss,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from styleengine.features import ExtractorRequest
+    from styleengine.losses import StyleLoss
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+CONTENT_LAYER = "relu4_2"
+
+
+def _gram() -> StyleLoss:
+    from styleengine.losses import GramLoss
+
+    return GramLoss()
+
+
+def _gram_moments() -> StyleLoss:
+    from styleengine.losses import GramMomentsLoss
+
+    return GramMomentsLoss()
+
+
+def _vgg19(request: ExtractorRequest) -> Any:
+    from styleengine import features, weights
+
+    found = weights.resolve(request.features, request.weights, request.seed)
+    net = features.vgg19(request.layers, found, request.pooling)
+    net.source = found.source
+    return net
+
+
+@hookimpl
+def register_style_losses(register: RegisterStyleLoss) -> None:
+    """Gram matrices, with and without the moments terms."""
+    register("gram", _gram, "Gram matrices")
+    register("gram-moments", _gram_moments, "Gram matrices, means and deviations")
+
+
+@hookimpl
+def register_extractors(register: RegisterExtractor) -> None:
+    """VGG19 with the best weights at hand, pretrained only, or random."""
+    for name, label in {
+        "auto": "Pretrained VGG19 if installed, else the built-in network",
+        "vgg19": "Pretrained VGG19",
+        "random": "Built-in VGG19 with random weights",
+    }.items():
+        register(name, _vgg19, STYLE_LAYERS, CONTENT_LAYER, label)
+
+
+@hookimpl
+def register_postprocessors(register: RegisterPostprocessor) -> None:
+    """Finishing touches at full size."""
+    register("contrast", stretch_contrast, "Stretch contrast")
+    register("sharpen", sharpen, "Sharpen")
+
+
+def stretch_contrast(result: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """``result`` stretched so that 0.5 % of all values are black and 0.5 % white."""
+    import numpy as np
+
+    low, high = np.percentile(result[::4, ::4] if result.size > 1e6 else result, (0.5, 99.5))
+    stretched: np.ndarray = np.clip((result - low) / max(high - low, 1e-3), 0, 1)
+    return stretched.astype(np.float32)
+
+
+def sharpen(result: np.ndarray, content: np.ndarray) -> np.ndarray:
+    """``result`` plus half its difference to its 3×3 mean (unsharp masking)."""
+    import numpy as np
+
+    padded = np.pad(result, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    mean = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
+    sharpened: np.ndarray = np.clip(result + 0.5 * (result - mean), 0, 1)
+    return sharpened.astype(np.float32)

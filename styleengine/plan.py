@@ -1,0 +1,117 @@
+"""What a run will do, decided before anything is computed: scales, steps, layers, method."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
+from styleengine.plugins import ExtractorEntry
+from styleengine.presets import (
+    CLASSIC,
+    Classic,
+    Recipe,
+    content_factor,
+    recipe_for,
+    scale_sizes,
+    scale_steps,
+    tv_factor,
+)
+from styleengine.protocol import Settings
+from styleengine.resample import fit
+
+MIN_SIDE = 16
+"""Shortest side of a scale: below it the deepest layers have no position left."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The schedule of a run.
+
+    ``sizes`` holds (height, width) per scale, ``steps`` the number of steps at each; they
+    run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``method`` is the
+    recipe, or the notebook's parameters for ``classic``.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    steps: tuple[int, ...]
+    layers: tuple[str, ...]
+    method: Recipe | Classic
+    style_loss: str
+    optimizer: str
+    history: int
+    init: str
+    content_factor: float
+    tv_factor: float
+    round_steps: int | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return sum(self.steps)
+
+    @property
+    def work(self) -> float:
+        """Steps × pixels of the whole run: the unit in which the time left is estimated."""
+        return float(sum(n * h * w for n, (h, w) in zip(self.steps, self.sizes, strict=True)))
+
+    def rounds(self, scale: int) -> list[int]:
+        """Numbers of steps of the rounds of a scale."""
+        left, length = self.steps[scale], self.round_steps or self.steps[scale]
+        full = [length] * (left // length) if length else []
+        return [*full, left - sum(full)] if left > sum(full) else full
+
+
+def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry) -> Plan:
+    """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``."""
+    factors = content_factor(settings.strength), tv_factor(settings.smoothness)
+    if settings.preset == "classic":
+        return _classic(settings, width, height, factors)
+    recipe = recipe_for(settings)
+    if (entry.style_layers, entry.content_layer) != (STYLE_LAYERS, CONTENT_LAYER):
+        # The recipe's balance is VGG19's; another network's layers count equally.
+        recipe = dataclasses.replace(
+            recipe,
+            style_layers=dict.fromkeys(entry.style_layers, 1.0),
+            content_layer=entry.content_layer,
+        )
+    long_side = settings.size or min(recipe.size, max(width, height))
+    longs = scale_sizes(recipe, long_side)
+    luminance = settings.keep_colors == "luminance"
+    init = settings.init if settings.init != "auto" else "content" if luminance else recipe.init
+    return Plan(
+        sizes=tuple(_size(width, height, s) for s in longs),
+        steps=scale_steps(recipe, longs, settings.iterations),
+        layers=tuple(dict.fromkeys([*recipe.style_layers, recipe.content_layer])),
+        method=recipe,
+        style_loss=recipe.style_loss if settings.style_loss == "auto" else settings.style_loss,
+        optimizer=recipe.optimizer if settings.optimizer == "auto" else settings.optimizer,
+        history=recipe.history,
+        init=init,
+        content_factor=factors[0],
+        tv_factor=factors[1],
+    )
+
+
+def _classic(settings: Settings, width: int, height: int, factors: tuple[float, float]) -> Plan:
+    c = CLASSIC
+    long_side = settings.size or c.height * max(width, height) / height
+    optimizer = "lbfgs" if settings.optimizer == "auto" else settings.optimizer
+    return Plan(
+        sizes=(_size(width, height, long_side),),
+        steps=(settings.iterations or c.rounds * c.evaluations,),
+        layers=(*c.style_layers, c.content_layer),
+        method=c,
+        style_loss="gram",
+        optimizer=optimizer,
+        history=c.history,
+        init="content" if settings.init == "auto" else settings.init,
+        content_factor=factors[0],
+        tv_factor=factors[1],
+        round_steps=c.evaluations if optimizer == "lbfgs" else None,
+    )
+
+
+def _size(width: int, height: int, long_side: float) -> tuple[int, int]:
+    h, w = fit(width, height, long_side)
+    return max(h, MIN_SIDE), max(w, MIN_SIDE)

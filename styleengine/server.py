@@ -1,0 +1,393 @@
+"""``styleengine serve``: the engine behind a pair of pipes (see `protocol` for the language).
+
+One thread reads: it takes jobs in, notes stop requests, and ends the process at once when stdin
+ends, whatever the engine is doing. The main thread paints and writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from styleengine import __version__
+from styleengine.images import decode, from_pixels, to_pixels
+from styleengine.protocol import (
+    CHANNELS,
+    PROTOCOL,
+    EngineError,
+    PictureSpec,
+    Progress,
+    Settings,
+    check_protocol,
+    message,
+    picture_spec,
+    read_frame,
+    write_frame,
+)
+
+if TYPE_CHECKING:
+    from styleengine.engine import Engine, Job, Result
+
+log = logging.getLogger(__name__)
+
+SAMPLE_TYPES: dict[str, np.dtype[Any]] = {
+    "u8": np.dtype("u1"),
+    "u16": np.dtype("<u2"),
+    "f32": np.dtype("<f4"),
+}
+PARENT_CHECK_S = 0.5
+MAX_PREVIEW = 2048
+NICENESS = 5
+"""Politeness to the image editor on the same computer (POSIX)."""
+
+
+Stop = Literal["", "keep", "drop"]
+
+
+@dataclass
+class Canvas:
+    """A picture that arrives in strips."""
+
+    spec: PictureSpec
+    pixels: np.ndarray = field(init=False)
+    missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = (self.spec.height, self.spec.width, CHANNELS)
+        self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
+        self.missing = self.spec.height
+
+    def put(self, y: Any, rows: Any, payload: bytes) -> None:
+        """Stores a strip; raises `EngineError` unless it is the next one, whole."""
+        expected = self.spec.height - self.missing
+        fits = isinstance(rows, int) and 0 < rows <= self.missing and y == expected
+        if not fits or len(payload) != rows * self.spec.row_bytes:
+            raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
+        strip = np.frombuffer(payload, self.pixels.dtype)
+        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, CHANNELS)
+        self.missing -= rows
+
+
+@dataclass
+class Incoming:
+    """A job on its way in: complete once every picture it announced has arrived."""
+
+    id: str
+    settings: Settings
+    content: Canvas
+    name: str
+    styles: list[tuple[str, float, Canvas | bytes | None]]
+    preview: int
+    weights: str | None
+    stop: Stop = ""
+
+    @classmethod
+    def of(cls, header: dict[str, Any]) -> Incoming:
+        """The job a ``run`` message announces; raises `EngineError`."""
+        announced = header.get("content")
+        content = Canvas(picture_spec(announced))
+        styles: list[tuple[str, float, Canvas | bytes | None]] = []
+        entries = header.get("styles")
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            raise EngineError("protocol", "A job without a list of styles was announced.")
+        for entry in entries:
+            picture = Canvas(picture_spec(entry)) if "width" in entry else None
+            weight = entry.get("weight", 1.0)
+            if isinstance(weight, bool) or not isinstance(weight, int | float):
+                raise EngineError("protocol", "The weight of a style is not a number.")
+            styles.append((str(entry.get("name", "")), float(weight), picture))
+        preview = header.get("preview", 0)
+        weights = header.get("weights")
+        settings = header.get("settings", {})
+        if not isinstance(settings, dict):
+            raise EngineError("protocol", "The settings of a job are not an object.")
+        return cls(
+            id=str(header.get("id", "")),
+            settings=Settings.from_dict(settings),
+            content=content,
+            name=str(announced.get("name", "")) if isinstance(announced, dict) else "",
+            styles=styles,
+            preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
+            weights=weights if isinstance(weights, str) and weights else None,
+        )
+
+    def put(self, header: dict[str, Any], payload: bytes) -> None:
+        """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
+        if header.get("of") == "content":
+            self.content.put(header.get("y"), header.get("rows"), payload)
+            return
+        index = header.get("index")
+        if not isinstance(index, int) or not 0 <= index < len(self.styles):
+            raise EngineError("protocol", f"There is no style number {index!r}.")
+        name, weight, data = self.styles[index]
+        if header["type"] == "style":
+            self.styles[index] = (name, weight, payload)
+        elif isinstance(data, Canvas):
+            data.put(header.get("y"), header.get("rows"), payload)
+        else:
+            raise EngineError("protocol", "Pixels came for a style that was announced as a file.")
+
+    def asked(self) -> Stop:
+        """What the other side asked for so far; another thread sets it."""
+        return self.stop
+
+    @property
+    def complete(self) -> bool:
+        """Whether every announced picture is here."""
+        return not self.content.missing and all(
+            data is not None and not (isinstance(data, Canvas) and data.missing)
+            for _, _, data in self.styles
+        )
+
+    def job(self) -> Job:
+        """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
+        from styleengine.engine import Job, Style
+
+        styles = []
+        for name, weight, data in self.styles:
+            picture = (
+                _picture(data, name) if isinstance(data, Canvas) else decode(data or b"", name)
+            )
+            styles.append(Style(picture, weight))
+        content = _picture(self.content, self.name)
+        return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
+
+
+def _picture(canvas: Canvas, name: str) -> Any:
+    spec = canvas.spec
+    picture = from_pixels(canvas.pixels, spec.width, spec.height, spec.dtype)
+    canvas.pixels = np.empty(0)
+    return picture if not name else type(picture)(picture.rgb, picture.alpha, picture.depth, name)
+
+
+class Server:
+    """Serves jobs, one after another, from ``source`` to ``sink``."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        """Nothing is read before `serve`."""
+        self._source, self._sink = source, sink
+        self._write = threading.Lock()
+        self._jobs: queue.Queue[Incoming | None] = queue.Queue()
+        self._arriving: dict[str, Incoming] = {}
+        self._known: dict[str, Incoming] = {}
+        self._unseen_preview = False
+        self._greeted = False
+        self._engine: Engine | None = None
+
+    def serve(self) -> None:
+        """Runs until the source ends, and then ends the process."""
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        while True:
+            incoming = self._jobs.get()
+            if incoming is None:
+                self._ready()
+            else:
+                self._run(incoming)
+
+    # --- the reading thread ---
+
+    def _read(self) -> None:
+        try:
+            while (frame := read_frame(self._source)) is not None:
+                header, payload = frame
+                try:
+                    self._take(header, payload)
+                except EngineError as error:
+                    job_id = str(header.get("id", ""))
+                    self._arriving.pop(job_id, None)
+                    self._fail(job_id, error)
+        except EngineError as error:
+            self._fail("", error)
+        finally:
+            # Not a clean exit on purpose: the other side is gone, and the main thread may be deep
+            # inside a convolution.
+            os._exit(0)
+
+    def _take(self, header: dict[str, Any], payload: bytes) -> None:
+        kind, job_id = header["type"], str(header.get("id", ""))
+        if kind == "hello":
+            check_protocol(header.get("protocol"), engine_is_asking=True)
+            self._greeted = True
+            self._jobs.put(None)
+        elif kind == "run":
+            if not self._greeted:
+                raise EngineError("protocol", "A job came before the greeting.")
+            incoming = Incoming.of(header)
+            self._arriving[job_id] = self._known[job_id] = incoming
+            self._start_if_complete(incoming)
+        elif kind in {"style", "pixels"} and job_id in self._arriving:
+            incoming = self._arriving[job_id]
+            incoming.put(header, payload)
+            self._start_if_complete(incoming)
+        elif kind == "stop" and job_id in self._known:
+            self._known[job_id].stop = "keep" if header.get("keep", True) else "drop"
+            if self._arriving.pop(job_id, None):
+                self._send({"type": "cancelled", "id": job_id})
+        elif kind == "seen":
+            self._unseen_preview = False
+
+    def _start_if_complete(self, incoming: Incoming) -> None:
+        if incoming.complete:
+            del self._arriving[incoming.id]
+            self._jobs.put(incoming)
+
+    # --- the main thread ---
+
+    def _ready(self) -> None:
+        from styleengine import devices
+        from styleengine.engine import Engine
+        from styleengine.weights import status
+
+        self._engine = self._engine or Engine()
+        names = devices.available()
+        self._send(
+            {
+                "type": "ready",
+                "protocol": PROTOCOL,
+                "version": __version__,
+                "devices": {n: devices.describe(n) for n in names},
+                "capabilities": self._engine.plugins.capabilities(),
+                "features": status().source,
+                "broken_plugins": self._engine.plugins.broken,
+            }
+        )
+
+    def _run(self, incoming: Incoming) -> None:
+        try:
+            self._paint(incoming)
+        except EngineError as error:
+            self._fail(incoming.id, error)
+        except BrokenPipeError:
+            os._exit(0)
+        except MemoryError:
+            self._fail(
+                incoming.id,
+                EngineError(
+                    "out-of-memory",
+                    "There is not enough memory for a picture of this size.",
+                    "Close other programs, or work on a smaller layer.",
+                ),
+            )
+        except Exception as error:  # the edge of the process: report, log, live on
+            log.exception("job %s failed", incoming.id)
+            self._fail(
+                incoming.id,
+                EngineError(
+                    "internal",
+                    f"The engine failed unexpectedly ({type(error).__name__}: {error}).",
+                    "This is a bug; the engine's log has the details.",
+                ),
+            )
+        finally:
+            self._known.pop(incoming.id, None)
+
+    def _paint(self, incoming: Incoming) -> None:
+        from styleengine.engine import Preview
+
+        assert self._engine is not None
+        self._unseen_preview = False
+        spec = incoming.content.spec
+        if incoming.stop:
+            self._send({"type": "cancelled", "id": incoming.id})
+            return
+        job = incoming.job()
+        with closing(self._engine.run(job, lambda: incoming.asked() == "keep")) as events:
+            for event in events:
+                if incoming.asked() == "drop":
+                    self._send({"type": "cancelled", "id": incoming.id})
+                    return
+                if isinstance(event, Progress):
+                    self._send(message(event, id=incoming.id))
+                elif isinstance(event, Preview):
+                    self._preview(incoming.id, event)
+                else:
+                    self._result(incoming.id, event, spec.dtype)
+
+    def _preview(self, job_id: str, event: Any) -> None:
+        if self._unseen_preview:
+            return
+        self._unseen_preview = True
+        picture = event.picture
+        self._send(
+            {
+                "type": "preview",
+                "id": job_id,
+                "width": picture.width,
+                "height": picture.height,
+                "step": event.step,
+            },
+            to_pixels(picture, "u8"),
+        )
+
+    def _result(self, job_id: str, result: Result, dtype: str) -> None:
+        picture = result.picture
+        spec = PictureSpec(picture.width, picture.height, dtype)
+        header = {
+            "type": "result",
+            "id": job_id,
+            "width": spec.width,
+            "height": spec.height,
+            "dtype": dtype,
+            "seconds": round(result.seconds, 3),
+            "settings": result.settings.to_dict(),
+            "features": result.features,
+            "device": result.device,
+            "stopped": result.stopped,
+            "notes": list(result.notes),
+        }
+        self._send(header)
+        for y, rows in spec.strips():
+            strip = type(picture)(
+                picture.rgb[y : y + rows],
+                None if picture.alpha is None else picture.alpha[y : y + rows],
+            )
+            pixels = to_pixels(strip, dtype)
+            self._send(
+                {"type": "pixels", "id": job_id, "of": "result", "y": y, "rows": rows}, pixels
+            )
+
+    def _fail(self, job_id: str, error: EngineError) -> None:
+        self._send(
+            {
+                "type": "failed",
+                "id": job_id,
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+            }
+        )
+
+    def _send(self, header: dict[str, Any], payload: np.ndarray | None = None) -> None:
+        with self._write:
+            write_frame(self._sink, header, None if payload is None else payload.reshape(-1).data)
+
+
+def _watch_parent(parent: int) -> None:
+    """Ends the process when its parent dies, in case something else holds the pipe open."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(0)
+
+
+def main() -> None:
+    """Serves on stdin and stdout until stdin ends."""
+    # The real stdout is kept for frames; whatever else prints to stdout goes to stderr.
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+        threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    Server(sys.stdin.buffer, sink).serve()
