@@ -2,7 +2,7 @@
 
 The mode can also come from the style picture, whose bytes then are ``fake:MODE``. It inverts
 the colours of the content unless the mode asks for one of the failures below. With ``--dump`` it
-writes what it was sent to DIR: ``pid``, ``environment.json``, ``run.json``, ``content.raw``, ``style.raw``.
+leaves ``pid``, ``environment.json``, ``run.json``, ``content.raw`` and ``style.raw`` in DIR.
 """
 
 from __future__ import annotations

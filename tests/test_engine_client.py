@@ -119,7 +119,7 @@ def test_a_style_can_travel_as_pixels(fake, tmp_path):
     collect(client.run(engine_client.Request(protocol.Settings(), main, rows, style)))
     assert (tmp_path / "dump" / "style.raw").read_bytes() == data
     sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
-    assert sent["styles"] == [{"width": 3, "height": 2, "dtype": "u8"}]
+    assert sent["styles"] == [{"name": "", "width": 3, "height": 2, "dtype": "u8"}]
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -308,7 +308,7 @@ def test_a_job_goes_through_its_states(fake):
     paper, states, texts, previews = Paper(), [], set(), []
     job = Job(fake(), request(preview=64), paper, previews.append)
     while not job.is_finished:
-        job.advance(0.1)
+        job.advance()
         texts.add(job.text)
         if job.state not in states:
             states.append(job.state)
@@ -324,10 +324,10 @@ def test_a_job_can_be_stopped(fake, keep):
     paper = Paper()
     job = Job(fake(), request(b"fake:wait"), paper)
     while job.state is not State.PAINTING:
-        job.advance(0.1)
+        job.advance()
     job.stop(keep)
     while not job.is_finished:
-        job.advance(0.1)
+        job.advance()
     assert (job.state, bool(paper.data)) == (State.DONE if keep else State.CANCELLED, keep)
 
 

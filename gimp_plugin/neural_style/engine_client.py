@@ -21,9 +21,10 @@ Strip = tuple[int, int, Any]  # first row, number of rows, bytes
 
 @dataclass(frozen=True)
 class StyleFile:
-    """A style picture as the bytes of its file."""
+    """A style picture as the bytes of its file; the engine quotes ``name`` in its messages."""
 
     data: bytes = field(repr=False)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class StylePixels:
 
     spec: PictureSpec
     strips: Iterable[Strip] = field(repr=False)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,13 +186,14 @@ class EngineClient:
             return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
 
         style = request.style
+        shape = describe(style.spec) if isinstance(style, StylePixels) else {}
         self.process.send(
             {
                 "type": "run",
                 "id": run,
                 "settings": request.settings.to_dict(),
                 "content": describe(request.content),
-                "styles": [describe(style.spec) if isinstance(style, StylePixels) else {}],
+                "styles": [{"name": style.name, **shape}],
                 "preview": request.preview,
             }
         )

@@ -35,7 +35,10 @@ class Canvas(Protocol):
 
 
 class Job:
-    """Drives one `Request` through one engine into one `Canvas`."""
+    """Drives one `Request` through one engine into one `Canvas`.
+
+    ``poll_s`` is how long `advance` may wait; 0 suits a call from an event loop.
+    """
 
     def __init__(
         self,
@@ -43,15 +46,15 @@ class Job:
         request: Request,
         canvas: Canvas,
         on_preview: Callable[[Preview], None] | None = None,
+        poll_s: float = 0.1,
     ) -> None:
         self.state = State.STARTING
         self.progress: Progress | None = None
         self.result: dict[str, Any] = {}
         self._client = client
-        self._request = request
         self._canvas = canvas
         self._on_preview = on_preview
-        self._events: Iterator[Event] | None = None
+        self._events: Iterator[Event] = client.run(request, poll_s)
 
     @property
     def is_finished(self) -> bool:
@@ -76,13 +79,11 @@ class Job:
             return "Neural style: fetching the picture"
         return "Neural style: " + describe(self.progress)
 
-    def advance(self, timeout: float) -> None:
-        """Does what there is to do, or waits for up to ``timeout`` seconds for something.
+    def advance(self) -> None:
+        """Takes one event, or waits for ``poll_s`` seconds at most if there is none.
 
         Raises `EngineError` when the engine fails; the job is over then.
         """
-        if self._events is None:
-            self._events = self._client.run(self._request, timeout)
         event = next(self._events)
         if isinstance(event, Progress):
             self.state, self.progress = State.PAINTING, event

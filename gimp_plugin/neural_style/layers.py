@@ -1,0 +1,212 @@
+"""What the user hands us, as pixels: a drawable is checked, measured and read in strips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gegl, Gimp, GLib  # noqa: E402
+from protocol import EngineError, PictureSpec  # noqa: E402
+
+FORMATS = {"u8": "R'G'B'A u8", "u16": "R'G'B'A u16", "f32": "R'G'B'A float"}
+MARGIN_PX = 64
+MARGIN_PART = 0.15
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle in pixels; of a layer unless said otherwise."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def gegl(self) -> Gegl.Rectangle:
+        """The same for GEGL."""
+        return Gegl.Rectangle.new(self.x, self.y, self.width, self.height)
+
+    def moved(self, dx: int, dy: int) -> Rect:
+        """The rectangle in coordinates whose origin is at (-dx, -dy)."""
+        return Rect(self.x + dx, self.y + dy, self.width, self.height)
+
+    def grown(self, margin: int, inside: Rect) -> Rect:
+        """The rectangle with a margin on each side, as far as there is room in ``inside``."""
+        left, top = max(self.x - margin, inside.x), max(self.y - margin, inside.y)
+        right = min(self.x + self.width + margin, inside.x + inside.width)
+        bottom = min(self.y + self.height + margin, inside.y + inside.height)
+        return Rect(left, top, right - left, bottom - top)
+
+
+def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.Layer:
+    """The one layer that the call means; raises `EngineError` ("bad-layer") if there is none.
+
+    The menu allows nothing else, but scripts may call with anything.
+    """
+    if not drawables:
+        raise EngineError("bad-layer", "No layer is selected.", "Select the layer to paint.")
+    if len(drawables) > 1:
+        raise EngineError(
+            "bad-layer",
+            f"{len(drawables)} layers are selected.",
+            "Select a single layer, or merge them into one.",
+        )
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):
+        drawable = Gimp.Layer.from_mask(drawable)
+    if not isinstance(drawable, Gimp.Layer):
+        raise EngineError(
+            "bad-layer", "A channel cannot be painted.", "Select a layer in the Layers dialog."
+        )
+    if image.get_floating_sel() is not None:
+        raise EngineError(
+            "bad-layer",
+            "There is a floating selection.",
+            "Anchor it or turn it into a layer (Layer menu), then try again.",
+        )
+    if drawable.is_group() and not drawable.get_children():
+        raise EngineError(
+            "bad-layer", "The layer group is empty.", "Select a layer, or a group with layers."
+        )
+    return drawable
+
+
+class Reader:
+    """The pixels of part of a layer as the user sees them: sRGB, straight alpha, filters included.
+
+    Layer masks, opacity and mode are not applied.
+    """
+
+    def __init__(self, layer: Gimp.Layer, rect: Rect, dtype: str) -> None:
+        self.spec = PictureSpec(rect.width, rect.height, dtype)
+        self._layer = layer
+        self._rect = rect
+
+    def strips(self) -> Iterator[tuple[int, int, bytes]]:
+        """Consecutive strips, each as its first row, number of rows, and bytes."""
+        layer, scratch = self._layer, None
+        if needs_scratch(layer):
+            scratch = scratch_image(self.spec, layer.get_width(), layer.get_height())
+            layer = Gimp.Layer.new_from_drawable(layer, scratch)
+            scratch.insert_layer(layer, None, 0)
+            layer.merge_filters()
+        try:
+            yield from self._read(layer)
+        finally:
+            if scratch is not None:
+                scratch.delete()
+
+    def _read(self, layer: Gimp.Layer) -> Iterator[tuple[int, int, bytes]]:
+        buffer = layer.get_buffer()
+        for y, rows in self.spec.strips():
+            # GIMP kills a plug-in that touches pixels which are gone.
+            if not layer.is_valid():
+                raise EngineError("layer-gone", "The layer was deleted while it was being read.")
+            strip = Rect(self._rect.x, self._rect.y + y, self._rect.width, rows)
+            yield (
+                y,
+                rows,
+                buffer.get(strip.gegl(), 1.0, FORMATS[self.spec.dtype], Gegl.AbyssPolicy.NONE),
+            )
+
+
+def needs_scratch(layer: Gimp.Layer) -> bool:
+    """Whether reading the layer's buffer would not give what the user sees.
+
+    That is so if it has live filters, or an ICC profile that GEGL cannot express (look-up tables)
+    and passes over silently. GIMP itself converts both when it copies the layer to another image.
+    """
+    return bool(layer.get_filters()) or not gegl_knows_profile(layer.get_image())
+
+
+def gegl_knows_profile(image: Gimp.Image) -> bool:
+    """Whether GEGL can convert from and to the colour profile of the image."""
+    profile = image.get_color_profile()
+    if profile is None:
+        return True
+    try:
+        profile.get_space(Gimp.ColorRenderingIntent.RELATIVE_COLORIMETRIC)
+    except GLib.Error:
+        return False
+    return True
+
+
+def scratch_image(spec: PictureSpec, width: int, height: int) -> Gimp.Image:
+    """An sRGB image without a display, with the sample type of ``spec``. The caller deletes it."""
+    precision = {
+        "u8": Gimp.Precision.U8_NON_LINEAR,
+        "u16": Gimp.Precision.U16_NON_LINEAR,
+        "f32": Gimp.Precision.FLOAT_NON_LINEAR,
+    }[spec.dtype]
+    image = Gimp.Image.new_with_precision(width, height, Gimp.ImageBaseType.RGB, precision)
+    image.undo_disable()
+    return image
+
+
+def sample_type(image: Gimp.Image) -> str:
+    """The sample type that carries the image's pixels without loss."""
+    return {
+        Gimp.Precision.U8_NON_LINEAR: "u8",
+        Gimp.Precision.U16_NON_LINEAR: "u16",
+    }.get(image.get_precision(), "f32")
+
+
+def whole(layer: Gimp.Layer) -> Rect:
+    """All of a layer."""
+    return Rect(0, 0, layer.get_width(), layer.get_height())
+
+
+@dataclass(frozen=True)
+class Source:
+    """The part of a layer to paint, as it was when the run started.
+
+    ``painted`` is what the new layer covers, ``seen`` what the engine gets: a margin more, so that
+    the strokes at the border know what comes next. ``selection`` holds the selection's values on
+    ``painted`` (from 0, 0), None without a selection. ``origin`` is the layer's place in the image.
+    """
+
+    image: Gimp.Image
+    layer: Gimp.Layer
+    name: str
+    origin: tuple[int, int]
+    painted: Rect
+    seen: Rect
+    selection: Gegl.Buffer | None
+
+    def reader(self) -> Reader:
+        """What the engine gets."""
+        return Reader(self.layer, self.seen, sample_type(self.image))
+
+
+def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """Checks and measures what the user has selected; raises `EngineError` ("bad-layer")."""
+    layer = layer_to_paint(image, drawables)
+    touched, x, y, width, height = layer.mask_intersect()
+    if not touched:
+        raise EngineError(
+            "bad-layer",
+            "The selection does not touch the layer.",
+            "Move the selection onto the layer, or select nothing to paint all of it.",
+        )
+    painted = seen = Rect(x, y, width, height)
+    _, left, top = layer.get_offsets()
+    selection = None
+    if not Gimp.Selection.is_empty(image):
+        margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
+        seen = painted.grown(margin, whole(layer))
+        selection = _copy_selection(image, painted.moved(left, top))
+    return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
+
+
+def _copy_selection(image: Gimp.Image, rect: Rect) -> Gegl.Buffer:
+    """The selection in ``rect`` (of the image): users go on selecting while the engine paints."""
+    samples = "u8" if sample_type(image) == "u8" else "float"
+    copy = Gegl.Buffer.new(f"Y {samples}", 0, 0, rect.width, rect.height)
+    buffer = image.get_selection().get_buffer()
+    target = Rect(0, 0, rect.width, rect.height)
+    buffer.copy(rect.gegl(), Gegl.AbyssPolicy.NONE, copy, target.gegl())
+    return copy
