@@ -68,6 +68,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, flow.Options]:
     keep = parser.add_mutually_exclusive_group()
     keep.add_argument("--keep-weights", action="store_true", default=None, dest="keep")
     keep.add_argument("--all", action="store_false", dest="keep", help="remove the network, too")
+    add("--print-python", action="store_true", help="print where the engine's Python is, and stop")
     add("--version", action="version", version=version())
     found = parser.parse_args(arguments)
     return found, flow.Options(
@@ -86,7 +87,10 @@ def main(arguments: list[str]) -> int:
     """Runs the installer; returns the exit status."""
     try:
         found, options = parse(arguments)
-        (flow.uninstall if found.uninstall else flow.install)(options)
+        if found.print_python:
+            print(flow.engine_python(options))
+        else:
+            (flow.uninstall if found.uninstall else flow.install)(options)
     except InstallError as error:
         print(f"\nError: {error.message}\n{error.hint}".rstrip(), file=sys.stderr)
         return 1

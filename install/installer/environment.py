@@ -236,11 +236,6 @@ class Probe:
     devices: dict[str, str]
     gpu: str
 
-    @property
-    def works(self) -> bool:
-        """Whether every device found can be used."""
-        return not any(self.devices.values())
-
 
 def probe(environment: Path, runner: Runner) -> Probe:
     """One convolution forwards and backwards on every device, in a process of its own: a driver

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import environment, manifest, plugin, profiles, selftest
-from .base import InstallError, default_prefix, say, version
+from .base import CONSTRAINTS, InstallError, default_prefix, say, version
 from .environment import Builder, Probe
 from .manifest import Manifest
 from .process import Runner, clean_env
@@ -48,18 +49,29 @@ def install(options: Options) -> None:
     record = manifest.open_prefix(prefix)
     with manifest.lock(prefix):
         record.make_dir(prefix / "logs")
-        runner = Runner(prefix / "logs" / "install.log", _environment(prefix))
-        _sweep(record)
-        folder, probe = _build(options, record, runner)
+        cache = _cache(prefix)
+        runner = Runner(prefix / "logs" / "install.log", _environment(cache))
+        _sweep(record, cache)
+        record.own("trees", cache)
+        uv = find_uv(record, runner)
+        folder = _build(options, record, runner, uv)
         python = venv_python(folder)
-        _weights(options, prefix, python)
-        say("Testing: painting a small picture …")
-        painted = selftest.run(python, prefix)
+        try:
+            probe = environment.probe(folder, runner)
+            if not options.use_python:
+                probe = _older_cuda(Builder(record, runner, uv, options.backend), folder, probe)
+            _weights(options, prefix, python)
+            say("Testing: painting a small picture …")
+            painted = selftest.run(python, prefix)
+        except InstallError:
+            _sweep(record)  # in case a download was damaged
+            raise
         folders = _plug_in(options, record, python)
         _launcher(record, prefix, python)
         record.engine = folder.name
         record.save()
-        _sweep(record, cache=True)
+        # pip keeps its downloads packed, which is of no use to anybody but pip.
+        _sweep(record, *([cache] if uv else []))
     say()
     say(f"Done. The filter is in {len(folders)} GIMP profile{'s' * (len(folders) != 1)}:")
     for path in folders:
@@ -80,22 +92,31 @@ def _refuse_sudo(options: Options) -> None:
         )
 
 
-def _environment(prefix: Path) -> dict[str, str]:
-    extra = {"UV_NO_PROGRESS": "1", "UV_HTTP_TIMEOUT": os.environ.get("UV_HTTP_TIMEOUT", "300")}
-    # On the same disk as the engine, so that files are linked and not copied; gone at the end.
-    if "UV_CACHE_DIR" not in os.environ:
-        extra["UV_CACHE_DIR"] = str(prefix / "cache")
-    return clean_env(**extra)
+def _cache(prefix: Path) -> Path:
+    """The downloads. On the same disk as the engine uv links its files, so that keeping them takes
+    no space of its own; another set of versions begins another cache, and the old one goes.
+    """
+    return prefix / f"cache-{hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest()[:8]}"
 
 
-def _sweep(record: Manifest, *, cache: bool = False) -> None:
-    """Removes what earlier runs left behind: engines and staged plug-ins no longer referred to.
+def _environment(cache: Path) -> dict[str, str]:
+    extra = {
+        "UV_NO_PROGRESS": "1",
+        "UV_HTTP_TIMEOUT": "300",
+        "UV_CACHE_DIR": str(cache),
+        "PIP_CACHE_DIR": str(cache / "pip"),
+    }
+    return clean_env(**{k: os.environ.get(k, v) for k, v in extra.items()})
 
-    The cache stays until an installation succeeds: it saves the next try its downloads.
+
+def _sweep(record: Manifest, *caches: Path) -> None:
+    """Removes what earlier runs left behind: engines and staged plug-ins no longer referred to,
+    and all caches but ``caches``.
     """
     for tree in map(Path, list(record.trees)):
         engine = tree.name.startswith("engine-") and tree.name != record.engine
-        leftover = engine or tree.name == plugin.STAGING or (cache and tree.name == "cache")
+        cache = tree.name.startswith("cache-") and tree not in caches
+        leftover = engine or cache or tree.name == plugin.STAGING
         if not leftover or not manifest.is_ours(record, tree) or (engine and _in_use(tree)):
             continue
         try:
@@ -117,13 +138,8 @@ def _in_use(tree: Path) -> bool:
     return False
 
 
-def _build(options: Options, record: Manifest, runner: Runner) -> tuple[Path, Probe]:
-    prefix = Path(record.prefix)
-    if not options.use_python:
-        environment.check_disk(prefix, environment.NEEDS_CPU)
-    if "UV_CACHE_DIR" not in os.environ:
-        record.own("trees", prefix / "cache")
-    uv = find_uv(record, runner)
+def _build(options: Options, record: Manifest, runner: Runner, uv: Path | None) -> Path:
+    """A complete new environment."""
     builder = Builder(record, runner, uv, options.backend)
     if options.use_python:
         say(f"Using the PyTorch of {options.use_python}.")
@@ -135,25 +151,24 @@ def _build(options: Options, record: Manifest, runner: Runner) -> tuple[Path, Pr
         folder = builder.create(python)
         builder.install_torch(folder)
     builder.install_engine(folder, with_dependencies=not options.use_python)
-    probe = environment.probe(folder, runner)
-    if not probe.works and not options.use_python:
-        probe = _older_cuda(builder, folder, probe, runner)
+    return folder
+
+
+def _older_cuda(builder: Builder, folder: Path, probe: Probe) -> Probe:
+    """Tries the PyTorch build for older cards where this one fails. Which devices remain unusable
+    is no obstacle: the engine does without them.
+    """
+    if any(problem for name, problem in probe.devices.items() if name.startswith("cuda")):
+        say(f"This PyTorch cannot use the {probe.gpu}; trying the build for older cards.")
+        try:
+            builder.install_torch(folder, environment.OLD_CUDA)
+            probe = environment.probe(folder, builder.runner)
+        except InstallError as error:
+            say(error.message)
     for device, problem in probe.devices.items():
         if problem:
             say(f"The device {device} cannot be used ({problem}); the engine does without it.")
-    return folder, probe
-
-
-def _older_cuda(builder: Builder, folder: Path, probe: Probe, runner: Runner) -> Probe:
-    """Tries the PyTorch build for older cards; the first build stays where that is no help."""
-    if not any(problem for name, problem in probe.devices.items() if name.startswith("cuda")):
-        return probe
-    say(f"This PyTorch cannot use the {probe.gpu or 'card'}; trying the build for older cards.")
-    try:
-        builder.install_torch(folder, environment.OLD_CUDA)
-    except InstallError as error:
-        say(f"{error.message} The engine will use the processor.")
-    return environment.probe(folder, runner)
+    return probe
 
 
 def _engine(python: Path, prefix: Path, *arguments: str) -> int:
@@ -257,6 +272,15 @@ def _shown_launcher(prefix: Path) -> str:
     own = prefix / "bin" / "styleengine"
     found = shutil.which("styleengine")
     return "styleengine" if found and Path(found).resolve() == own.resolve() else str(own)
+
+
+def engine_python(options: Options) -> Path:
+    """The interpreter of the installed engine. Raises `InstallError` if there is none."""
+    prefix = (options.prefix or default_prefix()).expanduser().absolute()
+    record = manifest.read(prefix)
+    if not record or not record.engine:
+        raise InstallError(f"Nothing is installed in {prefix}.", "Run install/install.sh first.")
+    return venv_python(prefix / record.engine)
 
 
 def uninstall(options: Options) -> None:

@@ -53,6 +53,15 @@ class Runner:
 
         ``watch`` (what is being done) shows on a terminal how much has been written meanwhile.
         """
+        # uv trusts the system's certificates, which include those of companies and virus scanners;
+        # a bare system has none, and uv its own.
+        system = self.with_env(UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
+        printed = system._once(command, timeout, watch)
+        if printed and CERTIFICATE.search(printed):
+            printed = self._once(command, timeout, watch)
+        return printed
+
+    def _once(self, command: Sequence[str | Path], timeout: float | None, watch: str) -> str | None:
         words = [str(word) for word in command]
         with open(self.log, "a+b") as log:
             log.write(("$ " + " ".join(words) + "\n").encode("utf-8", "replace"))
@@ -83,11 +92,7 @@ class Runner:
     def run(self, command: Sequence[str | Path], what: str, *, watch: str = "") -> None:
         """Runs ``command``, again if the network failed; raises `InstallError` if it fails."""
         printed = self.attempt(command, watch=watch)
-        if printed and CERTIFICATE.search(printed):
-            # Companies and virus scanners put certificates of their own into the system's store.
-            self = self.with_env(UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
-            printed = self.attempt(command, watch=watch)
-        elif printed and NETWORK.search(printed) and not FULL.search(printed):
+        if printed and NETWORK.search(printed) and not FULL.search(printed):
             time.sleep(2)
             printed = self.attempt(command, watch=watch)
         if printed:

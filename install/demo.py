@@ -1,0 +1,204 @@
+"""The part of demo.sh after the installation; runs with the engine's Python."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from styleengine import EngineError, images, weights
+
+sys.dont_write_bytecode = True
+from installer import base, manifest, plugin, profiles  # noqa: E402
+
+DEMO = base.CHECKOUT / "demo"
+INSTALL = base.CHECKOUT / "install"
+ROOT = base.CHECKOUT / ".gimp-roots" / "trixie"
+HEIGHT, GAP = 540, 8
+
+
+@dataclass(frozen=True)
+class Gimp:
+    """A GIMP 3: the start of a command line that runs a program of it, and its program."""
+
+    start: tuple[str, ...]
+    program: str
+    is_disposable: bool
+
+    def command(self, variables: dict[str, str], binds: Sequence[Path]) -> list[str]:
+        """The command line of GIMP with environment ``variables``, seeing the paths ``binds``."""
+        pairs = [f"{name}={value}" for name, value in variables.items()]
+        if not self.is_disposable:
+            return ["env", *pairs, self.program]
+        words = list(self.start)
+        for path in binds:
+            words += ["--bind", str(path)]
+        for pair in pairs:
+            words += ["--env", pair]
+        return [*words, "--", self.program]
+
+
+def find_gimp() -> Gimp:
+    """The system's GIMP if it is a GIMP 3, else one in a disposable root."""
+    found = profiles.gimp_on_path()
+    if found:
+        return Gimp((), found[0], is_disposable=False)
+    tool = str(INSTALL / "gimp_root.sh")
+    print("This system has no GIMP 3; getting one into a disposable Debian root …", flush=True)
+    if subprocess.run([tool, "make", "trixie", str(ROOT)], check=False).returncode:
+        raise base.InstallError(
+            "No GIMP 3 could be prepared.",
+            "Install GIMP 3 with your system's package manager, then run the demo again.",
+        )
+    return Gimp((tool, "run", str(ROOT)), "gimp-console", is_disposable=True)
+
+
+def inputs(given: Sequence[Path]) -> tuple[Path, Path]:
+    """Photo and style inside the demo folder: copies of the given ones, or the drawn samples."""
+    folder = DEMO / "input"
+    folder.mkdir()
+    if not given:
+        command = [sys.executable, "-E", "-s", "-B", INSTALL / "samples.py", folder]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return folder / "photo.jpg", folder / "style.jpg"
+    copies = []
+    for place, path in zip(("photo", "style"), given, strict=True):
+        images.load(path)  # a file that is no picture is told here, and by its own name
+        (folder / place).mkdir()
+        copies.append(Path(shutil.copy(path, folder / place)))
+    return copies[0], copies[1]
+
+
+def private_profile(prefix: Path) -> Path:
+    """A GIMP profile for this demo with the installed plug-in, so that the user's stays as it is."""
+    record = manifest.read(prefix)
+    assert record, prefix
+    installed = next(t for t in record.trees if Path(t).name == plugin.NAME)
+    profile = DEMO / "gimp-profile"
+    shutil.copytree(installed, profile / "plug-ins" / plugin.NAME)
+    return profile
+
+
+def interpreter_paths() -> list[Path]:
+    """What of this system the engine's Python needs to run elsewhere."""
+    if sys.base_prefix != "/usr":
+        return [Path(sys.base_prefix)]
+    paths = sysconfig.get_paths(vars={"base": "/usr", "platbase": "/usr"})
+    needed = {os.path.realpath(sys.executable), paths["stdlib"], paths["platstdlib"]}
+    return [Path(p) for p in sorted(needed)]
+
+
+def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, object]:
+    """Has GIMP run the filter; returns what it told. Raises `InstallError`."""
+    job = {
+        "photo": str(photo),
+        "style": str(style),
+        "xcf": str(DEMO / "result.xcf"),
+        "png": str(DEMO / "result.png"),
+        "told": str(DEMO / "told.json"),
+    }
+    (DEMO / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    script = shutil.copy(INSTALL / "demo_in_gimp.py", DEMO)
+    profile = private_profile(prefix)
+    variables = {"GIMP3_DIRECTORY": str(profile), "DEMO_JOB": str(DEMO / "job.json")}
+    binds = [DEMO, prefix, *interpreter_paths()]
+    own = os.environ.get(weights.FILE_VARIABLE)
+    if own:
+        variables[weights.FILE_VARIABLE] = str(Path(own).expanduser().absolute())
+        binds.append(Path(variables[weights.FILE_VARIABLE]))
+    command = gimp.command(variables, binds)
+    command += ["--no-interface", "--batch-interpreter=python-fu-eval", "--quit"]
+    command += ["-b", f"exec(compile(open({script!r}, encoding='utf-8').read(), 'demo', 'exec'))"]
+    with open(DEMO / "gimp.log", "wb") as log:
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+        )
+    try:
+        told: dict[str, object] = json.loads((DEMO / "told.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise base.InstallError("GIMP did not run.", f"See {DEMO / 'gimp.log'}.") from None
+    if "error" in told:
+        raise base.InstallError(f"GIMP says: {told['error']}", f"See {DEMO / 'gimp.log'}.")
+    return told
+
+
+def side_by_side(paths: Sequence[Path], target: Path) -> None:
+    """The pictures at one height, next to each other on white, as ``target``."""
+    pictures = []
+    for path in paths:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+        width = max(1, round(picture.width * HEIGHT / picture.height))
+        pictures.append(picture.resize((width, HEIGHT), Image.Resampling.LANCZOS))
+    total = sum(p.width for p in pictures) + GAP * (len(pictures) - 1)
+    sheet = Image.new("RGB", (total, HEIGHT), "white")
+    left = 0
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + GAP
+    sheet.save(target)
+
+
+def run(given: Sequence[Path], install_seconds: float) -> None:
+    """The demo. Raises `InstallError` and `EngineError`."""
+    prefix = Path(sys.prefix).parent
+    os.environ["STYLEENGINE_HOME"] = str(prefix)
+    times = {"installing": install_seconds}
+
+    def timed(what: str, started: float) -> None:
+        times[what] = time.monotonic() - started
+
+    if DEMO.exists():
+        shutil.rmtree(DEMO)
+    DEMO.mkdir()
+    started = time.monotonic()
+    photo, style = inputs(given)
+    timed("pictures", started)
+    started = time.monotonic()
+    gimp = find_gimp()
+    timed("getting GIMP", started)
+    features = weights.status().source
+    print(f"Painting in GIMP: {photo.name} in the style of {style.name} …", flush=True)
+    told = paint(gimp, prefix, photo, style)
+    times["painting"] = float(str(told["seconds"]))
+    side_by_side([photo, style, DEMO / "result.png"], DEMO / "before-after.png")
+    width, height = told["size"]  # type: ignore[misc]
+    where = "in a disposable Debian root" if gimp.is_disposable else "of this system"
+    print()
+    print(
+        f"GIMP {told['gimp']} ({where}) opened {photo.name}, ran plug-in-neural-style on its layer"
+    )
+    print(f"with {style.name}, and got the layer “{told['painted']}” ({width} × {height} px).")
+    print(f"Layers:   {', '.join(told['layers'])}")  # type: ignore[arg-type]
+    print(f"Features: {features}")
+    print("Time:     " + ", ".join(f"{what} {spent:.1f} s" for what, spent in times.items()))
+    for name in ("result.png", "result.xcf", "before-after.png"):
+        print(f"  {DEMO / name}")
+
+
+def main() -> int:
+    """Runs the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="demo.sh", description="Shows the filter in GIMP 3.")
+    parser.add_argument("--install-seconds", type=float, default=0.0)
+    parser.add_argument("pictures", nargs="*", type=Path, metavar="PHOTO STYLE")
+    args = parser.parse_args()
+    try:
+        run(args.pictures, args.install_seconds)
+    except (base.InstallError, EngineError) as error:
+        print(f"\nError: {error.message}\n{error.hint}".rstrip(), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
