@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ def inputs(given: Sequence[Path]) -> tuple[Path, Path]:
 
 
 def private_profile(prefix: Path) -> Path:
-    """A GIMP profile for this demo with the installed plug-in, so that the user's stays as it is."""
+    """A GIMP profile for this demo with the installed plug-in; the user's stays as it is."""
     record = manifest.read(prefix)
     assert record, prefix
     installed = next(t for t in record.trees if Path(t).name == plugin.NAME)
@@ -89,13 +88,15 @@ def private_profile(prefix: Path) -> Path:
     return profile
 
 
-def interpreter_paths() -> list[Path]:
-    """What of this system the engine's Python needs to run elsewhere."""
-    if sys.base_prefix != "/usr":
-        return [Path(sys.base_prefix)]
-    paths = sysconfig.get_paths(vars={"base": "/usr", "platbase": "/usr"})
-    needed = {os.path.realpath(sys.executable), paths["stdlib"], paths["platstdlib"]}
-    return [Path(p) for p in sorted(needed)]
+def interpreter_paths(prefix: Path) -> list[Path]:
+    """What of this system the engine's Python needs beside ``prefix`` to run in another root."""
+    if sys.base_prefix == "/usr":
+        base = {os.path.realpath(sys.executable)}
+    else:
+        base = {sys.base_prefix}
+    outside = (f for f in sys.path if os.path.isdir(f) and not Path(f).is_relative_to(prefix))
+    inside_base = (str(INSTALL), *base)
+    return [Path(p) for p in sorted(base | {f for f in outside if not f.startswith(inside_base)})]
 
 
 def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, object]:
@@ -111,7 +112,7 @@ def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, objec
     script = shutil.copy(INSTALL / "demo_in_gimp.py", DEMO)
     profile = private_profile(prefix)
     variables = {"GIMP3_DIRECTORY": str(profile), "DEMO_JOB": str(DEMO / "job.json")}
-    binds = [DEMO, prefix, *interpreter_paths()]
+    binds = [DEMO, prefix, *interpreter_paths(prefix)]
     own = os.environ.get(weights.FILE_VARIABLE)
     if own:
         variables[weights.FILE_VARIABLE] = str(Path(own).expanduser().absolute())
