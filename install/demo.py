@@ -53,7 +53,8 @@ def find_gimp() -> Gimp:
     if found:
         return Gimp((), found[0], is_disposable=False)
     tool = str(INSTALL / "gimp_root.sh")
-    print("This system has no GIMP 3; getting one into a disposable Debian root …", flush=True)
+    if not ROOT.exists():
+        print("This system has no GIMP 3; making a disposable Debian that has one …", flush=True)
     if subprocess.run([tool, "make", "trixie", str(ROOT)], check=False).returncode:
         raise base.InstallError(
             "No GIMP 3 could be prepared.",
@@ -90,10 +91,8 @@ def private_profile(prefix: Path) -> Path:
 
 def interpreter_paths(prefix: Path) -> list[Path]:
     """What of this system the engine's Python needs beside ``prefix`` to run in another root."""
-    if sys.base_prefix == "/usr":
-        base = {os.path.realpath(sys.executable)}
-    else:
-        base = {sys.base_prefix}
+    system = sys.base_prefix == "/usr"
+    base = {os.path.realpath(sys.executable) if system else sys.base_prefix}
     outside = (f for f in sys.path if os.path.isdir(f) and not Path(f).is_relative_to(prefix))
     inside_base = (str(INSTALL), *base)
     return [Path(p) for p in sorted(base | {f for f in outside if not f.startswith(inside_base)})]

@@ -23,6 +23,8 @@ for picture in "$@"; do
     fi
 done
 
+# chroot and its like live where an ordinary user does not look
+export PATH="$PATH:/usr/sbin:/sbin"
 SECONDS=0
 "$here/install.sh" --yes
 python=$("$here/install.sh" --print-python)
