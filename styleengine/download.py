@@ -212,9 +212,8 @@ def _copy(
     progress(done, total)
     while True:
         try:
-            chunk = response.read(CHUNK)
+            chunk = response.read1(CHUNK)  # what has come, not waiting for more
         except (http.client.HTTPException, OSError) as error:
-            file.flush()
             raise _BrokenError(
                 f"the connection to {_host(url)} broke after {done} bytes"
             ) from error
@@ -224,6 +223,7 @@ def _copy(
         if done > limit:
             raise _WrongError(f"{_host(url)} sends more than the {limit} bytes expected")
         file.write(chunk)
+        file.flush()  # so that it is there even if this process is killed
         progress(done, total)
 
 

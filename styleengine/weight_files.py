@@ -27,6 +27,9 @@ IMPORT_HINT = (
     "`styleengine weights import FILE`."
 )
 
+LARGEST = 16 << 20
+"""No array of a VGG19 has so many numbers; a file may claim any size."""
+
 _KNOWN_FILES = {"d01eb7cb": "caffe", "74e45263": "caffe", "dcbb9e9d": "torchvision"}
 """Starts of the SHA-256 of well-known files, which their names carry too: the conversions of
 jcjohnson/pytorch-vgg and pystiche, and torchvision's own weights."""
@@ -67,7 +70,9 @@ def load_file(
     found, metadata = _read(path)
     arrays = _as_vgg19(found, layers, path.name)
     if convention == "auto":
-        convention = metadata.get("convention") or _convention(arrays, found, path, sha256)
+        convention = metadata.get("convention", "auto")
+        if convention not in CONVENTIONS[1:]:
+            convention = _convention(arrays, found, path, sha256)
     first = layers[0].key
     weight, bias = fold(arrays[f"{first}.weight"], arrays[f"{first}.bias"], convention)
     arrays |= {f"{first}.weight": weight, f"{first}.bias": bias}
@@ -138,7 +143,9 @@ def _read_h5(path: Path) -> dict[str, Any]:
 
     def visit(name: str, node: Any) -> None:
         match = re.search(r"block(\d)_conv(\d)", name)
-        if match is None or not isinstance(node, h5py.Dataset) or node.ndim not in (1, 4):
+        if match is None or not isinstance(node, h5py.Dataset):
+            return
+        if node.ndim not in (1, 4) or node.dtype.kind != "f" or node.size > LARGEST:
             return
         kind = "weight" if node.ndim == 4 else "bias"
         array = node[()]
@@ -192,15 +199,14 @@ def _as_vgg19(found: Mapping[str, Any], layers: tuple[Layer, ...], name: str) ->
     if missing:
         lacks = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         indices = {int(key.split(".")[1]) for key, _ in at}
-        tops = {"conv3_4", "conv4_4", "conv5_4"}
-        is_vgg16 = indices == VGG16_INDICES or tops.issuperset(missing)
+        is_vgg16 = indices == VGG16_INDICES or missing == ["conv3_4", "conv4_4", "conv5_4"]
         what = "is a VGG16, not a VGG19" if is_vgg16 else "is not a complete VGG19"
         raise bad_weights(name, f"{what}: it lacks {lacks}")
     arrays: dict[str, Floats] = {}
     for layer in layers:
         for kind, shape in layer.shapes.items():
             array = at[layer.key, kind]
-            if array.shape != shape or array.dtype.kind != "f":
+            if array.shape != shape:
                 has = "×".join(map(str, array.shape))
                 want = "×".join(map(str, shape))
                 raise bad_weights(
