@@ -15,7 +15,14 @@ from pathlib import Path
 from PIL import Image
 
 PHOTOS = {"photo.jpg": "lake"}
-STYLES = {"style.jpg": "night"}
+STYLES = {
+    "style.jpg": "night",
+    "style-flowers.jpg": "flowers",
+    "style-glass.jpg": "glass",
+    "style-mosaic.jpg": "mosaic",
+    "style-watercolor.jpg": "watercolor",
+    "style-woodcut.jpg": "woodcut",
+}
 DEFAULT = ("photo.jpg", "style.jpg")
 JPEG = {"quality": 94, "subsampling": 0}
 

@@ -167,7 +167,7 @@ def paint(long_side: int) -> Image.Image:
                  2.2, smoothstep(0.3, 0.7, fine))
     # Whirling strokes leave the very middle of each light and whorl bare: dab it.
     centres = np.array([c[:2] for c in _LIGHTS + _WHORLS], np.float32)
-    dabs = centres.repeat(7, axis=0) * (width, height) + rng.normal(0, 3.5 * unit, (77, 2))
+    dabs = centres.repeat(7, axis=0) * width + rng.normal(0, 3.5 * unit, (77, 2))
     canvas.stroke(Brush(17 * unit, 9 * unit, 1.3 * unit, body=1.3), dabs.astype(np.float32),
                   picture, np.full_like(angle, 0.7), rng)
     return to_image(canvas.finish(relief=1.2))
