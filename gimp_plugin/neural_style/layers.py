@@ -91,9 +91,7 @@ class Reader:
         layer, scratch = self._layer, None
         if needs_scratch(layer):
             scratch = scratch_image(self.spec, layer.get_width(), layer.get_height())
-            layer = Gimp.Layer.new_from_drawable(layer, scratch)
-            scratch.insert_layer(layer, None, 0)
-            layer.merge_filters()
+            layer = _baked_copy(layer, scratch)
         try:
             yield from self._read(layer)
         finally:
@@ -121,6 +119,22 @@ def needs_scratch(layer: Gimp.Layer) -> bool:
     and passes over silently. GIMP itself converts both when it copies the layer to another image.
     """
     return bool(layer.get_filters()) or not gegl_knows_profile(layer.get_image())
+
+
+def _baked_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.Layer:
+    """A plain copy of the layer in another image, with its filters applied but nothing else."""
+    copy = Gimp.Layer.new_from_drawable(layer, image)
+    image.insert_layer(copy, None, 0)
+    if hasattr(copy, "rasterize"):  # vector and link layers of GIMP 3.2
+        copy.rasterize()
+    if not copy.is_group():
+        copy.merge_filters()
+        return copy
+    copy.set_mode(Gimp.LayerMode.NORMAL)
+    copy.set_opacity(100.0)
+    if copy.get_mask() is not None:
+        copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
+    return copy.merge()
 
 
 def gegl_knows_profile(image: Gimp.Image) -> bool:

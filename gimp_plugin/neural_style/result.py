@@ -97,7 +97,8 @@ def _new_layer(source: Source, picture: Gimp.Layer, name: str) -> Gimp.Layer:
         layer.set_name(name)
         layer.set_offsets(left + source.painted.x, top + source.painted.y)
         image.insert_layer(layer, parent, position)
-        _add_mask(layer, source, below.get_mask() if is_there else None)
+        hides = is_there and below.get_apply_mask()
+        _add_mask(layer, source, below.get_mask() if hides else None)
         image.set_selected_layers([layer])
     finally:
         image.undo_group_end()
@@ -138,7 +139,7 @@ def _add_mask(layer: Gimp.Layer, source: Source, mask_below: Gimp.LayerMask | No
         source.selection.copy(area, Gegl.AbyssPolicy.NONE, buffer, area)
         buffer.flush()
         mask.update(0, 0, source.painted.width, source.painted.height)
-    if mask_below is not None and source.layer.get_apply_mask():
+    if mask_below is not None:
         mask.combine_masks(
             mask_below, Gimp.ChannelOps.INTERSECT, -source.painted.x, -source.painted.y
         )
