@@ -96,8 +96,8 @@ class Engine:
 
         ``should_stop`` is asked after each step; once it says yes, the `Result` holds what there
         is. To drop the run without a result, close the generator. Raises `EngineError` for
-        everything the user can do something about. The same job gives the same picture on the same device
-        with the same number of threads.
+        everything the user can do something about. The same job gives the same picture on the
+        same device with the same number of threads.
         """
         try:
             for event in self._run(job, should_stop):

@@ -88,12 +88,12 @@ class LBFGS:
             self._pairs.append((s, y, 1.0 / sy))
 
     def _direction(self, gradient: Tensor) -> Tensor:
+        direction = gradient.neg()
         if not self._pairs:
             size = (dot(gradient, gradient) / gradient.numel()) ** 0.5
             if size == 0:
-                return torch.zeros_like(gradient)
-            return gradient * (-FIRST_MOVE / size)
-        direction = gradient.neg()
+                return direction
+            return direction.mul_(FIRST_MOVE / size)
         alphas = []
         for s, y, rho in reversed(self._pairs):
             alpha = rho * dot(s, direction)

@@ -15,8 +15,8 @@ class Recipe:
 
     Layer weights are in units of a typical activation of each layer (`features.calibrate`), so
     they hold for any weights of the network. ``size`` is the working long side when the user
-    does not choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a scale of
-    long side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
+    does not choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a
+    scale of long side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
     """
 
     size: int
