@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,12 @@ SAME = 0.5 / 255
 
 @cache
 def srgb_profile() -> bytes:
-    """The sRGB profile written into our files (LittleCMS' built-in)."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """The sRGB profile written into our files (LittleCMS' built-in).
+
+    Its date of creation is set to a fixed one, so that the same picture makes the same file.
+    """
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return made[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + made[36:]
 
 
 def to_srgb(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
@@ -56,8 +61,8 @@ def _plain(samples: NDArray[Any], space: str) -> Floats:
 def _transformed(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
     """Through LittleCMS, strip by strip.
 
-    8-bit samples go to 16 bits in LittleCMS' fast integer path, whose error (a few 1/65535) is far
-    below theirs; deeper ones go to float, which is exact.
+    8-bit samples go to 16 bits in LittleCMS' integer path, twenty times as fast and wrong by a
+    fifth of an 8-bit step at most, in the darkest colours; deeper ones go to float, which is exact.
     """
     out = np.empty((*samples.shape[:2], 3), np.float32)
     deep = samples.dtype.itemsize > 1

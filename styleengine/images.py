@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from styleengine.decoding import MAX_PIXELS, bad, decode, stem
@@ -38,9 +39,12 @@ def load(path: str | Path) -> Picture:
     path = Path(path)
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            about = os.fstat(file.fileno())
+            if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
+                raise EngineError("cannot-read", f"“{path}” is a device.", "Choose a picture file.")
+            size = about.st_size
             if size > MAX_FILE:
-                raise bad(path.name, f"is too large for a picture ({size >> 30} GB)", "")
+                raise bad(path.name, f"is too large for a picture ({size >> 30} GB)", "Scale it down.")
             data = file.read(MAX_FILE)
     except OSError as error:
         raise _cannot_read(path, error) from error
@@ -52,7 +56,7 @@ def _cannot_read(path: Path, error: OSError) -> EngineError:
         return EngineError(
             "no-such-file", f"There is no file “{path}”.", "Check the name and the folder."
         )
-    if isinstance(error, IsADirectoryError) or path.is_dir():  # Windows says "no permission"
+    if os.path.isdir(path):  # where Windows says "no permission"
         return EngineError("cannot-read", f"“{path}” is a folder.", "Choose a picture file in it.")
     if isinstance(error, PermissionError):
         return EngineError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import re
 import warnings
@@ -89,7 +90,7 @@ def cannot_read(path: Path, error: OSError) -> EngineError:
     """The `EngineError` for a weight file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return EngineError("no-such-file", f"There is no weight file “{path}”.", IMPORT_HINT)
-    if path.is_dir():
+    if os.path.isdir(path):
         return EngineError("cannot-read", f"“{path}” is a folder, not a file.", IMPORT_HINT)
     reason = error.strerror or str(error)
     return EngineError("cannot-read", f"“{path}” could not be read: {reason}.", IMPORT_HINT)

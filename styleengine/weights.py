@@ -86,7 +86,7 @@ def resolve(features: str = "auto", file: str | None = None, seed: int = 0) -> W
     if named:
         loaded = load_file(Path(named).expanduser())
         return Weights(_tensors(loaded.arrays), "vgg19", loaded.title)
-    if stored_path().exists():
+    if os.path.exists(stored_path()):
         return _stored(stored_path())
     if features == "vgg19":
         raise EngineError(
@@ -119,10 +119,10 @@ def status(file: str | None = None) -> WeightsStatus:
     named = file or os.environ.get(FILE_VARIABLE)
     if named:
         path = Path(named).expanduser()
-        problem = "" if path.is_file() else f"There is no weight file “{path}”."
+        problem = "" if os.path.isfile(path) else f"There is no weight file “{path}”."
         return WeightsStatus("vgg19", path.name, "file", path, "that of the file", problem)
     path = stored_path()
-    if path.exists():
+    if os.path.exists(path):
         try:
             metadata = _metadata(path)
         except EngineError as error:

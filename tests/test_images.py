@@ -338,7 +338,7 @@ def from_adobe(unit: np.ndarray, gamma: float = 563 / 256) -> np.ndarray:
 
 # The last digits of sRGB's white and primaries differ between their definitions, by about 1e-4.
 @pytest.mark.parametrize(
-    ("kind", "tolerance"), [("png8", 4e-4), ("png16", 4e-4), ("tif16", 4e-4), ("tif32", 4e-4)]
+    ("kind", "tolerance"), [("png8", 8e-4), ("png16", 4e-4), ("tif16", 4e-4), ("tif32", 4e-4)]
 )
 def test_adobe_rgb_to_srgb(kind: str, tolerance: float) -> None:
     profile = adobe_profile()
@@ -574,9 +574,25 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     assert failure(tmp_path / "a.txt" / "b.png").code == "no-such-file"
     assert failure(tmp_path).message.endswith("is a folder.")
+    if os.path.exists("/dev/zero"):
+        assert failure(Path("/dev/zero")).message.endswith("is a device.")
     if os.name != "nt" and os.geteuid() != 0:
         (tmp_path / "a.txt").chmod(0)
         assert failure(tmp_path / "a.txt").message.startswith("You may not read")
+
+
+_FORBIDDEN = """
+import os
+from styleengine import images
+from styleengine.protocol import EngineError
+os.chdir({folder!r})  # the folders above are for root alone; hold on to this one
+os.setegid(65534)
+os.seteuid(65534)
+try:
+    images.load("secret.png")
+except EngineError as error:
+    print(error.code, error.message)
+"""
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="drops root's rights")
@@ -584,21 +600,9 @@ def test_no_permission(tmp_path: Path) -> None:
     path = tmp_path / "secret.png"
     path.write_bytes(pillow(RGB8, "PNG"))
     path.chmod(0)
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            # The folders above belong to root alone; hold on to this one.
-            os.chdir(tmp_path)
-            os.setegid(65534)
-            os.seteuid(65534)
-            images.load("secret.png")
-        except EngineError as error:
-            expected = ("cannot-read", "You may not read “secret.png”.")
-            status = 0 if (error.code, error.message) == expected else 2
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    code = _FORBIDDEN.format(folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "cannot-read You may not read “secret.png”.\n", done.stderr
 
 
 def test_names() -> None:
@@ -706,7 +710,7 @@ def test_saved_files_say_srgb(tmp_path: Path) -> None:
             if name == "a.png":
                 assert image.info["srgb"] == 0
             else:
-                assert b"sRGB" in image.info["icc_profile"]
+                assert "sRGB".encode("utf-16-be") in image.info["icc_profile"]
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         page = file.pages.first
         assert page.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
