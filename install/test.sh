@@ -1,0 +1,152 @@
+#!/bin/bash
+# Runs all checks and tests, from nothing:
+#
+#     ./install/test.sh                    everything
+#     ./install/test.sh tests/test_x.py    arguments go to pytest
+#
+# Makes .venv in the checkout with all that the tests need, and below .gimp-roots two disposable
+# Debian roots with GIMP 3.0 and 3.2. A second run reuses both. Where such roots cannot be made, the
+# tests in real GIMP are skipped and say so; with NEURAL_STYLE_REQUIRE_GIMP=1 that is a failure.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+checkout=$PWD
+# chroot and its like live where an ordinary user does not look
+export PATH="$PATH:/usr/sbin:/sbin"
+unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
+# Whoever gave pip a folder of wheels means uv, too.
+export UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
+[ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
+export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-300}" PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+
+die() {
+    printf 'Error: %s\n' "$@" >&2
+    exit 1
+}
+
+# --- .venv ----------------------------------------------------------------------------------------
+
+# The interpreter itself, not a link or shim: a root that it is bound into has links of its own.
+find_python() {
+    local name real
+    for name in python3.12 python3.13 python3.11 python3.14 python3; do
+        real=$("$name" -I -c 'import os, sys
+if not (3, 11) <= sys.version_info < (3, 15): sys.exit(1)
+print(os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable))' 2>/dev/null) || continue
+        echo "$real"
+        return
+    done
+    return 1
+}
+
+make_venv() { # PYTHON
+    local apt="$1-venv"
+    rm -rf .venv
+    "$1" -m venv .venv 2>/dev/null && return
+    # Debian keeps the part that this needs in a package of its own.
+    rm -rf .venv
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq || true
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            "$(basename "$apt")" >/dev/null || true
+        "$1" -m venv .venv && return
+    fi
+    die "$1 cannot make environments. Install $(basename "$apt"), then run this again."
+}
+
+retry() {
+    "$@" || { sleep 5 && "$@"; } || { sleep 20 && "$@"; }
+}
+
+fill_venv() {
+    local python="$checkout/.venv/bin/python" uv options=()
+    uv=$(command -v uv || true)
+    if ! "${uv:-false}" --version >/dev/null 2>&1; then
+        retry "$python" -m pip install --quiet uv
+        uv="$checkout/.venv/bin/uv"
+    fi
+    # The wheels of PyTorch's own index are ten times smaller, where it answers.
+    if UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=10 UV_HTTP_CONNECT_TIMEOUT=8 timeout 20 "$uv" pip install \
+        --quiet --python "$python" --dry-run --no-deps --torch-backend=cpu torch 2>/dev/null; then
+        options=(--torch-backend=cpu)
+    fi
+    retry "$uv" pip install --quiet --python "$python" -c install/constraints.txt \
+        "${options[@]}" --group test --group lint --editable .
+}
+
+prepare_venv() {
+    local python stamp
+    python=$(find_python) || die "Python 3.11 or newer is needed. Install it, then run this again."
+    stamp=$({ echo "$python" && cat pyproject.toml install/constraints.txt; } | sha256sum)
+    if [ "$(cat .venv/complete 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    say "Making .venv with $python"
+    make_venv "$python"
+    fill_venv
+    echo "$stamp" >.venv/complete
+}
+
+# --- GIMP -----------------------------------------------------------------------------------------
+
+roots=("$checkout/.gimp-roots/trixie" "$checkout/.gimp-roots/forky")
+roots_log="$checkout/.gimp-roots/make.log"
+
+make_roots() {
+    local root
+    for root in "${roots[@]}"; do
+        install/gimp_root.sh make "$(basename "$root")" "$root" || return 1
+    done
+}
+
+why_no_roots() {
+    if [ "$(uname)" != Linux ]; then
+        echo "GIMP is tested in Linux roots, and this is $(uname)"
+    elif [ "$(id -u)" != 0 ]; then
+        echo "making and entering the roots with GIMP needs root's rights"
+    fi
+}
+
+mkdir -p .gimp-roots
+problem=$(why_no_roots)
+maker=
+if [ -z "$problem" ]; then
+    say "Making the roots with GIMP 3.0 and 3.2, or reusing them"
+    make_roots >"$roots_log" 2>&1 &
+    maker=$!
+    trap 'kill "$maker" 2>/dev/null || true' EXIT
+fi
+
+prepare_venv
+bin=$checkout/.venv/bin
+
+say "ruff"
+"$bin/ruff" check .
+say "mypy"
+"$bin/mypy"
+
+if [ -n "$maker" ]; then
+    say "Waiting for the roots"
+    if wait "$maker"; then
+        NEURAL_STYLE_GIMP_ROOTS=$(IFS=: && echo "${roots[*]}")
+        export NEURAL_STYLE_GIMP_ROOTS
+    else
+        tail -n 5 "$roots_log" >&2
+        problem=$(tail -n 1 "$roots_log")
+    fi
+    trap - EXIT
+fi
+if [ -n "$problem" ]; then
+    echo "No GIMP to test in: $problem"
+    if [ "${NEURAL_STYLE_REQUIRE_GIMP:-}" != 1 ]; then
+        echo "The tests in real GIMP are skipped."
+    fi
+fi
+
+say "pytest"
+status=0
+"$bin/python" -m pytest "$@" || status=$?
+say "Done, exit status $status"
+exit "$status"

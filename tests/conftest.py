@@ -1,0 +1,33 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+GIMP_TESTS = Path(__file__).resolve().parent / "gimp"
+MUST_HAVE_GIMP = os.environ.get("NEURAL_STYLE_REQUIRE_GIMP") == "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_data_directory(tmp_path_factory):
+    """Keeps the user's weights, logs and settings out of the tests, and the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("STYLEENGINE_")]:
+            patch.delenv(name)
+        home = tmp_path_factory.mktemp("data")
+        patch.setenv("STYLEENGINE_HOME", str(home))
+        yield home
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Makes a skipped test in real GIMP a failure where these tests have to run."""
+    report = yield
+    expected = hasattr(report, "wasxfail")
+    if MUST_HAVE_GIMP and report.skipped and not expected and GIMP_TESTS in item.path.parents:
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, although NEURAL_STYLE_REQUIRE_GIMP=1: {report.longrepr}"
+    return report
