@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 GIMP_ROOT = REPO / "install" / "gimp_root.sh"
 ROOTS = [path for path in os.environ.get("NEURAL_STYLE_GIMP_ROOTS", "").split(":") if path]
-ENGINE = [sys.executable, "-I", "-u", "-X", "utf8", "-m", "styleengine", "serve"]
 FAKE = REPO / "tests" / "fake_engine.py"
 DEADLINE_S = 900
 
@@ -26,6 +26,23 @@ def reason_to_skip() -> str:
     if os.name != "posix" or os.geteuid() != 0 or shutil.which("unshare") is None:
         return "running GIMP in a root needs Linux, root's rights and unshare"
     return ""
+
+
+def engine_command() -> list[str]:
+    """The real engine as the installer would write it, or from the checkout if it is not installed."""
+    python = [sys.executable, "-I", "-u", "-X", "utf8"]
+    if subprocess.run([*python, "-c", "import styleengine"], capture_output=True).returncode == 0:
+        return [*python, "-m", "styleengine", "serve"]
+    run = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv.pop(0); "
+    run += "runpy.run_module('styleengine', run_name='__main__', alter_sys=True)"
+    return [*python, "-c", run, str(REPO), "styleengine", "serve"]
+
+
+def interpreter() -> set[Path]:
+    """What this Python needs to run in a root. Of the system's, not all of /usr: GIMP is there."""
+    if sys.base_prefix != "/usr":
+        return {Path(sys.base_prefix)}
+    return {Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))}
 
 
 class Gimp:
@@ -62,7 +79,7 @@ class Gimp:
 
     def command(self, *words: object) -> list[str]:
         """The command line that runs ``words`` in the root."""
-        binds = {REPO, self.work, Path(sys.prefix), Path(sys.base_prefix)}
+        binds = {REPO, self.work, Path(sys.prefix), *interpreter()}
         options = [option for path in sorted(binds) for option in ("--bind", str(path))]
         environment = {
             "GIMP3_DIRECTORY": self.profile,
