@@ -51,6 +51,8 @@ def _page(page: Any, data: bytes) -> Raw | None:
     ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
     if not ends or max(ends) > len(data):
         raise EOFError("the file ends inside the picture")
+    if page.imagewidth * page.imagelength < 1:
+        raise ValueError("a picture without pixels")
     pixels = page.asarray()
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
@@ -64,7 +66,9 @@ def _page(page: Any, data: bytes) -> Raw | None:
     if alpha is not None and kind == _PREMULTIPLIED:
         samples = _straight(samples, alpha)
     tags = {code: page.tags[code].value for code in (_ICC, _ORIENTATION) if code in page.tags}
-    profile, orientation = bytes(tags.get(_ICC, b"")), int(tags.get(_ORIENTATION, 1))
+    profile, orientation = tags.get(_ICC, b""), int(tags.get(_ORIENTATION, 1))
+    if not isinstance(profile, bytes):
+        profile = b""
     return Raw(samples, space, alpha, profile, orientation, depth)
 
 

@@ -28,6 +28,9 @@ IMPORT_HINT = (
     "`styleengine weights import FILE`."
 )
 
+HUGE = 1e6
+"""No weight of a trained network comes near this."""
+
 LARGEST = 16 << 20
 """No array of a VGG19 has so many numbers; a file may claim any size."""
 
@@ -213,9 +216,11 @@ def _as_vgg19(found: Mapping[str, Any], layers: tuple[Layer, ...], name: str) ->
                 raise bad_weights(
                     name, f"is not VGG19: the {kind} of {layer.name} is {has} instead of {want}"
                 )
-            if not np.isfinite(array).all():
+            if not (np.abs(array) < HUGE).all():  # false for NaN, too
                 raise bad_weights(
-                    name, f"is damaged: the {kind} of {layer.name} holds values that are no numbers"
+                    name,
+                    f"is damaged: the {kind} of {layer.name} holds values that cannot be right "
+                    "(NaN, infinite or huge)",
                 )
             arrays[f"{layer.key}.{kind}"] = np.ascontiguousarray(array, np.float32)
     return arrays

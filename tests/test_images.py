@@ -19,7 +19,7 @@ import pytest
 import tifffile
 from PIL import Image, JpegImagePlugin
 
-from styleengine import images
+from styleengine import decoding, images
 from styleengine.images import Picture
 from styleengine.protocol import EngineError
 
@@ -554,6 +554,38 @@ def test_picture_bombs() -> None:
     inner = bomb(60_000, 60_000)
     icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(inner), 22) + inner
     assert refused(icon, code="picture-too-large").message == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_bytes_give_a_picture_or_an_answer(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files damaged at random: nothing but a sound picture or an `EngineError` comes out."""
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 1_000_000)
+    rng = np.random.default_rng(seed)
+    profile = adobe_profile()
+    whole = [
+        png(U8, (b"iCCP", b"a\0\0" + zlib.compress(profile))),
+        png(U16),
+        pillow(RGB8, "JPEG", icc_profile=profile),
+        pillow(U8, "WEBP"),
+        pillow(RGB8, "GIF"),
+        tiff(U16, photometric="rgb", extrasamples=["assocalpha"], compression="deflate"),
+        tiff(U8, photometric="separated", iccprofile=cmyk_profile()),
+        pillow(Image.fromarray(RGB8).quantize(8), "TIFF"),
+    ]
+    read = 0
+    for data in whole * 25:
+        broken = bytearray(data)
+        for _ in range(rng.integers(1, 5)):
+            broken[rng.integers(min(len(broken), 500))] = rng.integers(256)
+        try:
+            found = images.decode(bytes(broken))
+        except EngineError as error:
+            assert error.code in ("bad-picture", "picture-too-large")
+        else:
+            read += 1
+            assert found.rgb.shape == (found.height, found.width, 3)
+            assert found.rgb.min() >= 0 and found.rgb.max() <= 1
+    assert 10 < read < 190
 
 
 def test_pillows_own_limit_is_left_alone() -> None:

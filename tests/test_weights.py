@@ -83,6 +83,12 @@ def assert_same(found: Arrays, expected: Arrays, rtol: float = 1e-6) -> None:
 # --- layer table and folding ------------------------------------------------------------------
 
 
+def test_layer_table_is_the_papers() -> None:
+    """Sixteen convolutions, 20,024,384 parameters; a ReLU after each, a pooling per block."""
+    assert [x.index for x in LAYERS] == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+    assert sum(int(np.prod(s)) for x in LAYERS for s in x.shapes.values()) == 20_024_384
+
+
 def test_layer_table_is_torchvisions() -> None:
     try:
         from torchvision import models
@@ -248,9 +254,10 @@ def test_missing_layer_wrong_shape_nan(tmp_path: Path) -> None:
     wide = {**arrays, "features.2.weight": np.zeros((4, 4, 5, 5), np.float32)}
     message = refused(saved(tmp_path / "w.pth", wide))
     assert message.endswith("the weight of conv1_2 is 4×4×5×5 instead of 4×4×3×3.")
-    arrays["features.34.bias"][1] = np.nan
-    message = refused(saved(tmp_path / "w.pth", arrays))
-    assert message.endswith("the bias of conv5_4 holds values that are no numbers.")
+    for value in (np.nan, np.inf, -1e30):
+        arrays["features.34.bias"][1] = value
+        message = refused(saved(tmp_path / "w.pth", arrays))
+        assert "the bias of conv5_4 holds values that cannot be right" in message
 
 
 def test_other_networks_are_named(tmp_path: Path) -> None:
