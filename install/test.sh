@@ -17,6 +17,8 @@ unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 # Whoever gave pip a folder of wheels means uv, too.
 export UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
 [ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
+# uv's own list of certificates knows nothing of a company's proxy; the system's does, if it has one.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-300}" PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
@@ -61,12 +63,8 @@ retry() {
 }
 
 fill_venv() {
-    local python="$checkout/.venv/bin/python" uv options=()
-    uv=$(command -v uv || true)
-    if ! "${uv:-false}" --version >/dev/null 2>&1; then
-        retry "$python" -m pip install --quiet uv
-        uv="$checkout/.venv/bin/uv"
-    fi
+    local python="$checkout/.venv/bin/python" uv="$checkout/.venv/bin/uv" options=()
+    retry "$python" -m pip install --quiet -c install/constraints.txt uv
     # The wheels of PyTorch's own index are ten times smaller, where it answers.
     if UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=10 UV_HTTP_CONNECT_TIMEOUT=8 timeout 20 "$uv" pip install \
         --quiet --python "$python" --dry-run --no-deps --torch-backend=cpu torch 2>/dev/null; then
@@ -114,9 +112,11 @@ problem=$(why_no_roots)
 maker=
 if [ -z "$problem" ]; then
     say "Making the roots with GIMP 3.0 and 3.2, or reusing them"
-    make_roots >"$roots_log" 2>&1 &
+    set -m # a process group of its own, so that it can be ended with all its children
+    make_roots >"$roots_log" 2>&1 </dev/null &
     maker=$!
-    trap 'kill "$maker" 2>/dev/null || true' EXIT
+    set +m
+    trap 'kill -- "-$maker" 2>/dev/null || true' EXIT
 fi
 
 prepare_venv

@@ -80,8 +80,13 @@ def read(prefix: Path) -> Manifest | None:
     try:
         values = json.loads((prefix / NAME).read_text(encoding="utf-8"))
         return Manifest(**{**values, "prefix": str(prefix)})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise InstallError(
+            f"{prefix / NAME} cannot be read ({error.strerror}).",
+            "Run the installer as the user who installed it.",
+        ) from None
     except (ValueError, TypeError):
         raise InstallError(
             f"{prefix / NAME} is damaged.", "Delete that file and run the installer again."

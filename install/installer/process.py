@@ -119,9 +119,15 @@ class Runner:
                 f"{what} failed because the internet could not be reached{through}.",
                 "Check the connection. " + again,
             )
-        lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        last = lines[-1][:200].rstrip(".") if lines else "no message"
-        return InstallError(f"{what} failed: {last}.", again)
+        return InstallError(f"{what} failed: {_heart(printed)}.", again)
+
+
+def _heart(printed: str) -> str:
+    """The line that says most: the innermost cause that a tool names, else its last line."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    causes = [line for line in lines if re.match(r"(error|cause):", line, re.IGNORECASE)]
+    line = (causes or lines or ["no message"])[-1]
+    return re.sub(r"^(error|cause): *", "", line, flags=re.IGNORECASE)[:200].rstrip(".")
 
 
 def _without_password(url: str) -> str:

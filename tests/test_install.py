@@ -1,0 +1,549 @@
+"""The installer: real runs of install.py in a fake home, borrowing this interpreter's torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+INSTALL = CHECKOUT / "install"
+sys.path.insert(0, str(INSTALL))
+from installer import environment, manifest, plugin, profiles  # noqa: E402
+from installer.base import InstallError, load, version  # noqa: E402
+from installer.process import Runner  # noqa: E402
+from installer.profiles import System  # noqa: E402
+
+posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell and signals")
+DEADLINE_S = 240
+
+
+# --- where GIMP's profiles are --------------------------------------------------------------------
+
+
+def a_system(home, platform="linux", **env):
+    return System(platform, env, home)
+
+
+def make_dirs(base, *names):
+    for name in names:
+        (base / name).mkdir(parents=True)
+    return base
+
+
+def test_linux_profiles_of_every_kind_are_found_in_order(tmp_path):
+    make_dirs(tmp_path / ".config/GIMP", "3.10", "3.2", "3.0", "2.10", "3.2-old", "tmp")
+    make_dirs(tmp_path / ".var/app/org.gimp.GIMP/config/GIMP", "3.0")
+    found = profiles.found_profiles(a_system(tmp_path))
+    assert [str(p.relative_to(tmp_path)) for p in found] == [
+        ".config/GIMP/3.0",
+        ".config/GIMP/3.2",
+        ".config/GIMP/3.10",
+        ".var/app/org.gimp.GIMP/config/GIMP/3.0",
+    ]
+
+
+def test_xdg_config_home_is_searched_beside_the_config_folder_that_flatpak_uses(tmp_path):
+    make_dirs(tmp_path / "elsewhere/GIMP", "3.2")
+    make_dirs(tmp_path / ".config/GIMP", "3.0")
+    system = a_system(tmp_path, XDG_CONFIG_HOME=str(tmp_path / "elsewhere"))
+    found = profiles.found_profiles(system)
+    assert found == [tmp_path / "elsewhere/GIMP/3.2", tmp_path / ".config/GIMP/3.0"]
+    assert profiles.profile_bases(system)[0] == tmp_path / "elsewhere/GIMP"
+
+
+@pytest.mark.parametrize(
+    ("platform", "env", "base"),
+    [
+        ("win32", {"APPDATA": "{home}/Roaming"}, "Roaming/GIMP"),
+        ("win32", {}, "AppData/Roaming/GIMP"),
+        ("darwin", {"XDG_CONFIG_HOME": "{home}/x"}, "Library/Application Support/GIMP"),
+    ],
+)
+def test_profiles_on_windows_and_macos(tmp_path, platform, env, base):
+    system = a_system(tmp_path, platform, **{k: v.format(home=tmp_path) for k, v in env.items()})
+    make_dirs(tmp_path / base, "3.0", "3.2")
+    assert profiles.found_profiles(system) == [tmp_path / base / "3.0", tmp_path / base / "3.2"]
+
+
+def test_gimps_own_variable_replaces_all_profiles(tmp_path):
+    make_dirs(tmp_path / ".config/GIMP", "3.0")
+    absolute = a_system(tmp_path, GIMP3_DIRECTORY=str(tmp_path / "mine"))
+    relative = a_system(tmp_path, GIMP3_DIRECTORY="mine")
+    assert profiles.found_profiles(absolute) == [tmp_path / "mine"]
+    assert profiles.found_profiles(relative) == [tmp_path / "mine"]
+
+
+def a_gimp(folder, text, makes=""):
+    """A program that says it is a GIMP, and makes a profile when it is started."""
+    path = folder / "gimp-console"
+    make = f"[ $1 = --version ] || mkdir -p '{makes}'\n" if makes else ""
+    path.write_text(f"#!/bin/sh\n{make}echo '{text}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@posix
+def test_without_any_gimp_the_tested_versions_get_a_profile(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted, remark = profiles.wanted_profiles(a_system(tmp_path))
+    assert wanted == [tmp_path / ".config/GIMP/3.0", tmp_path / ".config/GIMP/3.2"]
+    assert "No GIMP 3 was found" in remark
+
+
+@posix
+def test_an_old_gimp_does_not_count(tmp_path, monkeypatch):
+    a_gimp(tmp_path, "GNU Image Manipulation Program version 2.10.34")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert profiles.gimp_on_path() is None
+
+
+@posix
+def test_a_gimp_that_was_never_started_makes_its_profile_itself(tmp_path, monkeypatch):
+    make_dirs(tmp_path / ".config/GIMP", "3.0")
+    new = tmp_path / ".config/GIMP/3.4"
+    a_gimp(tmp_path, "GNU Image Manipulation Program version 3.4.2", makes=new)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    wanted, remark = profiles.wanted_profiles(a_system(tmp_path))
+    assert wanted == [tmp_path / ".config/GIMP/3.0", new]
+    assert new.is_dir() and remark == ""
+
+
+def test_the_snap_is_named_as_unsupported(tmp_path):
+    assert profiles.unsupported(a_system(tmp_path)) == ""
+    make_dirs(tmp_path, "snap/gimp")
+    assert "snap" in profiles.unsupported(a_system(tmp_path))
+
+
+# --- the plug-in's files --------------------------------------------------------------------------
+
+
+def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    folder = plugin.install(tmp_path / "profile", Path("/e/bin/python"), record)
+    assert folder == tmp_path / "profile/plug-ins/neural_style"
+    script = folder / "neural_style.py"
+    assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
+    source = CHECKOUT / "gimp_plugin/neural_style"
+    expected = {p.name for p in source.glob("*.py")} | {"protocol.py", "engine.json"}
+    assert {p.name for p in folder.iterdir() if p.suffix in (".py", ".json")} == expected
+    protocol = CHECKOUT / "styleengine/protocol.py"
+    assert (folder / "protocol.py").read_bytes() == protocol.read_bytes()
+    told = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
+    assert told["command"] == [
+        *(str(Path("/e/bin/python")), "-I", "-u", "-X", "utf8", "-m", "styleengine", "serve")
+    ]
+    assert told["protocol"] == load(protocol).PROTOCOL
+    assert told["home"] == str(tmp_path / "prefix")
+    assert os.listdir(folder.parent) == ["neural_style"]
+
+
+def test_an_upgrade_replaces_the_plugin_and_drops_files_it_no_longer_has(tmp_path):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    folder = plugin.install(tmp_path, Path("old"), record)
+    (folder / "gone.py").write_text("")
+    (folder / "job.py").write_text("# old")
+    plugin.install(tmp_path, Path("new"), record)
+    assert not (folder / "gone.py").exists()
+    source = CHECKOUT / "gimp_plugin/neural_style/job.py"
+    assert (folder / "job.py").read_bytes() == source.read_bytes()
+    assert json.loads((folder / "engine.json").read_text())["command"][0] == "new"
+
+
+def test_somebody_elses_plugin_of_the_same_name_is_left_alone(tmp_path):
+    foreign = make_dirs(tmp_path, "plug-ins/neural_style") / "plug-ins/neural_style/neural_style.py"
+    foreign.write_text("theirs")
+    record = manifest.open_prefix(tmp_path / "prefix")
+    with pytest.raises(InstallError, match="another plug-in of the same name"):
+        plugin.install(tmp_path, Path("python"), record)
+    assert foreign.read_text() == "theirs"
+    assert str(foreign.parent) not in record.trees
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def test_a_folder_with_other_things_is_refused_as_prefix(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(InstallError, match=r"already holds other things \(thesis.txt\)"):
+        manifest.open_prefix(tmp_path)
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_a_prefix_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InstallError, match="cannot be written to") as caught:
+        manifest.open_prefix(tmp_path / "file" / "prefix")
+    assert "--prefix" in caught.value.hint
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_downloaded(tmp_path):
+    with pytest.raises(InstallError, match="GB of disk space") as caught:
+        environment.check_disk(tmp_path, 10**18)
+    assert "--prefix" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("error: No space left on device (os error 28)", "the disk is full"),
+        ("cause: client error (Connect)\ncause: dns error", "internet could not be reached"),
+        ("ReadTimeoutError: Read timed out.", "internet could not be reached"),
+        ("invalid peer certificate: UnknownIssuer", "certificate is not trusted"),
+        ("something\n  went wrong.\n", "failed: went wrong"),
+        ("error: no\n  cause: no file\n\nhint: try\n", "failed: no file"),
+    ],
+)
+def test_what_tools_print_becomes_one_sentence(tmp_path, printed, said):
+    error = Runner(tmp_path / "log", {}).explain(printed, "Installing PyTorch")
+    assert error.message.startswith("Installing PyTorch failed") and said in error.message
+    assert error.message.count(". ") == 0
+    assert str(tmp_path / "log") in error.hint
+
+
+def test_a_damaged_manifest_never_costs_more_than_the_prefix(tmp_path):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    precious = make_dirs(tmp_path, "home/plug-ins/others") / "home"
+    record.trees += [str(precious), str(precious / "plug-ins/others"), str(tmp_path)]
+    manifest.remove_all(record, keep_weights=False)
+    assert (precious / "plug-ins/others").is_dir()
+
+
+@posix
+def test_two_installers_do_not_run_at_once(tmp_path):
+    manifest.open_prefix(tmp_path / "p")
+    with (
+        manifest.lock(tmp_path / "p"),
+        pytest.raises(InstallError, match="Another installation"),
+        manifest.lock(tmp_path / "p"),
+    ):
+        pass
+
+
+# --- real runs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def uv_cache(tmp_path_factory):
+    """Downloads shared by the runs of this module (the tool that builds our own package)."""
+    return os.environ.get("UV_CACHE_DIR") or str(tmp_path_factory.mktemp("uv-cache"))
+
+
+class Home:
+    """A fake home, and the installer run in it."""
+
+    def __init__(self, path: Path, uv_cache: str) -> None:
+        self.path = path
+        self.prefix = path / ".local/share/gimp-neural-style"
+        kept = {k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_", "SSL_"))}
+        (path.parent / "tools").mkdir()
+        uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+        if uv:
+            (path.parent / "tools/uv").symlink_to(uv)
+        self.env = {
+            **kept,
+            "HOME": str(path),
+            "PATH": f"{path.parent / 'tools'}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "UV_CACHE_DIR": uv_cache,
+        }
+
+    def command(self, *options: object) -> list[str]:
+        script = str(INSTALL / "install.py")
+        return [sys.executable, "-E", "-s", script, *map(str, options)]
+
+    def run(self, *options: object, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*options),
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+
+    def install(self, *options: object, **env: str) -> subprocess.CompletedProcess[str]:
+        done = self.run("--use-python", sys.executable, "--no-fetch-weights", *options, **env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def engine(self) -> str:
+        return json.loads((self.prefix / "manifest.json").read_text())["engine"]
+
+    def engines(self) -> list[str]:
+        return sorted(p.name for p in self.prefix.glob("engine-*"))
+
+    def record(self, gimp: str = "3.0") -> dict[str, object]:
+        folder = self.path / ".config/GIMP" / gimp / "plug-ins/neural_style"
+        return json.loads((folder / "engine.json").read_text())
+
+    def answers(self) -> bool:
+        """Whether the engine that GIMP would start says that it is ready."""
+        command = self.record()["command"]
+        assert isinstance(command, list)
+        hello = json.dumps({"type": "hello", "protocol": self.record()["protocol"]}) + "\n"
+        done = subprocess.run(
+            command, input=hello.encode(), capture_output=True, env=self.env, timeout=DEADLINE_S
+        )
+        return json.loads(done.stdout.splitlines()[0])["type"] == "ready"
+
+
+@pytest.fixture
+def home(tmp_path, uv_cache):
+    # a name that is hard on scripts
+    path = tmp_path / "Žofie's home"
+    path.mkdir()
+    return Home(path, uv_cache)
+
+
+def tree(path: Path) -> dict[str, str]:
+    """Every path below ``path``, with the contents of files and targets of links."""
+    found = {}
+    for entry in path.rglob("*"):
+        if entry.is_symlink():
+            kind = os.readlink(entry)
+        elif entry.is_dir():
+            kind = "directory"
+        else:
+            kind = hashlib.sha256(entry.read_bytes()).hexdigest()
+        found[str(entry.relative_to(path))] = kind
+    return found
+
+
+def a_users_home(home: Home) -> dict[str, str]:
+    """Fills a home with what its user has; returns its `tree`."""
+    make_dirs(home.path, ".config/GIMP/3.0/plug-ins/other", ".local/share/fonts", ".local/bin")
+    (home.path / ".config/GIMP/3.0/pluginrc").write_text("GIMP's own")
+    (home.path / ".config/GIMP/3.0/plug-ins/other/other.py").write_text("another plug-in")
+    (home.path / "photo.jpg").write_bytes(b"\xff\xd8")
+    return tree(home.path)
+
+
+@posix
+def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
+    # on the PATH, and no uv there
+    home.env["PATH"] = f"{home.path / '.local/bin'}:/usr/bin:/bin"
+    before = a_users_home(home)
+    done = home.install()
+    assert "Features:    built-in VGG19 with random weights (seed 0)" in done.stdout
+    after = tree(home.path)
+    assert before.items() <= after.items(), "what was there is untouched, pluginrc included"
+    assert home.answers()
+    launcher = home.path / ".local/bin/styleengine"
+    shown = subprocess.run([launcher, "--version"], env=home.env, capture_output=True, text=True)
+    assert shown.stdout.split()[-1] == version()
+    # as GIMP and the engine leave things behind when they run
+    (home.path / ".config/GIMP/3.0/plug-ins/neural_style/__pycache__").mkdir()
+    (home.prefix / "logs/engine.log").write_text("")
+    removed = home.run("--uninstall")
+    assert removed.returncode == 0, removed.stderr
+    assert tree(home.path) == before
+
+
+@posix
+def test_uninstall_keeps_weights_until_told_otherwise(home):
+    before = a_users_home(home)
+    home.install()
+    weights = home.prefix / "weights/vgg19.safetensors"
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(b"80 MB")
+    done = home.run("--uninstall")
+    assert done.returncode == 0 and "The network stays in" in done.stdout
+    assert weights.read_bytes() == b"80 MB"
+    assert {p.name for p in home.prefix.iterdir()} == {"weights", "manifest.json"}
+    assert home.run("--uninstall", "--all").returncode == 0
+    assert tree(home.path) == before
+
+
+@posix
+def test_running_it_again_repairs_and_leaves_one_engine(home):
+    home.install("--prefix", home.prefix)
+    first = home.engine()
+    package = next((home.prefix / first).rglob("styleengine/server.py"))
+    package.unlink()
+    folder = home.path / ".config/GIMP/3.2/plug-ins/neural_style"
+    (folder / "neural_style.py").chmod(0o644)
+    (home.prefix / "weights").mkdir()
+    (home.prefix / "weights/mine").write_text("")
+    home.install()
+    assert home.engines() == [home.engine()] != [first]
+    assert home.answers()
+    assert (folder / "neural_style.py").stat().st_mode & stat.S_IXUSR
+    assert (home.prefix / "weights/mine").exists()
+
+
+def wait_for(condition, process):
+    """Waits until ``condition()`` or the end of ``process``."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert process.poll() is None, "the installer ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+KILL_AT = {
+    "while the environment is built": lambda home, old: len(home.engines()) > 1,
+    "while it is tested": lambda home, old: any(
+        home.prefix.glob("engine-*-2/lib/*/site-packages/styleengine/server.py")
+    ),
+    "after the first plug-in was switched": lambda home, old: home.record("3.0") != old,
+}
+
+
+@posix
+@pytest.mark.parametrize("moment", KILL_AT)
+def test_an_installer_killed_midway_leaves_a_working_engine(home, moment):
+    home.install()
+    old = home.record()
+    options = ("--use-python", sys.executable, "--no-fetch-weights")
+    with open(home.path / "out", "wb") as out:
+        process = subprocess.Popen(
+            home.command(*options), env=home.env, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            wait_for(lambda: KILL_AT[moment](home, old), process)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert home.answers()
+    home.install()
+    assert home.answers()
+    assert home.engines() == [home.engine()]
+    assert not list(home.path.rglob(".neural_style.new"))
+    assert home.run("--uninstall", "--all").returncode == 0
+    assert not home.prefix.exists()
+
+
+@posix
+def test_a_new_engine_that_fails_its_test_is_not_switched_to(home, tmp_path):
+    home.install()
+    old, record = home.engine(), home.record()
+    broken = tmp_path / "checkout"
+    for name in ("styleengine", "gimp_plugin", "install"):
+        shutil.copytree(
+            CHECKOUT / name, broken / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(CHECKOUT / name, broken)
+    (broken / "styleengine/server.py").write_text("raise RuntimeError('out of order')\n")
+    script = str(broken / "install/install.py")
+    done = subprocess.run(
+        [sys.executable, script, "--use-python", sys.executable, "--no-fetch-weights"],
+        env=home.env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Error: The engine failed its test" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (home.engine(), home.record()) == (old, record)
+    assert home.answers()
+
+
+@posix
+def test_named_profiles_and_a_prefix_of_ones_own(home, tmp_path):
+    prefix, profile = tmp_path / "my engine", tmp_path / "my profile"
+    home.install("--prefix", prefix, "--gimp-dir", profile)
+    assert (profile / "plug-ins/neural_style/neural_style.py").is_file()
+    assert tree(home.path) == {}
+    python = home.run("--prefix", prefix, "--print-python").stdout.strip()
+    where = subprocess.run(
+        [prefix / "bin/styleengine", "weights", "status"],
+        env=home.env,
+        capture_output=True,
+        text=True,
+    )
+    assert where.returncode == 0, where.stderr
+    assert Path(python).is_relative_to(prefix)
+    assert home.run("--prefix", prefix, "--uninstall").returncode == 0
+    assert not prefix.exists() and not profile.exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("options", "message", "step"),
+    [
+        (
+            ["--use-python", "/nowhere/python"],
+            "There is no Python at /nowhere/python.",
+            "--use-python",
+        ),
+        (
+            ["--weights", "/nowhere/vgg.h5"],
+            "There is no weights file /nowhere/vgg.h5.",
+            "--weights",
+        ),
+        (["--prefix", "/dev/null/x"], "/dev/null/x cannot be written to", "--prefix"),
+        (["--uninstall"], "Nothing is installed in", "--prefix"),
+        (["--print-python"], "Nothing is installed in", "install.sh"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_a_next_step(home, options, message, step):
+    done = home.run(*options)
+    assert done.returncode == 1
+    first, second = done.stderr.strip().splitlines()
+    assert first.startswith(f"Error: {message}") and first.endswith(".")
+    assert step in second
+    assert home.engines() == []
+
+
+@posix
+def test_a_backend_that_does_not_exist_is_refused(home):
+    done = home.run("--backend", "quantum")
+    assert done.returncode == 2 and "quantum" in done.stderr
+    assert tree(home.path) == {}
+
+
+@posix
+def test_sudo_is_refused(home):
+    done = home.run(SUDO_USER="anna")
+    assert done.returncode == 1 and "for root instead of anna" in done.stderr
+    assert tree(home.path) == {}
+
+
+@posix
+def test_a_python_without_torch_is_refused_as_lender(home, tmp_path):
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    done = home.run("--use-python", bare / "bin/python")
+    assert done.returncode == 1
+    assert "No module named 'torch'" in done.stderr and "Traceback" not in done.stderr
+
+
+@posix
+def test_the_shell_script_says_what_is_missing_on_a_system_without_python(home, tmp_path):
+    tools = make_dirs(tmp_path, "bin") / "bin"
+    for name in ("dirname", "mktemp", "rm", "sh", "env"):
+        (tools / name).symlink_to(shutil.which(name))
+    # somebody who may not install packages
+    (tools / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tools / "id").chmod(0o755)
+    done = subprocess.run(
+        ["sh", INSTALL / "install.sh"],
+        env={**home.env, "PATH": str(tools)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No Python 3.9 or newer was found")
+    assert "apt install python3" in done.stderr
+
+
+@posix
+def test_the_shell_script_passes_its_arguments_on(home):
+    done = subprocess.run(
+        ["sh", INSTALL / "install.sh", "--prefix", home.path / "a b", "--uninstall"],
+        env=home.env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and f"Nothing is installed in {home.path / 'a b'}." in done.stderr
