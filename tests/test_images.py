@@ -691,6 +691,14 @@ def test_pixels_opaque_and_out_of_range() -> None:
         np.testing.assert_array_equal(out[0, 0], (0, top, 0, top))
 
 
+@pytest.mark.parametrize(("dtype", "top"), [("u8", 255), ("u16", 65535)])
+def test_pixels_are_rounded_to_nearest(dtype: str, top: int) -> None:
+    values = np.array([10.4, 10.6, top - 0.6], np.float64)
+    rgb = np.tile((values / top).astype(np.float32), (8, 8, 1))
+    out = images.to_pixels(Picture(rgb, rgb[..., 1]), dtype)
+    np.testing.assert_array_equal(out[3, 3], (10, 11, top - 1, 11))
+
+
 def test_pixels_of_the_wrong_amount() -> None:
     for data in (bytes(17 * 13 * 4 - 1), b"", bytes(17 * 13 * 4 + 1)):
         with pytest.raises(EngineError) as caught:
