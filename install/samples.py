@@ -10,26 +10,31 @@ import argparse
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-PHOTOS = {"photo.jpg": "lake"}
+PHOTOS = {"photo.jpg": "lake", "photo2.jpg": "still"}
 STYLES = {
     "style.jpg": "night",
+    "style-facets.jpg": "facets",
     "style-flowers.jpg": "flowers",
     "style-glass.jpg": "glass",
     "style-mosaic.jpg": "mosaic",
+    "style-pastel.jpg": "pastel",
+    "style-peacock.jpg": "peacock",
     "style-watercolor.jpg": "watercolor",
+    "style-wave.jpg": "wave",
     "style-woodcut.jpg": "woodcut",
 }
 DEFAULT = ("photo.jpg", "style.jpg")
-JPEG = {"quality": 94, "subsampling": 0}
 
 
 def draw(module: str, long_side: int) -> Image.Image:
-    """Return the picture that ``pictures.<module>`` paints, as a Pillow image."""
-    return importlib.import_module(f"pictures.{module}").paint(long_side)
+    """Return the picture that ``pictures.<module>`` paints, ``long_side`` pixels long."""
+    paint: Callable[[int], Image.Image] = importlib.import_module(f"pictures.{module}").paint
+    return paint(long_side)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in DEFAULT and not chosen.all:
             continue
         start = time.monotonic()
-        draw(module, chosen.long_side).save(chosen.folder / name, **JPEG)
+        draw(module, chosen.long_side).save(chosen.folder / name, quality=94, subsampling=0)
         print(f"{chosen.folder / name}  ({time.monotonic() - start:.1f} s)")
     return 0
 

@@ -65,7 +65,12 @@ class Canvas:
         self.stroke(brush, points, picture, angle, rng)
 
     def stroke(
-        self, brush: Brush, points: Array, picture: Array, angle: Array, rng: np.random.Generator,
+        self,
+        brush: Brush,
+        points: Array,
+        picture: Array,
+        angle: Array,
+        rng: np.random.Generator,
         colours: Array | None = None,
     ) -> None:
         """Paint one stroke through each of ``points`` along the direction field ``angle``.
@@ -94,7 +99,8 @@ class Canvas:
         fill = tone[:, None] + streak * (0.45 + tone[:, None])
         ridge = 0.55 * np.exp(-(((np.abs(offset) - 0.85) / 0.16) ** 2)) + 0.5 * (1 - offset**2)
         level = rng.uniform(70, 120, (count, 1)) + brush.body * (
-            70 * ridge + rng.normal(0, 22, (count, bristles)))
+            70 * ridge + rng.normal(0, 22, (count, bristles))
+        )
         ink = np.concatenate([np.clip(fill, 0, 1) * 255, level[..., None]], axis=-1)
         self._lay(lines, np.clip(ink, 0, 255).astype(int), brush, rng)
 
@@ -124,8 +130,11 @@ class Canvas:
         if weave:
             x, y = grid(self.width * OVER, self.height * OVER)
             level = level + weave * (np.sin(x * 0.9) * np.sin(y * 0.9)).astype(np.float32)
-        lumps = fbm(lattice(np.random.default_rng(seed)), *(a / 90 for a in grid(
-            self.width * OVER, self.height * OVER)), 3)
+        lumps = fbm(
+            lattice(np.random.default_rng(seed)),
+            *(a / 90 for a in grid(self.width * OVER, self.height * OVER)),
+            3,
+        )
         level = level + 0.02 * lumps
         dy, dx = np.gradient(level)
         slope = (-(dx * 0.62 + dy * 0.78)) * -1

@@ -100,8 +100,11 @@ class Nursery:
 
     def stamp(self, kind: int, tall: float) -> Array:
         """Premultiplied light map (h, w, 4) of about ``tall`` pixels' height."""
-        size = int(np.clip(round(tall if tall < 24 else 1.06 ** round(np.log(tall) / 0.0583)),
-                           3, self._tallest))
+        size = int(
+            np.clip(
+                round(tall if tall < 24 else 1.06 ** round(np.log(tall) / 0.0583)), 3, self._tallest
+            )
+        )
         key = (kind, size)
         if key not in self._cache:
             picture = self._trees[kind].picture

@@ -36,8 +36,10 @@ def draw(canvas: Array, world: Valley, view: View, rng: np.random.Generator) -> 
     hue = rng.random(count)
     flower = rng.random(count) < 0.018 + 0.05 * (patch > 0.2)
     bloom = rng.integers(0, len(_FLOWERS), count)
-    behind = view.depth[np.clip(rows.astype(int), 0, view.height - 1),
-                        np.clip(columns.astype(int), 0, view.width - 1)]
+    behind = view.depth[
+        np.clip(rows.astype(int), 0, view.height - 1),
+        np.clip(columns.astype(int), 0, view.width - 1),
+    ]
     for i in order:
         if z[i] > 34 and not behind[i] > z[i] * 0.93:
             continue
@@ -45,8 +47,11 @@ def draw(canvas: Array, world: Valley, view: View, rng: np.random.Generator) -> 
             reach = 0.7 * tall[i] * scale[i]
             turf = _GRASS[min(int((0.4 * hue[i] + 0.6 * gold[i]) * 4), 3)] * 0.95 * light[i]
             base = (columns[i], rows[i] - first)
-            pen.line([base, (base[0] + bend[i] * reach, base[1] - reach)],
-                     fill=(*turf.astype(int), 165), width=2)
+            pen.line(
+                [base, (base[0] + bend[i] * reach, base[1] - reach)],
+                fill=(*turf.astype(int), 165),
+                width=2,
+            )
             continue
         length = tall[i] * scale[i]
         cx, cy = columns[i], rows[i] - first + 0.1 * length
@@ -68,8 +73,12 @@ def draw(canvas: Array, world: Valley, view: View, rng: np.random.Generator) -> 
                     dx, dy = r * np.cos(k * 1.26), 0.6 * r * np.sin(k * 1.26)
                 else:  # a spike of small bells, like lupins
                     dx, dy = r * 0.5 * np.cos(k * 2.4), (k - 2) * r * 0.75
-                spot = (tip[0] + dx - r * 0.6, tip[1] + dy - r * 0.6,
-                        tip[0] + dx + r * 0.6, tip[1] + dy + r * 0.6)
+                spot = (
+                    tip[0] + dx - r * 0.6,
+                    tip[1] + dy - r * 0.6,
+                    tip[0] + dx + r * 0.6,
+                    tip[1] + dy + r * 0.6,
+                )
                 shade = petal * (0.7 + 0.3 * ((k * 7) % 5) / 4)
                 pen.ellipse(spot, fill=(*shade.astype(int), 255))
     drawn = np.asarray(layer, np.float32) / 255

@@ -5,12 +5,29 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pictures.field import Array, blur, fbm, grid, lattice, mix, nearest, scaled, smoothstep, to_image
+from pictures.field import (
+    Array,
+    blur,
+    fbm,
+    grid,
+    lattice,
+    mix,
+    nearest,
+    scaled,
+    smoothstep,
+    to_image,
+)
 
 _GLASS = {
     "sun": ((1.0, 0.80, 0.18), (1.0, 0.66, 0.10), (1.0, 0.90, 0.42)),
     "ray": ((0.98, 0.55, 0.10), (0.93, 0.35, 0.08), (0.99, 0.72, 0.26), (0.84, 0.18, 0.10)),
-    "sky": ((0.07, 0.20, 0.62), (0.12, 0.36, 0.78), (0.30, 0.56, 0.86), (0.36, 0.16, 0.55), (0.05, 0.12, 0.42)),
+    "sky": (
+        (0.07, 0.20, 0.62),
+        (0.12, 0.36, 0.78),
+        (0.30, 0.56, 0.86),
+        (0.36, 0.16, 0.55),
+        (0.05, 0.12, 0.42),
+    ),
     "hill": ((0.04, 0.38, 0.20), (0.20, 0.54, 0.16), (0.02, 0.27, 0.24), (0.46, 0.60, 0.14)),
     "water": ((0.03, 0.32, 0.50), (0.06, 0.50, 0.58), (0.40, 0.74, 0.74), (0.02, 0.18, 0.38)),
     "flower": ((0.80, 0.05, 0.13), (0.90, 0.30, 0.45), (0.95, 0.75, 0.20), (0.55, 0.08, 0.42)),
@@ -26,7 +43,12 @@ def _region(x: Array, y: Array) -> tuple[Array, list[str]]:
     part[r < 0.20] = names.index("sun")
     part[y > 0.70 + 0.07 * np.sin(x * 5.2 + 2.4)] = names.index("hill")
     part[y > 0.83 + 0.035 * np.sin(x * 7 + 0.6) + 0.10 * (x - 0.5)] = names.index("water")
-    for cx, cy, size in ((0.16, 1.10, 0.115), (0.80, 1.14, 0.125), (0.47, 1.19, 0.10), (0.90, 0.90, 0.07)):
+    for cx, cy, size in (
+        (0.16, 1.10, 0.115),
+        (0.80, 1.14, 0.125),
+        (0.47, 1.19, 0.10),
+        (0.90, 0.90, 0.07),
+    ):
         a = np.arctan2(y - cy, x - cx)
         bloom = np.hypot(x - cx, y - cy) < size * (0.75 + 0.25 * np.cos(a * 5 + cx * 9))
         part[bloom] = names.index("flower")
@@ -89,11 +111,25 @@ def paint(long_side: int) -> Image.Image:
 def _seeds(rng: np.random.Generator) -> Array:
     """Cell centres: rings round the sun, wide cells in the sky, small ones in flowers."""
     seeds = []
-    for ring, count in ((0.0, 1), (0.075, 6), (0.16, 11), (0.27, 18), (0.40, 20), (0.54, 22), (0.70, 26), (0.88, 28)):
+    for ring, count in (
+        (0.0, 1),
+        (0.075, 6),
+        (0.16, 11),
+        (0.27, 18),
+        (0.40, 20),
+        (0.54, 22),
+        (0.70, 26),
+        (0.88, 28),
+    ):
         turn = np.arange(count) / count * 2 * np.pi + ring * 9 + rng.normal(0, 0.05, count)
         reach = ring * (1 + rng.normal(0, 0.03, count))
         seeds.append(np.stack([0.38 + reach * np.cos(turn), 0.66 + reach * np.sin(turn)], 1))
-    for cx, cy, size in ((0.16, 1.10, 0.115), (0.80, 1.14, 0.125), (0.47, 1.19, 0.10), (0.90, 0.90, 0.07)):
+    for cx, cy, size in (
+        (0.16, 1.10, 0.115),
+        (0.80, 1.14, 0.125),
+        (0.47, 1.19, 0.10),
+        (0.90, 0.90, 0.07),
+    ):
         turn = np.arange(5) / 5 * 2 * np.pi - cx * 9 / 5
         seeds.append(np.stack([cx + 0.6 * size * np.cos(turn), cy + 0.6 * size * np.sin(turn)], 1))
         seeds.append(np.array([[cx, cy]]))

@@ -91,8 +91,10 @@ def _shingles(u: Array, v: Array) -> Array:
     edge = smoothstep(0, 0.25, v / 0.32 - course)
     moss = smoothstep(0.05, 0.4, fbm(_TABLE, u * 0.9, v * 0.9 + 4, 4))
     colour = np.array([0.16, 0.12, 0.10], np.float32) * (0.6 + 0.6 * tone)[..., None]
-    return mix(colour, np.array([0.13, 0.15, 0.05], np.float32), 0.6 * moss) * (
-        0.45 + 0.55 * edge)[..., None]
+    return (
+        mix(colour, np.array([0.13, 0.15, 0.05], np.float32), 0.6 * moss)
+        * (0.45 + 0.55 * edge)[..., None]
+    )
 
 
 def _stones(u: Array, v: Array) -> Array:
@@ -112,43 +114,118 @@ def draw(canvas: Array, view: View) -> None:
     wood = _planks((0.30, 0.17, 0.085), 0.30, along_u=True)
     boards = _planks((0.27, 0.16, 0.09), 0.24, along_u=False)
     long, deep, wall, ridge = 4.6, 3.2, 3.0, 5.6
-    for chimney in ([at(2.0, 4.0, 0.9), at(2.9, 4.0, 0.9), at(2.9, 6.6, 0.9), at(2.0, 6.6, 0.9)],
-                    [at(2.9, 4.0, 0.9), at(2.9, 4.0, 1.8), at(2.9, 6.6, 1.8), at(2.9, 6.6, 0.9)]):
+    for chimney in (
+        [at(2.0, 4.0, 0.9), at(2.9, 4.0, 0.9), at(2.9, 6.6, 0.9), at(2.0, 6.6, 0.9)],
+        [at(2.9, 4.0, 0.9), at(2.9, 4.0, 1.8), at(2.9, 6.6, 1.8), at(2.9, 6.6, 0.9)],
+    ):
         _quad(canvas, view, chimney, _stones)
     gable = _windows(boards, [(3.2, 1.7, 1.2, 1.2), (3.2, 3.75, 0.7, 0.7)])
-    _quad(canvas, view, [at(long, -0.2, -deep), at(long, -0.2, deep), at(long, wall, deep),
-                         at(long, wall, -deep)], gable)
+    _quad(
+        canvas,
+        view,
+        [at(long, -0.2, -deep), at(long, -0.2, deep), at(long, wall, deep), at(long, wall, -deep)],
+        gable,
+    )
     for c0, c1 in ((-deep, 0.0), (0.0, deep)):
-        peak = [at(long, wall, c0), at(long, wall, c1), at(long, wall if c1 else ridge, c1),
-                at(long, ridge if c1 else wall, c0)]
-        _quad(canvas, view, [p if i != 3 or c1 else at(long, wall + 0.01, c0)
-                             for i, p in enumerate(peak)], boards)
+        peak = [
+            at(long, wall, c0),
+            at(long, wall, c1),
+            at(long, wall if c1 else ridge, c1),
+            at(long, ridge if c1 else wall, c0),
+        ]
+        _quad(
+            canvas,
+            view,
+            [p if i != 3 or c1 else at(long, wall + 0.01, c0) for i, p in enumerate(peak)],
+            boards,
+        )
     front = _windows(wood, [(1.9, 1.75, 1.3, 1.15), (7.2, 1.75, 1.3, 1.15)])
-    _quad(canvas, view, [at(-long, -0.2, -deep), at(long, -0.2, -deep), at(long, wall, -deep),
-                         at(-long, wall, -deep)], front)
-    _quad(canvas, view, [at(-0.4, 0.1, -deep - 0.03), at(0.75, 0.1, -deep - 0.03),
-                         at(0.75, 2.2, -deep - 0.03), at(-0.4, 2.2, -deep - 0.03)],
-          _planks((0.30, 0.07, 0.045), 0.22, along_u=False))
-    _quad(canvas, view, [at(-long - 0.05, -1.6, -deep - 0.05), at(long + 0.05, -1.6, -deep - 0.05),
-                         at(long + 0.05, 0.15, -deep - 0.05), at(-long - 0.05, 0.15, -deep - 0.05)],
-          _stones)
-    _quad(canvas, view, [at(long + 0.05, -1.6, -deep), at(long + 0.05, -1.6, deep),
-                         at(long + 0.05, 0.15, deep), at(long + 0.05, 0.15, -deep)], _stones)
+    _quad(
+        canvas,
+        view,
+        [
+            at(-long, -0.2, -deep),
+            at(long, -0.2, -deep),
+            at(long, wall, -deep),
+            at(-long, wall, -deep),
+        ],
+        front,
+    )
+    _quad(
+        canvas,
+        view,
+        [
+            at(-0.4, 0.1, -deep - 0.03),
+            at(0.75, 0.1, -deep - 0.03),
+            at(0.75, 2.2, -deep - 0.03),
+            at(-0.4, 2.2, -deep - 0.03),
+        ],
+        _planks((0.30, 0.07, 0.045), 0.22, along_u=False),
+    )
+    _quad(
+        canvas,
+        view,
+        [
+            at(-long - 0.05, -1.6, -deep - 0.05),
+            at(long + 0.05, -1.6, -deep - 0.05),
+            at(long + 0.05, 0.15, -deep - 0.05),
+            at(-long - 0.05, 0.15, -deep - 0.05),
+        ],
+        _stones,
+    )
+    _quad(
+        canvas,
+        view,
+        [
+            at(long + 0.05, -1.6, -deep),
+            at(long + 0.05, -1.6, deep),
+            at(long + 0.05, 0.15, deep),
+            at(long + 0.05, 0.15, -deep),
+        ],
+        _stones,
+    )
     eave, low = 0.6, wall - 0.5
-    _quad(canvas, view, [at(-long - eave, low, -deep - eave), at(long + eave, low, -deep - eave),
-                         at(long + eave, ridge, 0), at(-long - eave, ridge, 0)], _shingles)
-    _quad(canvas, view, [at(long + eave, low - 0.05, -deep - eave),
-                         at(long + eave, low + 0.22, -deep - eave), at(long + eave, ridge + 0.1, 0),
-                         at(long + eave, ridge - 0.2, 0)], boards)
-    _quad(canvas, view, [at(long + eave, low - 0.05, deep + eave),
-                         at(long + eave, low + 0.22, deep + eave), at(long + eave, ridge + 0.1, 0),
-                         at(long + eave, ridge - 0.2, 0)], boards)
+    _quad(
+        canvas,
+        view,
+        [
+            at(-long - eave, low, -deep - eave),
+            at(long + eave, low, -deep - eave),
+            at(long + eave, ridge, 0),
+            at(-long - eave, ridge, 0),
+        ],
+        _shingles,
+    )
+    _quad(
+        canvas,
+        view,
+        [
+            at(long + eave, low - 0.05, -deep - eave),
+            at(long + eave, low + 0.22, -deep - eave),
+            at(long + eave, ridge + 0.1, 0),
+            at(long + eave, ridge - 0.2, 0),
+        ],
+        boards,
+    )
+    _quad(
+        canvas,
+        view,
+        [
+            at(long + eave, low - 0.05, deep + eave),
+            at(long + eave, low + 0.22, deep + eave),
+            at(long + eave, ridge + 0.1, 0),
+            at(long + eave, ridge - 0.2, 0),
+        ],
+        boards,
+    )
     _jetty(canvas, view)
 
 
 def _jetty(canvas: Array, view: View) -> None:
-    deck, post = _planks((0.34, 0.27, 0.20), 0.35, along_u=False), _planks(
-        (0.20, 0.14, 0.10), 0.5, along_u=False)
+    deck, post = (
+        _planks((0.34, 0.27, 0.20), 0.35, along_u=False),
+        _planks((0.20, 0.14, 0.10), 0.5, along_u=False),
+    )
     start, end = np.array([-22.5, 0.95, 82.0]), np.array([-8.0, 0.95, 76.5])
     side = np.array([0.62, 0, 1.6])
     for t in np.linspace(0.12, 0.99, 6):
@@ -165,8 +242,10 @@ def _jetty(canvas: Array, view: View) -> None:
 
 
 def _boat(canvas: Array, view: View, middle: np.ndarray, length: float) -> None:
-    red, inside = _planks((0.46, 0.045, 0.025), 0.16, along_u=True), _planks(
-        (0.36, 0.24, 0.14), 0.16, along_u=True)
+    red, inside = (
+        _planks((0.46, 0.045, 0.025), 0.16, along_u=True),
+        _planks((0.36, 0.24, 0.14), 0.16, along_u=True),
+    )
     axis, beam = np.array([0.94, 0, -0.34]), np.array([0.34, 0, 0.94])
     t = np.linspace(-1, 1, 13)
     half = 0.78 * (1 - np.abs(t) ** 2.6)
@@ -183,10 +262,28 @@ def _boat(canvas: Array, view: View, middle: np.ndarray, length: float) -> None:
         _quad(canvas, view, [keel(i, 1), keel(i + 1, 1), rim(i + 1, 1), rim(i, 1)], inside)
     for bench in (4, 7):
         low = np.array([0, -0.15, 0])
-        _quad(canvas, view, [rim(bench, -1) + low, rim(bench + 1, -1) + low,
-                             rim(bench + 1, 1) + low, rim(bench, 1) + low], inside)
+        _quad(
+            canvas,
+            view,
+            [
+                rim(bench, -1) + low,
+                rim(bench + 1, -1) + low,
+                rim(bench + 1, 1) + low,
+                rim(bench, 1) + low,
+            ],
+            inside,
+        )
     for i in range(12):
         _quad(canvas, view, [keel(i, -1), keel(i + 1, -1), rim(i + 1, -1), rim(i, -1)], red)
         lift = np.array([0, 0.09, 0])
-        _quad(canvas, view, [rim(i, -1) - lift, rim(i + 1, -1) - lift, rim(i + 1, -1) + lift * 0.3,
-                             rim(i, -1) + lift * 0.3], white)
+        _quad(
+            canvas,
+            view,
+            [
+                rim(i, -1) - lift,
+                rim(i + 1, -1) - lift,
+                rim(i + 1, -1) + lift * 0.3,
+                rim(i, -1) + lift * 0.3,
+            ],
+            white,
+        )

@@ -21,7 +21,9 @@ def haze(rgb: Array, depth: Array, right: Array, y: Array) -> Array:
     thickness = depth / 9500 * (0.42 + 1.2 * np.exp(-np.maximum(y, 0) / 150))
     amount = 1 - np.exp(-(thickness**1.15) * 1.25)
     warm = np.clip(0.5 - right * 0.9, 0, 1)
-    air = mix(np.array([0.36, 0.44, 0.62], np.float32), np.array([0.86, 0.60, 0.46], np.float32), warm)
+    air = mix(
+        np.array([0.36, 0.44, 0.62], np.float32), np.array([0.86, 0.60, 0.46], np.float32), warm
+    )
     return mix(rgb, air, amount)
 
 
@@ -49,14 +51,21 @@ def _ground(world: valley.Valley, view: valley.View) -> Array:
     grain = fbm(world.table, x / 90, z / 90 + y / 60, 5)
     strata = fbm(world.table, x / 400, y / 22 + x / 300, 4)
 
-    rock = mix(np.array([0.085, 0.080, 0.085], np.float32), np.array([0.27, 0.225, 0.19], np.float32),
-               np.clip(0.5 + 0.7 * grain + 0.5 * strata, 0, 1))
-    meadow = mix(np.array([0.060, 0.075, 0.020], np.float32), np.array([0.20, 0.13, 0.035], np.float32),
-                 np.clip(0.5 + 1.2 * grain + 0.001 * (y - 300), 0, 1))
+    rock = mix(
+        np.array([0.085, 0.080, 0.085], np.float32),
+        np.array([0.27, 0.225, 0.19], np.float32),
+        np.clip(0.5 + 0.7 * grain + 0.5 * strata, 0, 1),
+    )
+    meadow = mix(
+        np.array([0.060, 0.075, 0.020], np.float32),
+        np.array([0.20, 0.13, 0.035], np.float32),
+        np.clip(0.5 + 1.2 * grain + 0.001 * (y - 300), 0, 1),
+    )
     snow = np.array([0.86, 0.90, 0.97], np.float32)
     green = smoothstep(0.95, 0.5, steep + 0.25 * grain) * smoothstep(1050, 500, y + 300 * grain)
     white = smoothstep(640, 1000, y + 260 * grain + 120 * hollow) * smoothstep(
-        1.25, 0.75, steep - 0.35 * hollow + 0.2 * strata)
+        1.25, 0.75, steep - 0.35 * hollow + 0.2 * strata
+    )
     colour = mix(mix(rock, meadow, green), snow, white)
     pebbles = fbm(world.table, x * 2.2, z * 0.9, 4)
     beach = np.array([0.26, 0.23, 0.20], np.float32) * (0.75 + 0.8 * pebbles[:, None])
@@ -103,8 +112,12 @@ def _plant(world: valley.Valley, rng: np.random.Generator) -> tuple[Array, ...]:
 
 
 def _forest(
-    canvas: Array, world: valley.Valley, view: valley.View, nursery: Nursery,
-    trees: tuple[Array, ...], rng: np.random.Generator,
+    canvas: Array,
+    world: valley.Valley,
+    view: valley.View,
+    nursery: Nursery,
+    trees: tuple[Array, ...],
+    rng: np.random.Generator,
 ) -> None:
     """Stamp the trees onto the view, hidden by whatever ground stands before them."""
     x, y, z, tall, gold = trees
@@ -134,7 +147,9 @@ def _forest(
         canvas[y0:y1, x0:x1] += (shown > 0) * coat - shown * canvas[y0:y1, x0:x1]
 
 
-def _water(world: valley.Valley, view: valley.View, mirror: Array, rng: np.random.Generator) -> Array:
+def _water(
+    world: valley.Valley, view: valley.View, mirror: Array, rng: np.random.Generator
+) -> Array:
     """Linear RGB of the lake for all rows under the horizon: Fresnel mix of mirror and depth."""
     focal, horizon = valley.FOCAL * view.width, valley.HORIZON * view.height
     first = int(np.ceil(horizon + 0.5))
@@ -202,8 +217,9 @@ def paint(long_side: int) -> Image.Image:
     _forest(mirror, world, upside, nursery, trees, np.random.default_rng(5))
     hut.draw(mirror, upside)
     view = valley.cast(world, big, tall, mirrored=False)
-    canvas = np.where(np.isfinite(view.depth)[..., None], _ground(world, view),
-                      scaled(heaven, big, tall))
+    canvas = np.where(
+        np.isfinite(view.depth)[..., None], _ground(world, view), scaled(heaven, big, tall)
+    )
     lake = _water(world, view, mirror, rng)
     below = (np.arange(tall) > valley.HORIZON * tall)[:, None] & ~np.isfinite(view.depth)
     canvas[below] = lake[below]

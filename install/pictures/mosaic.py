@@ -5,19 +5,34 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pictures.field import Array, blur, fbm, grid, lattice, mix, resample, scaled, smoothstep, to_image
+from pictures.field import (
+    Array,
+    blur,
+    fbm,
+    grid,
+    lattice,
+    mix,
+    resample,
+    scaled,
+    smoothstep,
+    to_image,
+)
 
 
 def _c(r: int, g: int, b: int) -> Array:
     return np.array([r, g, b], np.float32) / 255
 
 
-def _fish(x: Array, y: Array, cx: float, cy: float, size: float, tilt: float) -> tuple[Array, Array, Array]:
+def _fish(
+    x: Array, y: Array, cx: float, cy: float, size: float, tilt: float
+) -> tuple[Array, Array, Array]:
     """Signed distance-like field (negative inside) and body coordinates."""
     u = ((x - cx) * np.cos(tilt) + (y - cy) * np.sin(tilt)) / size
     v = ((y - cy) * np.cos(tilt) - (x - cx) * np.sin(tilt)) / size
     v = v - 0.10 * np.sin(u * 2.6)
-    body = np.abs(v) - 0.40 * np.sqrt(np.clip(1 - u * u, 0, None)) * (0.80 - 0.28 * u) * (np.abs(u) < 1)
+    body = np.abs(v) - 0.40 * np.sqrt(np.clip(1 - u * u, 0, None)) * (0.80 - 0.28 * u) * (
+        np.abs(u) < 1
+    )
     body = body + 2 * np.clip(np.abs(u) - 1, 0, None)
     tail = np.maximum(np.abs(v) - 0.12 - 0.95 * (u - 0.80), np.abs(u - 1.05) - 0.27)
     tail = np.maximum(tail, -(np.abs(v) - 1.4 * (u - 1.12)))
@@ -27,7 +42,9 @@ def _fish(x: Array, y: Array, cx: float, cy: float, size: float, tilt: float) ->
 
 def _motif(table: Array, x: Array, y: Array) -> tuple[Array, Array]:
     """Colours and the angle along which tesserae are laid."""
-    wave = y + 0.05 * np.sin(x * 9 + 2.5 * fbm(table, x * 2, y * 2, 2)) + 0.03 * np.sin(x * 21 + y * 6)
+    wave = (
+        y + 0.05 * np.sin(x * 9 + 2.5 * fbm(table, x * 2, y * 2, 2)) + 0.03 * np.sin(x * 21 + y * 6)
+    )
     lines = wave * 15
     shade = lines - np.floor(lines)
     sea = mix(_c(10, 48, 96), _c(28, 120, 150), shade)
@@ -63,7 +80,9 @@ def _motif(table: Array, x: Array, y: Array) -> tuple[Array, Array]:
         near = np.exp(-np.clip(d, 0, None) / 0.10)
         along = np.arctan2(gx, -gy) * -1
         inside = np.arctan2(np.sin(tilt), np.cos(tilt))
-        angle = np.where(d < 0, np.where(d > -0.10, along, inside), np.where(near > 0.35, along, angle))
+        angle = np.where(
+            d < 0, np.where(d > -0.10, along, inside), np.where(near > 0.35, along, angle)
+        )
     border = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 0.75 - y))
     guilloche = np.sin((x + y) * 60) * np.sin((x - y) * 60)
     band = mix(_c(160, 40, 34), _c(238, 206, 120), smoothstep(-0.1, 0.1, guilloche))
@@ -111,7 +130,9 @@ def paint(long_side: int) -> Image.Image:
     size = 10.5 * long_side / 1024
     columns, rows = int(width / size), int(height / size)
     gx, gy = np.meshgrid(np.arange(columns), np.arange(rows))
-    cells = np.stack([gx.ravel(), gy.ravel()], 1) + 0.5 + rng.uniform(-0.3, 0.3, (columns * rows, 2))
+    cells = (
+        np.stack([gx.ravel(), gy.ravel()], 1) + 0.5 + rng.uniform(-0.3, 0.3, (columns * rows, 2))
+    )
     shrink = 0.5
     coarse = scaled(np.stack([np.cos(2 * angle), np.sin(2 * angle)], -1), width // 2, height // 2)
     half_angle = np.arctan2(coarse[..., 1], coarse[..., 0]) / 2
@@ -144,6 +165,8 @@ def paint(long_side: int) -> Image.Image:
     light = 1 + 1.4 * (dx + dy) + 0.55 * (lean[..., 0] + lean[..., 1]) + 0.13 * grain
     gloss = np.clip(lean[..., 0] * 1.2 + lean[..., 1] * 0.8 + 0.8 * (dx + dy) - 0.22, 0, 0.5)
     tile = art[..., :3] * light[..., None] + gloss[..., None]
-    grout = (0.40 + 0.10 * fbm(table, x * 200, y * 200, 3))[..., None] * np.array([1, 0.95, 0.86], np.float32)
+    grout = (0.40 + 0.10 * fbm(table, x * 200, y * 200, 3))[..., None] * np.array(
+        [1, 0.95, 0.86], np.float32
+    )
     grout = grout * (1 - 0.55 * np.roll(blur(mask, 3.0), (3, 3), (0, 1)))[..., None]
     return to_image(scaled(np.clip(mix(grout, tile, mask), 0, 1), width, height))

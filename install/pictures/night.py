@@ -22,8 +22,14 @@ _FIR = np.array([0.03, 0.14, 0.13], np.float32)
 _WHORLS = ((0.30, 0.24, 0.150, 1), (0.625, 0.135, 0.105, -1), (0.90, 0.31, 0.085, 1))
 # x, y, radius of the lights in the sky; the first is the moon.
 _LIGHTS = (
-    (0.795, 0.135, 0.066), (0.075, 0.085, 0.034), (0.475, 0.065, 0.026), (0.49, 0.27, 0.034),
-    (0.145, 0.345, 0.024), (0.955, 0.075, 0.022), (0.70, 0.315, 0.022), (0.24, 0.045, 0.020),
+    (0.795, 0.135, 0.066),
+    (0.075, 0.085, 0.034),
+    (0.475, 0.065, 0.026),
+    (0.49, 0.27, 0.034),
+    (0.145, 0.345, 0.024),
+    (0.955, 0.075, 0.022),
+    (0.70, 0.315, 0.022),
+    (0.24, 0.045, 0.020),
 )
 _WATER = 0.545
 _SHORE = 0.475
@@ -41,8 +47,10 @@ def _sky(table: Array, x: Array, y: Array) -> tuple[Array, Array]:
         r = np.hypot(dx, dy) + 1e-4
         pull = np.exp(-((r / radius) ** 2) * 0.9)
         weight = np.clip(pull * 7, 0, 6)
-        vx, vy = vx * (1 - pull) + weight * (-dy * spin - 0.22 * dx) / r, (
-            vy * (1 - pull) + weight * (dx * spin - 0.22 * dy) / r)
+        vx, vy = (
+            vx * (1 - pull) + weight * (-dy * spin - 0.22 * dx) / r,
+            (vy * (1 - pull) + weight * (dx * spin - 0.22 * dy) / r),
+        )
         arms = np.sin(2 * np.arctan2(dy, dx) - spin * 15 * np.log(r / radius + 0.22) * 0.75)
         tone = tone * (1 - pull**0.7) + pull**0.7 * (0.55 + 0.42 * arms)
     sky = mix(_DEEP, _ULTRA, np.clip(tone * 2.6, 0, 1))
@@ -60,8 +68,11 @@ def _sky(table: Array, x: Array, y: Array) -> tuple[Array, Array]:
         rings = 0.5 + 0.5 * np.cos(r / radius * 7.5)
         sky = mix(sky, mix(_COBALT, _LEMON, rings), 0.92 * smoothstep(2.5, 0.9, r / radius))
         core = _CREAM if number % 3 else _LEMON
-        sky = mix(sky, mix(_OCHRE if number % 2 else _VERMILION, core,
-                           smoothstep(0.85, 0.45, r / radius)), smoothstep(1.05, 0.8, r / radius))
+        sky = mix(
+            sky,
+            mix(_OCHRE if number % 2 else _VERMILION, core, smoothstep(0.85, 0.45, r / radius)),
+            smoothstep(1.05, 0.8, r / radius),
+        )
     return sky, np.arctan2(vy, vx)
 
 
@@ -72,10 +83,12 @@ def _compose(table: Array, width: int, height: int) -> tuple[Array, Array, Array
     picture, angle = _sky(table, x, y)
     fine = np.full_like(x, 0.25)
     # Far hills, then nearer ones: strokes run along their backs.
-    for depth, (level, swing, low, high) in enumerate((
-        (0.425, 0.030, _COBALT * 0.75, np.array([0.36, 0.30, 0.55], np.float32)),
-        (0.455, 0.026, _ULTRA * 0.8, _EMERALD * 1.2),
-    )):
+    for depth, (level, swing, low, high) in enumerate(
+        (
+            (0.425, 0.030, _COBALT * 0.75, np.array([0.36, 0.30, 0.55], np.float32)),
+            (0.455, 0.026, _ULTRA * 0.8, _EMERALD * 1.2),
+        )
+    ):
         edge = level + swing * fbm(table, x * (3.5 + 2 * depth) + 20 * depth, 0 * x, 4)
         edge = edge - 0.05 * np.exp(-(((x - 0.12 - 0.8 * depth) / 0.22) ** 2))
         slope = np.gradient(edge, axis=1) * width
@@ -86,16 +99,26 @@ def _compose(table: Array, width: int, height: int) -> tuple[Array, Array, Array
     # The far bank: a row of houses with lit windows.
     rng = np.random.default_rng(8)
     for _ in range(46):
-        cx, wide, tall = rng.uniform(0.02, 0.80), rng.uniform(0.010, 0.022), rng.uniform(0.016, 0.03)
+        cx, wide, tall = (
+            rng.uniform(0.02, 0.80),
+            rng.uniform(0.010, 0.022),
+            rng.uniform(0.016, 0.03),
+        )
         foot = _WATER - 0.004
         wall = (np.abs(x - cx) < wide) & (y < foot) & (y > foot - tall)
-        roof = (y <= foot - tall) & (y > foot - tall - 0.02) & (
-            np.abs(x - cx) < wide * 1.15 * (1 - (foot - tall - y) / 0.02))
+        roof = (
+            (y <= foot - tall)
+            & (y > foot - tall - 0.02)
+            & (np.abs(x - cx) < wide * 1.15 * (1 - (foot - tall - y) / 0.02))
+        )
         tint = mix(_ULTRA * 0.75, np.array([0.45, 0.40, 0.52], np.float32), rng.random())
         picture[wall], angle[wall] = tint, np.pi / 2
         picture[roof] = mix(_VERMILION * 0.75, _OCHRE * 0.8, rng.random())
-        window = wall & (np.abs(x - cx + wide * 0.3) < wide * 0.28) & (
-            np.abs(y - foot + tall * 0.5) < tall * 0.22)
+        window = (
+            wall
+            & (np.abs(x - cx + wide * 0.3) < wide * 0.28)
+            & (np.abs(y - foot + tall * 0.5) < tall * 0.22)
+        )
         picture[window] = _LEMON
         fine[wall | roof] = 1
     # The river carries the lamps' light in broken columns.
@@ -133,8 +156,11 @@ def _trees(
     table: Array, x: Array, y: Array, picture: Array, angle: Array, fine: Array
 ) -> tuple[Array, Array, Array]:
     """Poplars like green flames at the right."""
-    for cx, foot, top, wide in ((0.865, 0.70, 0.20, 0.034), (0.93, 0.74, 0.055, 0.046),
-                                (0.815, 0.66, 0.37, 0.022)):
+    for cx, foot, top, wide in (
+        (0.865, 0.70, 0.20, 0.034),
+        (0.93, 0.74, 0.055, 0.046),
+        (0.815, 0.66, 0.37, 0.022),
+    ):
         t = np.clip((y - top) / (foot - top), 0, 1)
         sway = 0.018 * np.sin(y * 17 + cx * 40) + 0.012 * fbm(table, y * 6, 0 * y + cx * 50, 3)
         body = wide * np.abs(np.sin(np.pi * t**0.62)) ** 0.8
@@ -159,15 +185,32 @@ def paint(long_side: int) -> Image.Image:
     unit = long_side / 1024
     canvas = Canvas(width, height, (92, 60, 36))
     soft = blur(picture, 4 * unit)
-    canvas.cover(Brush(120 * unit, 26 * unit, 2.0 * unit), soft, angle, rng, 2.4)
-    canvas.cover(Brush(74 * unit, 13 * unit, 1.6 * unit), picture, angle, rng, 2.6)
-    canvas.cover(Brush(46 * unit, 8 * unit, 1.4 * unit, body=1.2), picture, angle, rng, 1.8,
-                 0.45 + 0.55 * fine)
-    canvas.cover(Brush(24 * unit, 5 * unit, 1.2 * unit, body=1.3, ragged=0.15), picture, angle, rng,
-                 2.2, smoothstep(0.3, 0.7, fine))
+    canvas.cover(Brush(128 * unit, 32 * unit, 2.2 * unit), soft, angle, rng, 2.4)
+    canvas.cover(Brush(88 * unit, 18 * unit, 1.9 * unit), picture, angle, rng, 2.6)
+    canvas.cover(
+        Brush(58 * unit, 11.5 * unit, 1.6 * unit, body=1.2),
+        picture,
+        angle,
+        rng,
+        1.7,
+        0.40 + 0.60 * fine,
+    )
+    canvas.cover(
+        Brush(26 * unit, 6 * unit, 1.3 * unit, body=1.3, ragged=0.15),
+        picture,
+        angle,
+        rng,
+        2.2,
+        smoothstep(0.3, 0.7, fine),
+    )
     # Whirling strokes leave the very middle of each light and whorl bare: dab it.
     centres = np.array([c[:2] for c in _LIGHTS + _WHORLS], np.float32)
     dabs = centres.repeat(7, axis=0) * width + rng.normal(0, 3.5 * unit, (77, 2))
-    canvas.stroke(Brush(17 * unit, 9 * unit, 1.3 * unit, body=1.3), dabs.astype(np.float32),
-                  picture, np.full_like(angle, 0.7), rng)
+    canvas.stroke(
+        Brush(17 * unit, 9 * unit, 1.3 * unit, body=1.3),
+        dabs.astype(np.float32),
+        picture,
+        np.full_like(angle, 0.7),
+        rng,
+    )
     return to_image(canvas.finish(relief=1.2))

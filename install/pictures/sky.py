@@ -31,6 +31,7 @@ def paint_sky(table: Array, width: int, height: int) -> Array:
     wisps = smoothstep(0.02, 0.62, wisps) * smoothstep(0.05, 0.2, up)
     sky = mix(sky, np.array([0.98, 0.72, 0.62], np.float32), wisps * 0.55)
     for seed, scale, cover, strength in ((3.3, 0.62, 0.10, 0.85), (27.1, 1.05, -0.02, 0.95)):
+
         def density(du: float, dv: float, s: float = seed, k: float = scale) -> Array:
             bend = 0.35 * fbm(table, (u + du) * k * 0.7 + s, (v + dv) * k + 2 * s, 3)
             return fbm(table, (u + du) * k + s + bend, (v + dv) * k * 1.5 + s, 8, gain=0.53)

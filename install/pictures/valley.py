@@ -65,9 +65,7 @@ class Valley:
         land = np.maximum(np.maximum(left, right), z - 1230)
         return np.maximum(land + rough, near + 0.12 * rough)
 
-    def height(
-        self, x: Array, z: Array, boulders: bool = True
-    ) -> tuple[Array, Array, Array]:
+    def height(self, x: Array, z: Array, boulders: bool = True) -> tuple[Array, Array, Array]:
         """Ground height, metres inland, and how much of it is boulder, at world positions."""
         inland = self.shore(x, z)
         bank = 1.7 * smoothstep(-1, 7, inland) + 0.055 * np.clip(inland, 0, 90)

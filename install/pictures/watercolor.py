@@ -34,8 +34,14 @@ class _Sheet:
         self.light = np.zeros((height, width, 3), np.float32)
 
     def wash(
-        self, shape: Array, pigment: str, strength: float, wet: float = 0.5,
-        second: str | None = None, rows: slice = slice(None), columns: slice = slice(None),
+        self,
+        shape: Array,
+        pigment: str,
+        strength: float,
+        wet: float = 0.5,
+        second: str | None = None,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
     ) -> None:
         """Lay pigment where ``shape`` (picture widths, negative inside) is; dark at dry edges."""
         x, y, tooth = (a[rows, columns] for a in (self.x, self.y, self.tooth))
@@ -58,8 +64,17 @@ class _Sheet:
         return slice(max(int(low * self.width), 0), max(int(high * self.width) + 1, 0))
 
     def petal(
-        self, cx: float, cy: float, long: float, wide: float, turn: float, pigment: str,
-        strength: float, second: str | None = None, curl: float = 0.0, lift: float = 0.0,
+        self,
+        cx: float,
+        cy: float,
+        long: float,
+        wide: float,
+        turn: float,
+        pigment: str,
+        strength: float,
+        second: str | None = None,
+        curl: float = 0.0,
+        lift: float = 0.0,
     ) -> None:
         """One leaf-shaped wash starting at (cx, cy)."""
         pad = 1.3 * wide + abs(curl) * long + 0.02
@@ -73,7 +88,9 @@ class _Sheet:
         v = (y * np.cos(turn) - x * np.sin(turn)) / long - curl * u * u
         t = np.clip(u, 0, 1)
         half = wide / long * np.sqrt(np.clip(np.sin(np.pi * t**0.85), 0, 1)) * (0.7 + 0.4 * t)
-        shape = (np.abs(v) - half) * long + 0.6 * long * (np.clip(-u, 0, None) + np.clip(u - 1, 0, None))
+        shape = (np.abs(v) - half) * long + 0.6 * long * (
+            np.clip(-u, 0, None) + np.clip(u - 1, 0, None)
+        )
         if lift:  # a damp brush takes up what was there, so that the petal stays clear
             self.light[rows, columns] *= 1 - lift * smoothstep(0.002, -0.002, shape)[..., None]
         self.wash(shape, pigment, strength, 0.55, second, rows, columns)
@@ -96,44 +113,100 @@ def paint(long_side: int) -> Image.Image:
     x, y = sheet.x, sheet.y
     # Wet-in-wet ground: several large, soft pools of colour.
     for cx, cy, size, one, two, strength in (
-        (0.25, 0.30, 0.42, "cerulean", "viridian", 0.34), (0.80, 0.22, 0.38, "rose", "gamboge", 0.26),
-        (0.70, 0.80, 0.48, "gamboge", "sap", 0.30), (0.18, 0.92, 0.46, "viridian", "cerulean", 0.36),
-        (0.55, 1.25, 0.60, "sap", "ultramarine", 0.40), (0.93, 0.60, 0.30, "violet", "rose", 0.24),
+        (0.25, 0.30, 0.42, "cerulean", "viridian", 0.34),
+        (0.80, 0.22, 0.38, "rose", "gamboge", 0.26),
+        (0.70, 0.80, 0.48, "gamboge", "sap", 0.30),
+        (0.18, 0.92, 0.46, "viridian", "cerulean", 0.36),
+        (0.55, 1.25, 0.60, "sap", "ultramarine", 0.40),
+        (0.93, 0.60, 0.30, "violet", "rose", 0.24),
         (0.48, 0.05, 0.40, "ultramarine", "cerulean", 0.34),
     ):
-        far = np.hypot(x - cx, (y - cy) * 0.9) - size * (1 + 0.5 * fbm(sheet.table, x * 3 + cx * 50, y * 3, 4))
+        far = np.hypot(x - cx, (y - cy) * 0.9) - size * (
+            1 + 0.5 * fbm(sheet.table, x * 3 + cx * 50, y * 3, 4)
+        )
         sheet.wash(far * 0.5, one, strength, 0.8, two)
     for _ in range(26):
         cx, base = rng.uniform(-0.05, 1.05), rng.uniform(1.25, 1.40)
-        sheet.petal(cx, base, rng.uniform(0.45, 0.95), rng.uniform(0.012, 0.030),
-                    -np.pi / 2 + rng.normal(0, 0.22), ("sap", "viridian", "sap", "indigo")[rng.integers(4)],
-                    rng.uniform(0.35, 0.65), ("gamboge", "ultramarine", None)[rng.integers(3)],
-                    rng.normal(0, 0.14))
-    flowers = ((0.34, 0.44, 0.185), (0.72, 0.36, 0.165), (0.52, 0.72, 0.20), (0.17, 0.80, 0.14),
-               (0.86, 0.74, 0.145), (0.54, 0.17, 0.115), (0.12, 0.20, 0.10), (0.90, 0.12, 0.085))
+        sheet.petal(
+            cx,
+            base,
+            rng.uniform(0.45, 0.95),
+            rng.uniform(0.012, 0.030),
+            -np.pi / 2 + rng.normal(0, 0.22),
+            ("sap", "viridian", "sap", "indigo")[rng.integers(4)],
+            rng.uniform(0.35, 0.65),
+            ("gamboge", "ultramarine", None)[rng.integers(3)],
+            rng.normal(0, 0.14),
+        )
+    flowers = (
+        (0.34, 0.44, 0.185),
+        (0.72, 0.36, 0.165),
+        (0.52, 0.72, 0.20),
+        (0.17, 0.80, 0.14),
+        (0.86, 0.74, 0.145),
+        (0.54, 0.17, 0.115),
+        (0.12, 0.20, 0.10),
+        (0.90, 0.12, 0.085),
+    )
     for number, (cx, cy, size) in enumerate(flowers):
-        sheet.petal(cx, cy + 0.02, 1.0, 0.0085, np.pi / 2 + 0.15 * np.sin(number * 3), "sap", 0.75,
-                    "viridian", 0.05)
-        main, second = (("ultramarine", "violet"), ("violet", "rose"), ("ultramarine", "violet"),
-                        ("rose", "violet"), ("violet", "ultramarine"), ("violet", "rose"),
-                        ("rose", "gamboge"), ("ultramarine", "violet"))[number]
+        sheet.petal(
+            cx,
+            cy + 0.02,
+            1.0,
+            0.0085,
+            np.pi / 2 + 0.15 * np.sin(number * 3),
+            "sap",
+            0.75,
+            "viridian",
+            0.05,
+        )
+        main, second = (
+            ("ultramarine", "violet"),
+            ("violet", "rose"),
+            ("ultramarine", "violet"),
+            ("rose", "violet"),
+            ("violet", "ultramarine"),
+            ("violet", "rose"),
+            ("rose", "gamboge"),
+            ("ultramarine", "violet"),
+        )[number]
         turns = (-1.57, -2.35, -0.80, 1.57, 2.65, 0.50, -1.95, -1.15)
         for k, turn in enumerate(turns):
             long = size * (1.0 if k < 6 else 0.7) * rng.uniform(0.85, 1.1)
-            sheet.petal(cx, cy, long, long * rng.uniform(0.30, 0.42), turn + rng.normal(0, 0.12),
-                        main if k % 2 else second, rng.uniform(0.38, 0.62), second if k % 2 else main,
-                        rng.normal(0, 0.25), lift=0.5)
+            sheet.petal(
+                cx,
+                cy,
+                long,
+                long * rng.uniform(0.30, 0.42),
+                turn + rng.normal(0, 0.12),
+                main if k % 2 else second,
+                rng.uniform(0.38, 0.62),
+                second if k % 2 else main,
+                rng.normal(0, 0.25),
+                lift=0.5,
+            )
         for turn in (1.57, 2.65, 0.50):  # veins and the yellow signal on the falls
             sheet.petal(cx, cy, size * 0.48, size * 0.075, turn, "gamboge", 1.15, "sienna")
             for vein in np.linspace(-0.32, 0.32, 7):
-                sheet.petal(cx, cy, size * 0.78, size * 0.012, turn + vein, "indigo", 0.42, "violet")
+                sheet.petal(
+                    cx, cy, size * 0.78, size * 0.012, turn + vein, "indigo", 0.42, "violet"
+                )
         for turn in (-1.57, -2.35, -0.80):
             for vein in np.linspace(-0.25, 0.25, 5):
-                sheet.petal(cx, cy, size * 0.85, size * 0.009, turn + vein, "indigo", 0.26, "ultramarine")
+                sheet.petal(
+                    cx, cy, size * 0.85, size * 0.009, turn + vein, "indigo", 0.26, "ultramarine"
+                )
     for _ in range(70):  # spatter
         cx, cy, size = rng.uniform(0, 1), rng.uniform(0, 1.33), 0.002 + 0.007 * rng.random() ** 3
         columns, rows = sheet.span(cx - 0.02, cx + 0.02), sheet.span(cy - 0.02, cy + 0.02)
         if x[rows, columns].size:
-            sheet.wash(np.hypot(x[rows, columns] - cx, y[rows, columns] - cy) - size,
-                       list(_PIGMENTS)[rng.integers(9)], 0.7, 0.3, None, rows, columns)
+            sheet.wash(
+                np.hypot(x[rows, columns] - cx, y[rows, columns] - cy) - size,
+                list(_PIGMENTS)[rng.integers(9)],
+                0.7,
+                0.3,
+                None,
+                rows,
+                columns,
+            )
     return to_image(scaled(sheet.finish(), width, height))
