@@ -303,7 +303,7 @@ class PictureSpec:
 
     def __post_init__(self) -> None:
         whole = all(isinstance(n, int) and n > 0 for n in (self.width, self.height))
-        if not whole or self.dtype not in SAMPLE_BYTES:
+        if not whole or not isinstance(self.dtype, str) or self.dtype not in SAMPLE_BYTES:
             raise EngineError(
                 "protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}."
             )
@@ -353,7 +353,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
         raise EngineError("protocol", "The stream ended, or went on too long, inside a message.")
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise EngineError("protocol", f"Not a message: {line[:80]!r}.") from None
     if not isinstance(header, dict) or not isinstance(header.get("type"), str):
         raise EngineError("protocol", f"A message without a type: {line[:80]!r}.")
