@@ -31,3 +31,32 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"Skipped, although NEURAL_STYLE_REQUIRE_GIMP=1: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def plain_precision(own_data_directory):
+    """One thread and plain float32, as if the engine's probe had chosen it, here and in children.
+
+    What the probe chooses depends on timings, so it is no base for comparisons; it has its own
+    tests.
+    """
+    import torch
+
+    from styleengine import devices, paths
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    record = paths.probe_dir() / f"{devices._fingerprint(torch.device('cpu'))}.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text('{"precision": "float32"}')
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def engine(plain_precision):
+    """An engine with the built-ins and the thin networks of `tests.toy_plugin`."""
+    from styleengine.engine import Engine
+    from tests.helpers import toy_plugins
+
+    return Engine(toy_plugins())

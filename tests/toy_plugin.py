@@ -1,0 +1,163 @@
+"""A third-party plug-in for tests: thin networks, some of which fail in a given way, and a loss.
+
+It is used in this process through `styleengine.plugins.Plugins.add`, and in others as an installed
+package with an entry point (`tests.helpers.install_package`).
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from styleengine.hookspecs import hookimpl
+from styleengine.losses import GramLoss
+
+STYLE_LAYERS = ("thin1", "thin2")
+CONTENT_LAYER = "thin2"
+
+
+class Thin(nn.Module):
+    """Two convolutions with a pooling between them, always the same."""
+
+    def __init__(self, request):
+        super().__init__()
+        rng = np.random.default_rng(5)
+        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 12, 3)
+        for conv in (self.first, self.second):
+            shape = tuple(conv.weight.shape)
+            scale = (2 / np.prod(shape[1:])) ** 0.5
+            drawn = rng.standard_normal(shape) * scale
+            conv.weight.data = torch.from_numpy(drawn.astype(np.float32))
+            conv.bias.data.zero_()
+        self.requires_grad_(False)
+        self.layers = request.layers
+        self.units = dict.fromkeys(request.layers, 1.0)
+        self.source = "thin test network"
+
+    def forward(self, image):
+        one = F.relu(self.first(F.pad(image, (1, 1, 1, 1), mode="replicate")))
+        two = F.relu(self.second(F.pad(F.avg_pool2d(one, 2), (1, 1, 1, 1), mode="replicate")))
+        return {n: f for n, f in {"thin1": one, "thin2": two}.items() if n in self.layers}
+
+
+class Unwell(Thin):
+    """Gives NaN for the evaluations (those with a gradient) ``first`` to ``last``."""
+
+    first, last = 4, 4
+
+    def __init__(self, request):
+        super().__init__(request)
+        self.evaluations = 0
+
+    def forward(self, image):
+        found = super().forward(image)
+        if image.requires_grad:
+            self.evaluations += 1
+            if self.first <= self.evaluations <= self.last:
+                return {n: f * float("nan") for n, f in found.items()}
+        return found
+
+
+class UnwellForAWhile(Unwell):
+    """Ill for exactly as long as L-BFGS tries shorter steps."""
+
+    last = 10
+
+
+class UnwellForGood(Unwell):
+    last = 10**9
+
+
+class UnwellFromTheStart(UnwellForGood):
+    first = 1
+
+
+class Greedy(Thin):
+    """Asks torch for far more memory than any computer has."""
+
+    def forward(self, image):
+        torch.empty(1 << 50)
+        return super().forward(image)
+
+
+class GreedyInNumpy(Thin):
+    def forward(self, image):
+        np.empty(1 << 50, np.uint8)
+        return super().forward(image)
+
+
+class OutOfGPU(Thin):
+    def forward(self, image):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+class Buggy(Thin):
+    def forward(self, image):
+        raise IndexError("a mistake of the plug-in's author")
+
+
+class Slow(Thin):
+    """Never finishes its second evaluation, and does not hold Python's lock meanwhile."""
+
+    def __init__(self, request):
+        super().__init__(request)
+        self.evaluations = 0
+
+    def forward(self, image):
+        if image.requires_grad:
+            self.evaluations += 1
+        if self.evaluations > 1:
+            threading.Event().wait()
+        return super().forward(image)
+
+
+class Silent(GramLoss):
+    """A style loss that asks for nothing."""
+
+    def distance(self, ours, target):
+        return super().distance(ours, target) * 0
+
+
+NETWORKS = {
+    "thin": Thin,
+    "unwell-once": Unwell,
+    "unwell-for-a-while": UnwellForAWhile,
+    "unwell-for-good": UnwellForGood,
+    "unwell-from-the-start": UnwellFromTheStart,
+    "greedy": Greedy,
+    "greedy-in-numpy": GreedyInNumpy,
+    "out-of-gpu": OutOfGPU,
+    "buggy": Buggy,
+    "slow": Slow,
+}
+
+
+@hookimpl
+def register_extractors(register):
+    for name, network in NETWORKS.items():
+        register(name, network, STYLE_LAYERS, CONTENT_LAYER, f"Test network {name}")
+
+
+@hookimpl
+def register_style_losses(register):
+    register("silent", Silent, "Nothing")
+
+
+@hookimpl
+def register_postprocessors(register):
+    register("negative", lambda result, content: 1 - result, "Negative")
+    register("cut", lambda result, content: result[:-1], "Loses a row")
+    register("blame", blame, "Raises")
+
+
+def blame(result, content):
+    raise IndexError("a mistake of the plug-in's author")
+
+
+@hookimpl
+def observe(event):
+    print("a stray print from an observer")
