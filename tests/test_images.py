@@ -643,15 +643,15 @@ def test_names() -> None:
         assert images.decode(data, given).name == name
 
 
-@pytest.mark.parametrize("role", ["photo", "style"])
-def test_require_usable(role: str) -> None:
+@pytest.mark.parametrize(("role", "word"), [("content", "photo"), ("style", "style")])
+def test_require_usable(role: str, word: str) -> None:
     def made(height: int, width: int, alpha: np.ndarray | None = None) -> Picture:
         return Picture(np.zeros((height, width, 3), np.float32), alpha, name="thin")
 
     images.require_usable(made(8, 8), role)
     images.require_usable(made(8, 8, np.eye(8, dtype=np.float32)), role)
     for size in ((1, 500), (500, 1), (7, 8)):
-        with pytest.raises(EngineError, match=f"The {role} “thin” is only") as caught:
+        with pytest.raises(EngineError, match=f"The {word} “thin” is only") as caught:
             images.require_usable(made(*size), role)
         assert caught.value.code == "picture-too-small"
     with pytest.raises(EngineError, match="completely transparent") as caught:
