@@ -140,8 +140,8 @@ def quantize(unit: Floats, out: NDArray[Any]) -> None:
 def require_usable(picture: Picture, role: str) -> None:
     """Raises `EngineError` when there is nothing in the picture to paint or to learn from.
 
-    ``role`` is "content" (called the photo in messages) or "style". Codes: "picture-too-small" below
-    `MIN_SIDE` pixels a side, "picture-empty" when every pixel is fully transparent.
+    ``role`` is "content" (called the photo in messages) or "style". Codes: "picture-too-small"
+    below `MIN_SIDE` pixels a side, "picture-empty" when every pixel is fully transparent.
     """
     word = {"content": "photo"}.get(role, role)
     called = f"The {word} “{picture.name}”" if picture.name else f"The {word}"

