@@ -13,6 +13,8 @@ from styleengine import weights
 from styleengine.features import VGG19, calibration_image, layer_name, replicate, vgg19
 from styleengine.protocol import EngineError
 
+pytestmark = pytest.mark.usefixtures("plain_precision")
+
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
 CONVOLUTIONS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 4}
 ALL = [f"relu{b}_{i}" for b, n in CONVOLUTIONS.items() for i in range(1, n + 1)]
@@ -23,11 +25,6 @@ INDICES = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
 @pytest.fixture(scope="module")
 def he():
     return weights.random_weights(3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread(plain_precision):
-    yield
 
 
 def load(trunk: VGG19, he: weights.Weights) -> VGG19:

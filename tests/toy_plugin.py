@@ -45,7 +45,7 @@ class Thin(nn.Module):
 
 
 class Unwell(Thin):
-    """Gives NaN for the evaluations (those with a gradient) ``first`` to ``last``."""
+    """Gives NaN for the evaluations ``first`` to ``last``."""
 
     first, last = 4, 4
 

@@ -1,0 +1,216 @@
+"""Whole objectives, value and gradient, against a float64 computation with a thin network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from styleengine.losses import GramLoss, GramMomentsLoss
+from styleengine.objective import ClassicObjective, PaintObjective, StyleTarget
+from styleengine.presets import CLASSIC, FAST
+
+pytestmark = pytest.mark.usefixtures("plain_precision")
+
+LAYERS = (*CLASSIC.style_layers, CLASSIC.content_layer)
+SIZE = (24, 32)
+MATRICES = [np.random.default_rng(40 + k).standard_normal((4, 3)) for k in range(len(LAYERS))]
+SHRINK = [1, 2, 2, 4, 4, 8]
+UNITS = [0.5, 1.0, 2.0, 0.25, 1.5, 0.8]
+
+
+class Thin:
+    """Layer k: ReLU of a matrix times the picture shrunk by averaging, times ``gain``."""
+
+    units = dict(zip(LAYERS, UNITS, strict=True))
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = {}
+        for name, matrix, shrink in zip(LAYERS, MATRICES, SHRINK, strict=True):
+            weight = torch.from_numpy(matrix * self.gain).to(image)[:, :, None, None]
+            found[name] = F.relu(F.conv2d(F.avg_pool2d(image, shrink), weight))
+        return found
+
+
+def features(image: np.ndarray) -> dict[str, np.ndarray]:
+    """The same of an (H, W, 3) picture, in NumPy: (C, positions)."""
+    found = {}
+    for name, matrix, n in zip(LAYERS, MATRICES, SHRINK, strict=True):
+        h, w = image.shape[0] // n, image.shape[1] // n
+        small = image[: h * n, : w * n].reshape(h, n, w, n, 3).mean((1, 3))
+        found[name] = np.maximum(np.einsum("ij,yxj->iyx", matrix, small), 0).reshape(4, -1)
+    return found
+
+
+def picture(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return np.random.default_rng(seed).random((*size, 3))
+
+
+def tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+
+
+CONTENT, STYLE, OTHER, IMAGE = picture(1), picture(2, (20, 40)) ** 2, picture(3) ** 3, picture(4)
+
+
+def check(objective, reference) -> None:
+    """Value and gradient of ``objective`` at IMAGE, the latter along some directions."""
+    loss, gradient = objective(tensor(IMAGE))
+    assert loss == pytest.approx(reference(IMAGE), rel=1e-5)
+    assert gradient.dtype == torch.float32 and gradient.shape == (1, 3, *SIZE)
+    gradient = gradient[0].permute(1, 2, 0).double().numpy()
+    for seed in range(4):
+        d = np.random.default_rng(50 + seed).standard_normal(IMAGE.shape) * (IMAGE < 2)
+        slope = (reference(IMAGE + 1e-6 * d) - reference(IMAGE - 1e-6 * d)) / 2e-6
+        assert (gradient * d).sum() == pytest.approx(slope, rel=2e-3)
+
+
+# --- the notebook's -------------------------------------------------------------------------------
+
+LOUD = 100.0
+"""A gain that makes features as large as those of the real network, whose input goes to 255."""
+
+
+def notebook_terms(x, content, style) -> tuple[float, float, float]:
+    """Content, style and variation of the notebook; pictures are (height, width, channel)."""
+    height, width, _ = x.shape
+    ours, base, reference = (
+        {n: LOUD * f for n, f in features(image).items()} for image in (x, content, style)
+    )
+    content_term = 0.025 * ((ours["relu5_2"] - base["relu5_2"]) ** 2).sum()
+    style_term = 0.0
+    for block in range(1, 6):
+        s, c = reference[f"relu{block}_1"], ours[f"relu{block}_1"]
+        layer = ((s @ s.T - c @ c.T) ** 2).sum() / (4.0 * 3**2 * (height * width) ** 2)
+        style_term += 1.0 / 5 * layer
+    v = x * 255.0
+    inner = v[: height - 1, : width - 1]
+    a = (inner - v[1:, : width - 1]) ** 2
+    b = (inner - v[: height - 1, 1:]) ** 2
+    return content_term, style_term, 1e-4 * ((a + b) ** 1.25).sum()
+
+
+@pytest.mark.parametrize("factors", [(1.0, 1.0), (100.0, 0.0), (100.0, 0.01)])
+def test_classic_is_the_notebooks_loss(factors):
+    def reference(x):
+        content, style, variation = notebook_terms(x, CONTENT, OTHER)
+        return factors[0] * content + style + factors[1] * variation
+
+    objective = ClassicObjective(Thin(LOUD), CLASSIC, tensor(CONTENT), tensor(OTHER), *factors)
+    check(objective, reference)
+    # No term is so small here that it could be missing.
+    content, style, variation = notebook_terms(IMAGE, CONTENT, OTHER)
+    terms = [factors[0] * content, style, factors[1] * variation]
+    assert all(t == 0 or t > 5e-5 * sum(terms) for t in terms)
+
+
+# --- the recipes' ---------------------------------------------------------------------------------
+
+RECIPE = dataclasses.replace(
+    FAST,
+    style_layers={"relu1_1": 0.3, "relu3_1": 2.0},
+    content_layer="relu5_2",
+    content_weight=0.7,
+    tv_weight=0.4,
+)
+
+
+def shrink(mask: np.ndarray | None, layer: str) -> np.ndarray | None:
+    if mask is None:
+        return None
+    n = SHRINK[LAYERS.index(layer)]
+    return mask.reshape(mask.shape[0] // n, n, mask.shape[1] // n, n).mean((1, 3)).ravel()
+
+
+def statistics(f, weight, with_moments):
+    mean = np.average(f, axis=1, weights=weight)
+    w = np.ones(f.shape[1]) if weight is None else weight
+    gram = (f * w) @ f.T / w.sum()
+    return (gram, mean, np.sqrt(np.diag(gram) - mean**2 + 1e-4)) if with_moments else (gram,)
+
+
+def paint_loss(x, content, styles, alpha=None, factors=(1.0, 1.0), with_moments=False) -> float:
+    """``styles``: (picture, share, alpha)."""
+    ours, base = features(x), features(content)
+    layer = RECIPE.content_layer
+    unit = Thin.units[layer]
+    squared = ((ours[layer] - base[layer]) / unit) ** 2
+    loss = 0.7 * factors[0] * np.average(squared.mean(0), weights=shrink(alpha, layer))
+    for layer, factor in RECIPE.style_layers.items():
+        unit = Thin.units[layer]
+        g = statistics(ours[layer] / unit, shrink(alpha, layer), with_moments)
+        for style, share, hole in styles:
+            t = statistics(features(style)[layer] / unit, shrink(hole, layer), with_moments)
+            for part, (a, b) in enumerate(zip(g, t, strict=True)):
+                loss += factor * share * (0.5 if part else 1.0) * ((a - b) ** 2).mean()
+    p = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    mid = p[1:-1, 1:-1]
+    across = ((p[1:-1, 2:] - mid) ** 2).mean() + ((p[2:, 1:-1] - mid) ** 2).mean()
+    diagonal = ((p[2:, 2:] - mid) ** 2).mean() + ((p[2:, :-2] - mid) ** 2).mean()
+    return loss + 0.4 * factors[1] * 2 * (across / 3 + diagonal / 12)
+
+
+@pytest.mark.parametrize("with_moments", [False, True])
+@pytest.mark.parametrize("factors", [(1.0, 1.0), (20.0, 0.0), (0.05, 5.0)])
+def test_paint_is_the_sum_of_its_terms(with_moments, factors):
+    styles = [(STYLE, 0.75, None), (OTHER, 0.25, None)]
+    objective = PaintObjective(
+        Thin(),
+        RECIPE,
+        GramMomentsLoss() if with_moments else GramLoss(),
+        tensor(CONTENT),
+        [StyleTarget(tensor(s), share) for s, share, _ in styles],
+        None,
+        *factors,
+    )
+    check(objective, lambda x: paint_loss(x, CONTENT, styles, None, factors, with_moments))
+
+
+@pytest.mark.parametrize("with_moments", [False, True])
+def test_masks_weigh_content_and_style_statistics(with_moments):
+    rng = np.random.default_rng(8)
+    alpha, hole = rng.random(SIZE), rng.random(SIZE)
+    styles = [(OTHER, 1.0, hole)]
+    objective = PaintObjective(
+        Thin(),
+        RECIPE,
+        GramMomentsLoss() if with_moments else GramLoss(),
+        tensor(CONTENT),
+        [StyleTarget(tensor(OTHER), 1.0, torch.from_numpy(hole.astype(np.float32)))],
+        torch.from_numpy(alpha.astype(np.float32)),
+    )
+    check(objective, lambda x: paint_loss(x, CONTENT, styles, alpha, with_moments=with_moments))
+
+
+def test_hidden_pixels_neither_count_nor_move():
+    alpha = torch.ones(SIZE)
+    alpha[:, 16:] = 0
+    target = [StyleTarget(tensor(STYLE))]
+
+    def at(content: np.ndarray, image: np.ndarray):
+        args = (Thin(), RECIPE, GramLoss(), tensor(content), target, alpha)
+        return PaintObjective(*args, tv_factor=0.0)(tensor(image))
+
+    other_content, other_image = CONTENT.copy(), IMAGE.copy()
+    other_content[:, 16:] = 0.1
+    other_image[:, 16:] = 0.9
+    loss, gradient = at(CONTENT, IMAGE)
+    other_loss, other_gradient = at(other_content, other_image)
+    assert loss == other_loss
+    assert torch.equal(gradient, other_gradient)
+    assert float(gradient[..., 16:].abs().max()) == 0
+    assert float(gradient[..., :16].abs().min()) > 0
+
+
+def test_an_objective_leaves_the_picture_alone():
+    image = tensor(IMAGE)
+    before = image.clone()
+    ClassicObjective(Thin(), CLASSIC, tensor(CONTENT), tensor(OTHER))(image)
+    assert torch.equal(image, before)
+    assert not image.requires_grad
