@@ -18,12 +18,14 @@ from PIL import Image
 PHOTOS = {"photo.jpg": "lake", "photo2.jpg": "still"}
 STYLES = {
     "style.jpg": "night",
+    "style-cutpaper.jpg": "cutpaper",
     "style-facets.jpg": "facets",
     "style-flowers.jpg": "flowers",
     "style-glass.jpg": "glass",
     "style-mosaic.jpg": "mosaic",
     "style-pastel.jpg": "pastel",
     "style-peacock.jpg": "peacock",
+    "style-points.jpg": "points",
     "style-watercolor.jpg": "watercolor",
     "style-wave.jpg": "wave",
     "style-woodcut.jpg": "woodcut",

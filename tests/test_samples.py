@@ -13,7 +13,7 @@ INSTALL = Path(__file__).resolve().parents[1] / "install"
 sys.path.insert(0, str(INSTALL))
 import samples  # noqa: E402
 
-SIZE = 144
+SIZE = 128
 PICTURES = samples.PHOTOS | samples.STYLES
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # nearly always float32
 
 # An irrational-looking rotation between octaves keeps the lattices from lining up.
 _TURN = (np.float32(0.8), np.float32(0.6))

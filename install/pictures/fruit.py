@@ -107,7 +107,7 @@ def arrange(table: Array) -> list[Body]:
         turn = np.arctan2(z, x)
         cream = rgb(0.74, 0.68, 0.56) * (1 + 0.10 * fbm(table, turn * 4, y * 0.5, 4)[..., None])
         vine = np.abs(y - 11.5 - 1.5 * np.sin(turn * 4)) < 0.28
-        petals = np.hypot(((turn * 4 / np.pi * 2) % 2 - 1) * 2.1, y - 11.5 - 0 * turn)
+        petals = np.hypot(((turn * 4 / np.pi * 2) % 2 - 1) * 2.1, y - 11.5)
         bloom = petals < 1.25 + 0.45 * np.cos(
             7 * np.arctan2(y - 11.5, ((turn * 8 / np.pi) % 2 - 1))
         )
@@ -143,7 +143,7 @@ def arrange(table: Array) -> list[Body]:
         Body(
             (-12.5, 0, 11),
             15.5,
-            lambda x, y, z: _jug(x, y + 0, z),
+            _jug,
             glaze,
             ((0, 5, 0, 6.0), (0, 11, 0, 7.3), (0, 17, 0, 5.4), (0, 22, 0, 4.4)),
             0.7,
