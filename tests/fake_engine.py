@@ -56,6 +56,9 @@ class Dump:
             (self.folder / (name + ".part")).write_bytes(data)
             os.replace(self.folder / (name + ".part"), self.folder / name)
 
+    def has(self, name):
+        return bool(self.folder) and (self.folder / name).exists()
+
 
 def receive_job():
     """The header of the next run, its content as one bytes object, and its style."""
@@ -94,12 +97,15 @@ def progress(run, step, steps=10):
         height=48, loss=1.0 / step, eta_s=float(steps - step))  # fmt: skip
 
 
-def paint_until_told(run, spec, content):
-    """Paints for ever; `stop` ends it with or without the picture."""
+def paint_until_told(run, spec, content, dump):
+    """Paints until `stop`, with or without the picture, or until the file ``finish`` is there."""
     step = 0
     while True:
         step += 1
         progress(run, step % 9 + 1)
+        if dump.has("finish"):
+            send_result(run, spec, content)
+            return
         try:
             header, _ = MESSAGES.get(timeout=0.05)
         except queue.Empty:
@@ -184,7 +190,7 @@ def main():
         if header.get("preview"):
             say("preview", bytes([10, 20, 30, 255]) * 4, id=run, width=2, height=2)
         if mode == "wait":
-            paint_until_told(run, spec, content)
+            paint_until_told(run, spec, content, dump)
         elif not misbehave_in_run(mode, run, spec, content):
             send_result(run, spec, content)
 

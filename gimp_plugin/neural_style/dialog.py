@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
+from typing import Any
 
 import gi
 
@@ -23,12 +24,16 @@ def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
     GimpUi.init("neural-style")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
     dialog.set_ok_label("_Stylise")
-    dialog.get_label("style-title", "Style", False, False)
+    # GIMP makes boxes for arguments only: this label stands in for one, and is never shown.
+    placeholder = dialog.get_label("style-title", "", False, False)
     style_box = dialog.fill_box("style-box", ["style-title"])
-    style_box.pack_start(_style_chooser(dialog, config), True, True, 0)
+    placeholder.set_no_show_all(True)
+    placeholder.hide()
+    columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    style_box.pack_start(_style_chooser(dialog, config, columns), True, True, 0)
 
     for field in fields(Settings):
-        _add_widget(dialog, field)
+        _add_widget(dialog, field, columns)
     basics = [argument_name(f) for f in fields(Settings) if not f.metadata["advanced"]]
     advanced = [argument_name(f) for f in fields(Settings) if f.metadata["advanced"]]
     dialog.get_label("advanced-title", "Advanced", False, False)
@@ -40,7 +45,7 @@ def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
     return accepted
 
 
-def _add_widget(dialog: GimpUi.ProcedureDialog, field) -> None:
+def _add_widget(dialog: GimpUi.ProcedureDialog, field: Field[Any], columns: Gtk.SizeGroup) -> None:
     # Explicit types: what GIMP takes by itself differs between 3.0 and 3.2.
     name, meta = argument_name(field), field.metadata
     if meta["choices"]:
@@ -52,9 +57,13 @@ def _add_widget(dialog: GimpUi.ProcedureDialog, field) -> None:
     else:
         widget = dialog.get_scale_entry(name, 1.0)
     widget.set_tooltip_text(meta["help"])
+    if isinstance(widget, GimpUi.Labeled):
+        columns.add_widget(widget.get_label())
 
 
-def _style_chooser(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> Gtk.Widget:
+def _style_chooser(
+    dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, columns: Gtk.SizeGroup
+) -> Gtk.Widget:
     """A file button and a list of the open layers; the one used last decides."""
     grid = Gtk.Grid(column_spacing=6, row_spacing=6)
     button = _file_button()
@@ -66,8 +75,9 @@ def _style_chooser(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig)
     cell = Gtk.CellRendererText()
     combo.pack_start(cell, True)
     combo.add_attribute(cell, "text", 1)
-    for row, (text, widget) in enumerate([("_Picture:", button), ("or a la_yer:", combo)]):
+    for row, (text, widget) in enumerate([("S_tyle picture", button), ("or a la_yer", combo)]):
         label = Gtk.Label(label=text, use_underline=True, mnemonic_widget=widget, xalign=0.0)
+        columns.add_widget(label)
         grid.attach(label, 0, row, 1, 1)
         grid.attach(widget, 1, row, 1, 1)
 

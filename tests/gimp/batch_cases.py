@@ -716,7 +716,8 @@ def case_the_settings_reach_the_engine():
     defaults = sent()["settings"]
     chosen = {
         "preset": "best", "strength": 12.5, "keep_colors": "luminance", "size": 640,
-        "seed": 2**31 - 1, "style_loss": "gram", "features": "random", "postprocess": "grain", "device": "cpu",
+        "seed": 2**31 - 1, "style_loss": "gram", "features": "random", "postprocess": "grain",
+        "device": "cpu",
     }  # fmt: skip
     painted(image, layer, **chosen)
     assert sent()["settings"] == {**defaults, **chosen}

@@ -29,7 +29,7 @@ def reason_to_skip() -> str:
 
 
 def engine_command() -> list[str]:
-    """The real engine as the installer would write it, or from the checkout if it is not installed."""
+    """The real engine as the installer writes it; from the checkout if it is not installed."""
     python = [sys.executable, "-I", "-u", "-X", "utf8"]
     if subprocess.run([*python, "-c", "import styleengine"], capture_output=True).returncode == 0:
         return [*python, "-m", "styleengine", "serve"]
@@ -130,7 +130,7 @@ class Gimp:
         return answers
 
 
-def case_names(script: Path) -> list[str]:
-    """The names of the functions ``case_…`` of a script that only GIMP can import."""
+def case_names(script: Path, prefix: str = "case_") -> list[str]:
+    """The names of the functions ``case_…`` of a script that only runs beside GIMP."""
     body = ast.parse(script.read_text(encoding="utf-8")).body
-    return [f.name for f in body if isinstance(f, ast.FunctionDef) and f.name.startswith("case_")]
+    return [f.name for f in body if isinstance(f, ast.FunctionDef) and f.name.startswith(prefix)]

@@ -1,0 +1,43 @@
+"""Runs within GIMP, sent there over D-Bus by gui_steps.py: does an ACTION, tells the state.
+
+It is no menu entry, because GIMP's "repeat the last filter" must not repeat it.
+"""
+# ruff: noqa: F821
+
+import json
+import os
+from pathlib import Path
+
+from gi.repository import Gimp
+
+
+def act():
+    if ACTION == "close":
+        number = 1
+        while not Gimp.Display.id_is_valid(number):
+            number += 1
+        Gimp.Display.get_by_id(number).delete()
+    elif ACTION == "delete-lowest-layer":
+        image = Gimp.get_images()[0]
+        image.remove_layer(image.get_layers()[-1])
+        Gimp.displays_flush()
+
+
+def describe(image):
+    selected = {layer.get_id() for layer in image.get_selected_layers()}
+    return [
+        {
+            "name": layer.get_name(),
+            "selected": layer.get_id() in selected,
+            "size": [layer.get_width(), layer.get_height()],
+            "offsets": list(tuple(layer.get_offsets())[-2:]),
+            "mask": layer.get_mask() is not None,
+        }
+        for layer in image.get_layers()
+    ]
+
+
+act()
+state = json.dumps([describe(image) for image in Gimp.get_images()])
+Path(ANSWER + ".part").write_text(state)
+os.replace(ANSWER + ".part", ANSWER)

@@ -1,0 +1,94 @@
+"""Runs within GIMP: the plug-in with the real engine. Uses the helpers of batch_cases.py."""
+# ruff: noqa: F821
+
+import subprocess
+from pathlib import Path
+
+from gi.repository import Gimp
+
+with open(CONTEXT["helpers"], encoding="utf-8") as helpers:
+    source = helpers.read()
+exec(compile(source.replace("\ndef case_", "\ndef other_case_"), CONTEXT["helpers"], "exec"))
+
+QUICK = {"size": 64, "iterations": 4, "features": "random"}
+PICTURE = Path(CONTEXT["picture"])
+
+
+def use_fake():  # called before each case
+    use_command(*CONTEXT["engine"])
+
+
+def check_painted(image, layer, **arguments):
+    before = native(layer)
+    result = painted(image, layer, style=PICTURE, **{**QUICK, **arguments})
+    assert native(layer) == before, "the source has changed"
+    assert result.get_name() == f"{layer.get_name()} – style: {PICTURE.stem}"
+    seen, got = pixels(layer), pixels(result)
+    if len(seen) == len(got):
+        assert_near(got[3::4], seen[3::4], 0.6 / 255)
+        change = sum(abs(a - b) for a, b in zip(seen, got, strict=True)) / len(got)
+        assert change > 0.005, f"nothing was painted ({change})"
+    values = [v for i, v in enumerate(got) if i % 4 < 3]
+    assert max(values) - min(values) > 0.02, "the result is flat"
+    return result
+
+
+def case_rgb_u8():
+    image = new_image(width=96, height=80)
+    check_painted(image, new_layer(image, 96, 80))
+
+
+def case_rgb_float_with_selection():
+    image = new_image(precision=Gimp.Precision.FLOAT_LINEAR, width=200, height=150)
+    layer = new_layer(image, 200, 150, alpha=False)
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 20, 20, 90, 70)
+    Gimp.Selection.feather(image, 10)
+    width, height = layer.mask_intersect()[3:]
+    result = check_painted(image, layer)
+    assert (result.get_width(), result.get_height()) == (width, height)
+    assert result.get_mask() is not None
+
+
+def case_gray_u16():
+    image = new_image(GRAY, Gimp.Precision.U16_NON_LINEAR, 96, 80)
+    assert check_painted(image, new_layer(image, 96, 80)).is_gray()
+
+
+def case_a_style_that_is_no_picture():
+    bad = FOLDER / "notes.png"
+    bad.write_text("This is not a picture.")
+    image = new_image(width=96, height=80)
+    refused(image, [new_layer(image, 96, 80)], "“notes” is not a picture", style=bad, **QUICK)
+
+
+def case_unknown_device():
+    image = new_image(width=96, height=80)
+    arguments = {**QUICK, "device": "abacus"}
+    refused(image, [new_layer(image, 96, 80)], "'abacus'", "auto", style=PICTURE, **arguments)
+
+
+def case_the_real_engine_is_killed():
+    killer = """
+import os, pathlib, signal, time
+while True:
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\\0")
+        except OSError:
+            continue
+        if b"styleengine" in words and b"serve" in words:
+            os.kill(int(entry.parent.name), signal.SIGKILL)
+            raise SystemExit
+    time.sleep(0.05)
+"""
+    process = subprocess.Popen(["python3", "-c", killer])
+    image = new_image(width=96, height=80)
+    try:
+        text = refused(
+            image, [new_layer(image, 96, 80)], "was killed", "smaller working size",
+            style=PICTURE, **{**QUICK, "iterations": 100000},
+        )  # fmt: skip
+    finally:
+        process.kill()
+        process.wait()
+    assert "Details: " in text
