@@ -17,7 +17,7 @@ def draw(canvas: Array, world: Valley, view: View, rng: np.random.Generator) -> 
     first = int(view.height * 0.58)
     layer = Image.new("RGBA", (view.width, view.height - first), (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
-    count = 90_000
+    count = max(9_000, 90_000 * min(view.width, 2048) // 2048)
     z = (10 + 26 * rng.random(count) ** 0.8).astype(np.float32)
     x = (rng.uniform(-0.6, 0.6, count) * z).astype(np.float32)
     far = slice(count * 3 // 4, count)  # thinner, out to the meadow round the hut
