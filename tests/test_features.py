@@ -180,7 +180,8 @@ def test_replicate_is_replication_padding_with_its_gradient(size):
 
 
 def test_units_are_the_mean_activations_on_the_calibration_picture(he):
-    trunk = vgg19(["relu1_1", "conv2_1", "relu3_1"], he)
+    given = weights.Weights(he.tensors, "given", "given")
+    trunk = vgg19(["relu1_1", "conv2_1", "relu3_1"], given)
     found = load(VGG19(["relu1_1", "conv2_1", "relu3_1"]), he)(calibration_image())
     assert trunk.units.keys() == found.keys()
     for name, f in found.items():
