@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from styleengine.color import luma
 
 STRIP_ROWS = 256
+TINY = 1e-12
+"""Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
 DETAIL_RADIUS = 4
 DETAIL_NOISE = 0.02
 """Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
@@ -54,9 +56,9 @@ def fill_transparent(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    known = weighted / weight.clamp_min(1e-4)
+    known = weighted / weight.clamp_min(TINY)
     if min(weight.shape[-2:]) <= 1:
-        total = weight.sum().clamp_min(1e-4)
+        total = weight.sum().clamp_min(TINY)
         return (weighted.sum((-2, -1), keepdim=True) / total).expand_as(known)
     pad = (0, weight.shape[-1] % 2, 0, weight.shape[-2] % 2)
     coarse = _pull_push(F.avg_pool2d(F.pad(weighted, pad), 2), F.avg_pool2d(F.pad(weight, pad), 2))
