@@ -25,7 +25,7 @@ def draw(canvas: Array, world: Valley, view: View, rng: np.random.Generator) -> 
     x[far] = rng.uniform(-0.55, 0.55, count - far.start) * z[far]
     y, inland, stone = world.height(x, z)
     patch = fbm(world.table, x / 2.4, z / 2.4, 4)
-    house = np.hypot(x + 29.5, z - 90) < 6
+    house = (x < -22) & (z > 84) | (np.hypot(x + 29.5, z - 90) < 7)
     keep = ~house & (inland > 1.2 + 0.9 * patch) & (stone < 0.3)
     order = np.flatnonzero(keep)[np.argsort(-z[keep])]
     columns, rows, scale = view.project(x, y, z)

@@ -68,7 +68,9 @@ def _planks(base: tuple[float, float, float], board: float, along_u: bool) -> Te
     return texture
 
 
-def _windows(wall: Texture, panes: list[tuple[float, float, float, float]]) -> Texture:
+def _windows(
+    wall: Texture, panes: list[tuple[float, float, float, float]], lamp: float = 1.0
+) -> Texture:
     def texture(u: Array, v: Array) -> Array:
         colour = np.concatenate([wall(u, v), np.zeros((*u.shape, 1), np.float32)], axis=-1)
         for left, low, wide, tall in panes:
@@ -77,7 +79,7 @@ def _windows(wall: Texture, panes: list[tuple[float, float, float, float]]) -> T
             bars = (np.abs(u - left) < 0.05) | (np.abs(v - low) < 0.05)
             colour[frame] = (0.42, 0.36, 0.28, 0)
             pane = glass & ~bars
-            warm = 0.55 + 0.45 * (v - low) / tall
+            warm = lamp * (0.55 + 0.45 * (v - low) / tall)
             colour[pane] = np.stack([warm, warm, warm, np.ones_like(warm)], axis=-1)[pane]
         return colour
 
@@ -119,27 +121,16 @@ def draw(canvas: Array, view: View) -> None:
         [at(2.9, 4.0, 0.9), at(2.9, 4.0, 1.8), at(2.9, 6.6, 1.8), at(2.9, 6.6, 0.9)],
     ):
         _quad(canvas, view, chimney, _stones)
-    gable = _windows(boards, [(3.2, 1.7, 1.2, 1.2), (3.2, 3.75, 0.7, 0.7)])
+    gable = _windows(boards, [(3.2, 1.7, 1.2, 1.2)])
     _quad(
         canvas,
         view,
         [at(long, -0.2, -deep), at(long, -0.2, deep), at(long, wall, deep), at(long, wall, -deep)],
         gable,
     )
-    for c0, c1 in ((-deep, 0.0), (0.0, deep)):
-        peak = [
-            at(long, wall, c0),
-            at(long, wall, c1),
-            at(long, wall if c1 else ridge, c1),
-            at(long, ridge if c1 else wall, c0),
-        ]
-        _quad(
-            canvas,
-            view,
-            [p if i != 3 or c1 else at(long, wall + 0.01, c0) for i, p in enumerate(peak)],
-            boards,
-        )
-    front = _windows(wood, [(1.9, 1.75, 1.3, 1.15), (7.2, 1.75, 1.3, 1.15)])
+    tip = [at(long, ridge, 0.02), at(long, ridge, -0.02)]
+    _quad(canvas, view, [at(long, wall, -deep), at(long, wall, deep), *tip], boards)
+    front = _windows(wood, [(1.9, 1.75, 1.3, 1.15), (7.2, 1.75, 1.3, 1.15)], lamp=0.30)
     _quad(
         canvas,
         view,

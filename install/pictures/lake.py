@@ -174,8 +174,10 @@ def _water(
     passes = 5
     for _ in range(passes):
         jx = rng.standard_normal(z.shape, np.float32) * spread
-        jz = np.abs(rng.standard_normal(z.shape, np.float32)) * spread
-        up = np.maximum(below + 2 * focal * (np.abs(tilt_z) * 0.6 + tilt_z * 0.4 + jz), 0)
+        jz = rng.standard_normal(z.shape, np.float32) * spread
+        # Facets turned towards the camera show more of themselves: a bias to higher sky.
+        jz = 0.75 * jz + 0.25 * np.abs(jz)
+        up = np.maximum(below + 2 * focal * (0.25 * np.abs(tilt_z) + 0.75 * tilt_z + jz), 0)
         side = x + 0.5 + focal * (tilt_x + 0.4 * jx) * np.clip(below / view.height * 4, 0.15, 1)
         row, col = ((horizon - up) * ratio).astype(np.int32), (side * ratio).astype(np.int32)
         total += mirror[np.clip(row, 0, mirror.shape[0] - 1), np.clip(col, 0, mirror.shape[1] - 1)]
