@@ -122,10 +122,16 @@ fi
 prepare_venv
 bin=$checkout/.venv/bin
 
-say "ruff"
-"$bin/ruff" check .
-say "mypy"
-"$bin/mypy"
+failed=()
+check() { # NAME COMMAND...
+    local name=$1
+    say "$name"
+    shift
+    "$@" || failed+=("$name")
+}
+
+check ruff "$bin/ruff" check .
+check mypy "$bin/mypy"
 
 if [ -n "$maker" ]; then
     say "Waiting for the roots"
@@ -145,8 +151,9 @@ if [ -n "$problem" ]; then
     fi
 fi
 
-say "pytest"
-status=0
-"$bin/python" -m pytest "$@" || status=$?
-say "Done, exit status $status"
-exit "$status"
+check pytest "$bin/python" -m pytest "$@"
+if [ ${#failed[@]} != 0 ]; then
+    say "Failed: ${failed[*]}"
+    exit 1
+fi
+say "All passed"

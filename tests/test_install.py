@@ -291,10 +291,15 @@ class Home:
         command = self.record()["command"]
         assert isinstance(command, list)
         hello = json.dumps({"type": "hello", "protocol": self.record()["protocol"]}) + "\n"
-        done = subprocess.run(
-            command, input=hello.encode(), capture_output=True, env=self.env, timeout=DEADLINE_S
-        )
-        return json.loads(done.stdout.splitlines()[0])["type"] == "ready"
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=self.env
+        ) as process:
+            assert process.stdin and process.stdout
+            process.stdin.write(hello.encode())
+            process.stdin.flush()
+            line = process.stdout.readline()
+        return bool(line) and json.loads(line)["type"] == "ready"
 
 
 @pytest.fixture
