@@ -66,9 +66,9 @@ def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry
     """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``."""
     factors = content_factor(settings.strength), tv_factor(settings.smoothness)
     if settings.preset == "classic":
-        return _classic(settings, width, height, factors)
+        return _classic(settings, width, height, entry, factors)
     recipe = recipe_for(settings)
-    if (entry.style_layers, entry.content_layer) != (STYLE_LAYERS, CONTENT_LAYER):
+    if not _is_vgg(entry):
         # The recipe's balance is VGG19's; another network's layers count equally.
         recipe = dataclasses.replace(
             recipe,
@@ -93,14 +93,27 @@ def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry
     )
 
 
-def _classic(settings: Settings, width: int, height: int, factors: tuple[float, float]) -> Plan:
+def _classic(
+    settings: Settings,
+    width: int,
+    height: int,
+    entry: ExtractorEntry,
+    factors: tuple[float, float],
+) -> Plan:
     c = CLASSIC
-    long_side = settings.size or c.height * max(width, height) / height
+    if not _is_vgg(entry):
+        c = dataclasses.replace(
+            c, style_layers=entry.style_layers, content_layer=entry.content_layer
+        )
+    if settings.size:
+        size = _size(width, height, settings.size)
+    else:  # the notebook rounds the width down
+        size = c.height, max(int(width * c.height / height), MIN_SIDE)
     optimizer = "lbfgs" if settings.optimizer == "auto" else settings.optimizer
     return Plan(
-        sizes=(_size(width, height, long_side),),
+        sizes=(size,),
         steps=(settings.iterations or c.rounds * c.evaluations,),
-        layers=(*c.style_layers, c.content_layer),
+        layers=tuple(dict.fromkeys([*c.style_layers, c.content_layer])),
         method=c,
         style_loss="gram",
         optimizer=optimizer,
@@ -110,6 +123,10 @@ def _classic(settings: Settings, width: int, height: int, factors: tuple[float, 
         tv_factor=factors[1],
         round_steps=c.evaluations if optimizer == "lbfgs" else None,
     )
+
+
+def _is_vgg(entry: ExtractorEntry) -> bool:
+    return (entry.style_layers, entry.content_layer) == (STYLE_LAYERS, CONTENT_LAYER)
 
 
 def _size(width: int, height: int, long_side: float) -> tuple[int, int]:
