@@ -1,0 +1,142 @@
+"""The choice of device and of precision."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from styleengine import devices, paths
+from styleengine.devices import PLAIN, Precision, Trunk, choose_precision
+from styleengine.protocol import EngineError
+
+CPU = torch.device("cpu")
+BFLOAT16 = Precision(torch.bfloat16, True)
+
+
+class Net(nn.Module):
+    """A convolution; ``harm`` makes its gradient wrong in bfloat16."""
+
+    def __init__(self, harm: float = 0.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3).requires_grad_(False)
+        self.units = {"a": 1.0}
+        self.harm = harm
+        self.seen: list[tuple[torch.dtype, bool]] = []
+
+    def forward(self, image):
+        self.seen.append(
+            (image.dtype, image.is_contiguous(memory_format=torch.channels_last))
+        )
+        if image.dtype == torch.bfloat16 and self.harm:
+            return {"a": self.conv(image * (1 - self.harm) + self.harm * image.roll(3, -1))}
+        return {"a": self.conv(image)}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, plain_precision):
+    monkeypatch.setenv("STYLEENGINE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Replaces the stop-watch by a table of seconds per precision."""
+    seconds = {}
+    gradient = devices._timed_gradient
+
+    def timed(trunk, image):
+        return gradient(trunk, image)[0], seconds[trunk._precision.name]
+
+    monkeypatch.setattr(devices, "_timed_gradient", timed)
+    return seconds
+
+
+def test_the_processor_is_always_there():
+    assert devices.available()[-1] == "cpu"
+    assert devices.pick("cpu") == CPU
+    assert str(devices.pick("auto")) == devices.available()[0]
+    assert "CPU" in devices.describe("cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU", "cpu:1", "cuda:x", "meta"])
+def test_a_missing_device_is_named_with_those_at_hand(name):
+    with pytest.raises(EngineError) as caught:
+        devices.pick(name)
+    assert caught.value.code == "no-device"
+    assert repr(name) in caught.value.message
+    assert "auto" in caught.value.hint and "cpu" in caught.value.hint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this computer has a CUDA device")
+def test_cuda_is_refused_where_there_is_none():
+    with pytest.raises(EngineError) as caught:
+        devices.pick("cuda")
+    assert caught.value.code == "no-device"
+
+
+@pytest.mark.parametrize("precision", [PLAIN, Precision(channels_last=True), BFLOAT16])
+def test_a_trunk_runs_in_its_precision_and_takes_float32(precision):
+    net = Net()
+    trunk = Trunk(net, CPU, precision)
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    found = trunk(image)["a"]
+    assert found.dtype == precision.dtype
+    assert net.seen[-1] == (precision.dtype, precision.channels_last)
+    assert trunk.units == {"a": 1.0}
+    (gradient,) = torch.autograd.grad(found.float().square().sum(), image)
+    assert gradient.dtype == torch.float32
+    x = image.detach().requires_grad_()
+    (exact,) = torch.autograd.grad(Net()(x)["a"].square().sum(), x)
+    assert float((gradient - exact).norm() / exact.norm()) < 0.03
+
+
+def test_the_probe_takes_the_fastest_that_is_right(clock):
+    clock.update({"float32": 1.0, "float32 channels-last": 0.7, "bfloat16 channels-last": 0.3})
+    assert choose_precision(Net, CPU) == BFLOAT16
+
+
+def test_the_probe_refuses_a_wrong_gradient_however_fast(clock):
+    clock.update({"float32": 1.0, "float32 channels-last": 0.7, "bfloat16 channels-last": 0.01})
+    assert choose_precision(lambda: Net(harm=0.5), CPU) == Precision(channels_last=True)
+
+
+def test_the_probe_leaves_near_ties_to_the_more_exact(clock):
+    clock.update({"float32": 1.0, "float32 channels-last": 0.9, "bfloat16 channels-last": 0.85})
+    assert choose_precision(Net, CPU) == PLAIN
+
+
+def test_a_network_that_only_gives_nan_gets_plain_float32(clock):
+    clock.update(dict.fromkeys(["float32", "float32 channels-last"], 1.0))
+    clock["bfloat16 channels-last"] = 0.1
+
+    class Sick(Net):
+        def forward(self, image):
+            return {"a": self.conv(image) * float("nan")}
+
+    assert choose_precision(Sick, CPU) == PLAIN
+
+
+def test_the_choice_is_remembered_and_not_made_again(home):
+    first = choose_precision(Net, CPU)
+    (record,) = paths.probe_dir().iterdir()
+    assert record.is_relative_to(home)
+    assert json.loads(record.read_text())["precision"] == first.name
+    assert choose_precision(lambda: pytest.fail("probed again"), CPU) == first
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"precision": "float7"}', "{}", "\x00"])
+def test_a_damaged_record_is_made_anew(damage):
+    choose_precision(Net, CPU)
+    (record,) = paths.probe_dir().iterdir()
+    record.write_text(damage)
+    chosen = choose_precision(Net, CPU)
+    assert json.loads(record.read_text())["precision"] == chosen.name
+
+
+def test_a_home_that_cannot_be_written_is_no_obstacle(home):
+    home.write_text("a file where the folder should be")
+    assert isinstance(choose_precision(Net, CPU), Precision)

@@ -1,0 +1,136 @@
+"""What a run will do: scales, steps, layers and weights, from the settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
+from styleengine.plan import MIN_SIDE, make_plan
+from styleengine.plugins import ExtractorEntry
+from styleengine.presets import (
+    BEST,
+    CLASSIC,
+    FAST,
+    PRESETS,
+    content_factor,
+    scale_sizes,
+    scale_steps,
+    tv_factor,
+)
+from styleengine.protocol import Settings
+from styleengine.resample import fit
+
+VGG = ExtractorEntry(lambda request: None, STYLE_LAYERS, CONTENT_LAYER, "")
+OTHER = ExtractorEntry(lambda request: None, ("a", "b"), "c", "")
+
+
+def plan(width=800, height=600, entry=VGG, **settings):
+    return make_plan(Settings(**settings), width, height, entry)
+
+
+def test_every_preset_of_the_settings_has_a_plan():
+    choices = Settings.__dataclass_fields__["preset"].metadata["choices"]
+    assert set(choices) == {*PRESETS, "classic"}
+    for name in choices:
+        found = plan(preset=name)
+        assert found.total_steps > 0
+        assert len(found.sizes) == len(found.steps)
+
+
+@pytest.mark.parametrize("recipe", [FAST, BEST], ids=["fast", "best"])
+@pytest.mark.parametrize("long_side", [8, 64, 128, 500, 1024, 4000])
+def test_scales_ascend_to_the_working_size(recipe, long_side):
+    sizes = scale_sizes(recipe, long_side)
+    assert sizes[-1] == long_side
+    assert list(sizes) == sorted(set(sizes))
+    for small, large in zip(sizes, sizes[1:], strict=False):
+        assert large / small == pytest.approx(recipe.ratio, rel=0.02)
+    assert sizes[0] < 2 * recipe.smallest or len(sizes) == 1
+    steps = scale_steps(recipe, sizes, 0)
+    assert list(steps) == sorted(steps, reverse=True)
+    assert min(steps) >= recipe.least
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 10, 77, 100_000])
+def test_a_number_of_iterations_is_kept_exactly(total):
+    for recipe in (FAST, BEST):
+        steps = scale_steps(recipe, scale_sizes(recipe, 2000), total)
+        assert sum(steps) == total
+        assert min(steps) >= 0
+    for preset in ("fast", "best", "classic"):
+        found = plan(preset=preset, iterations=total)
+        assert found.total_steps == total
+        assert [sum(found.rounds(i)) for i in range(len(found.steps))] == list(found.steps)
+
+
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 800), (333, 500), (64, 64)])
+def test_scales_have_the_pictures_shape(width, height):
+    found = plan(width, height, size=512)
+    assert found.sizes[-1] == fit(width, height, 512)
+    for h, w in found.sizes:
+        assert w / h == pytest.approx(width / height, rel=0.02)
+
+
+def test_extreme_shapes_leave_the_network_something_to_look_at():
+    found = plan(5000, 10, size=256)
+    assert all(min(size) >= MIN_SIDE for size in found.sizes)
+
+
+def test_the_working_size_is_the_pictures_up_to_the_presets():
+    assert max(plan(300, 200).sizes[-1]) == 300
+    assert max(plan(9000, 6000).sizes[-1]) == FAST.size
+    assert max(plan(9000, 6000, preset="best").sizes[-1]) == BEST.size
+    assert max(plan(300, 200, size=700).sizes[-1]) == 700
+
+
+def test_classic_is_the_notebooks_schedule():
+    found = plan(800, 600, preset="classic")
+    assert found.sizes == ((400, 533),)  # img_width = int(width * img_height / height)
+    assert found.total_steps == 400
+    assert found.rounds(0) == [20] * 20
+    assert (found.optimizer, found.init) == ("lbfgs", "content")
+    assert set(found.layers) == {
+        "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1", "relu5_2",
+    }  # fmt: skip
+    assert (CLASSIC.content_weight, CLASSIC.style_weight, CLASSIC.tv_weight) == (0.025, 1.0, 1e-4)
+    assert (found.content_factor, found.tv_factor) == (1.0, 1.0)
+    assert plan(preset="classic", optimizer="adam").rounds(0) == [400]
+    assert plan(preset="classic", iterations=50).rounds(0) == [20, 20, 10]
+
+
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (333, 500), (337, 500), (997, 1000)])
+def test_classic_has_the_notebooks_size(width, height):
+    found = plan(width, height, preset="classic")
+    assert found.sizes == ((400, int(width * 400 / height)),)
+
+
+def test_strength_and_smoothness_are_neutral_at_their_defaults_and_monotonic():
+    assert content_factor(Settings().strength) == pytest.approx(1)
+    assert tv_factor(Settings().smoothness) == pytest.approx(1)
+    factors = [content_factor(s) for s in (0, 25, 50, 75, 100)]
+    assert factors == sorted(factors, reverse=True) and len(set(factors)) == 5
+    assert [tv_factor(s) for s in (0, 20, 100)] == pytest.approx([0, 1, 25])
+
+
+def test_choices_overrule_the_preset():
+    assert plan().style_loss == FAST.style_loss
+    assert plan(style_loss="x").style_loss == "x"
+    assert plan(optimizer="adam").optimizer == "adam"
+    assert plan(init="noise").init == "noise"
+    assert plan().init == "recolor"
+    assert plan(keep_colors="luminance").init == "content"
+    assert plan(keep_colors="luminance", init="recolor").init == "recolor"
+
+
+def test_another_networks_layers_count_equally():
+    found = plan(entry=OTHER)
+    assert set(found.layers) == {"a", "b", "c"}
+    assert dict(found.method.style_layers) == {"a": 1.0, "b": 1.0}
+    assert found.method.content_layer == "c"
+
+
+def test_classic_reads_another_networks_own_layers():
+    found = plan(entry=OTHER, preset="classic")
+    assert set(found.layers) == {"a", "b", "c"}
+    assert tuple(found.method.style_layers) == ("a", "b")
+    assert found.method.content_layer == "c"
