@@ -178,7 +178,10 @@ def step_ok_paints_a_new_layer():
     names = [layer["name"] for layer in layers]
     assert len(names) == 2 and names[0].endswith(f"style: {STYLE.stem}"), names
     assert layers[0]["selected"] and layers[0]["size"] == layers[1]["size"], layers
+    press(image_window(), "Tab")  # shows the docks
+    time.sleep(1)
     screenshot("result")
+    press(image_window(), "Tab")
 
 
 def step_one_undo_takes_it_back():
@@ -226,7 +229,7 @@ def click_cancel(pid):
     deadline = time.monotonic() + DEADLINE_S
     while is_running(pid):
         for inset in (30, 60, 90):
-            for rise in (12, 18):
+            for rise in (10, 18, 26):
                 xdotool("mousemove", x + width - inset, y + height - rise, "click", 1)
                 time.sleep(0.3)
                 if not is_running(pid):

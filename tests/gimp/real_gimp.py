@@ -66,6 +66,8 @@ class Gimp:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
         shutil.copy(REPO / "styleengine" / "protocol.py", self.plugin)
+        # Without docks, the Cancel button of the status bar is in the window's corner.
+        (self.profile / "sessionrc").write_text("(hide-docks yes)\n(single-window-mode yes)\n")
         self.home.mkdir()
         (self.profile / "gimprc").write_text(
             f'(config-version "{self.version}")\n(show-welcome-dialog no)\n(check-updates no)\n'
