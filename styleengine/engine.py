@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -103,11 +104,8 @@ class Engine:
             for event in self._run(job, should_stop):
                 self.plugins.observe(job, event)
                 yield event
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory() from error
-        except RuntimeError as error:
-            # PyTorch's CPU allocator and older GPU backends have no exception type of their own.
-            if "not enough memory" in str(error) or "out of memory" in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
                 raise out_of_memory() from error
             raise
 
@@ -115,6 +113,7 @@ class Engine:
         started = time.monotonic()
         yield Progress("prepare")
         self._check(job)
+        original, job = job, without_hidden_colors(job)
         settings = job.settings
         entry = self.plugins.extractor(settings.features)
         plan = make_plan(settings, job.content.width, job.content.height, entry)
@@ -137,6 +136,9 @@ class Engine:
 
         yield painter.progress("finish")
         result = self._finish(job, scene, painter.picture.cpu())
+        if original.content.alpha is not None:
+            hidden = original.content.alpha <= 0
+            result.rgb[hidden] = original.content.rgb[hidden]
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {precision}"
         yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
@@ -155,8 +157,8 @@ class Engine:
                 "The classic method takes one style picture.",
                 "Choose the quality Fast or Best to blend several styles.",
             )
-        if job.content.alpha is not None and not job.content.alpha.any():
-            raise EngineError("empty", "The picture is fully transparent.", "Choose another layer.")
+        if job.settings.style_loss != "auto":
+            self.plugins.style_loss(job.settings.style_loss)
         for name in postprocessors(job.settings):
             self.plugins.postprocessor(name)
 
@@ -171,11 +173,11 @@ class Engine:
         request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, s.features)
         key = (request, device)
         if key not in self._trunks:
-            nets: list[torch.nn.Module] = [entry.factory(request)]
+            nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
 
             def make() -> torch.nn.Module:
-                return nets.pop() if nets else entry.factory(request)
+                return nets.pop() if nets else build(entry, request)
 
             precision = devices.choose_precision(make, device)
             trunk = devices.Trunk(make(), device, precision)
@@ -205,13 +207,13 @@ class Engine:
                 full[rows] = resample.to_array(with_luma(colors, light))
         for name in postprocessors(job.settings):
             full = self._postprocess(name, full, content.rgb)
-        if content.alpha is not None:
-            hidden = content.alpha <= 0
-            full[hidden] = content.rgb[hidden]
         return dataclasses.replace(content, rgb=full)
 
     def _postprocess(self, name: str, image: np.ndarray, content: np.ndarray) -> np.ndarray:
-        done = np.asarray(self.plugins.postprocessor(name)(image, content))
+        try:
+            done = np.asarray(self.plugins.postprocessor(name)(image, content))
+        except Exception as error:
+            raise bad_plugin("post-processor", name, error) from error
         if done.shape != image.shape or not np.isfinite(done).all():
             raise EngineError(
                 "bad-plugin",
@@ -266,7 +268,7 @@ class Painter:
                     if optimizer == "adam":
                         raise EngineError(
                             "diverged",
-                            "The optimisation went astray twice: the loss is not a finite number.",
+                            "The optimisation went astray: the loss is not a finite number.",
                             "Lower the strength, or choose other features.",
                         ) from error
                     log.warning("L-BFGS diverged at scale %d, going on with Adam", scale)
@@ -278,7 +280,7 @@ class Painter:
                 finally:
                     self.step += 1
                     self._pixels_done += x.shape[-1] * x.shape[-2]
-                self.loss = loss
+                self.loss = loss if math.isfinite(loss) else None
                 yield self.progress("paint")
                 if self._should_stop():
                     self.stopped = True
@@ -316,9 +318,49 @@ class Painter:
         return Adam() if optimizer == "adam" else LBFGS(self._plan.history)
 
 
+def without_hidden_colors(job: Job) -> Job:
+    """``job`` with nothing left of what is fully transparent in its pictures."""
+
+    def seen(picture: Picture) -> Picture:
+        if picture.alpha is None or float(picture.alpha.min()) > 0:
+            return picture
+        rgb = resample.replace_hidden(picture.rgb, picture.alpha)
+        return dataclasses.replace(picture, rgb=rgb)
+
+    styles = tuple(dataclasses.replace(s, picture=seen(s.picture)) for s in job.styles)
+    return dataclasses.replace(job, content=seen(job.content), styles=styles)
+
+
+def build(entry: ExtractorEntry, request: ExtractorRequest) -> torch.nn.Module:
+    """The network of an extractor; what goes wrong in a plug-in becomes an `EngineError`."""
+    try:
+        net: torch.nn.Module = entry.factory(request)
+        return net
+    except Exception as error:
+        raise bad_plugin("feature extractor", request.features, error) from error
+
+
+def bad_plugin(kind: str, name: str, error: Exception) -> Exception:
+    """What to raise for an ``error`` that came out of something registered through the hooks."""
+    if isinstance(error, EngineError) or is_out_of_memory(error):
+        return error
+    return EngineError(
+        "bad-plugin",
+        f"The {kind} {name!r} failed: {type(error).__name__}: {error}.",
+        "Leave it out, and tell its author.",
+    )
+
+
 def postprocessors(settings: Settings) -> list[str]:
     """The names in ``settings.postprocess``."""
     return [n.strip() for n in settings.postprocess.split(",") if n.strip()]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a NumPy or PyTorch error means that there is not enough memory."""
+    # PyTorch's CPU allocator and some GPU backends have no exception type of their own.
+    signs = "not enough memory", "out of memory", "allocate memory"
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
 def out_of_memory() -> EngineError:

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from styleengine.color import luma
 
 STRIP_ROWS = 256
+FILL_SIDE = 256
+"""Long side, in pixels, at which colours for hidden pixels are made up."""
 TINY = 1e-12
 """Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
 DETAIL_RADIUS = 4
@@ -53,6 +55,26 @@ def fill_transparent(image: Tensor, alpha: Tensor) -> Tensor:
     if float(alpha.min()) >= 1:
         return image
     return alpha * image + (1 - alpha) * _pull_push(image * alpha, alpha)
+
+
+def replace_hidden(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """A copy of ``rgb`` (H, W, 3) that holds surrounding colours where ``alpha`` (H, W) is 0.
+
+    Whatever is resampled later then depends on visible pixels only. The replacement is smooth, so
+    it is made at a small size.
+    """
+    height, width = alpha.shape
+    size = fit(width, height, min(FILL_SIDE, max(width, height)))
+    weight = to_tensor(alpha)
+    weighted = F.interpolate(to_tensor(rgb) * weight, size=size, mode="area")
+    fill = _pull_push(weighted, F.interpolate(weight, size=size, mode="area"))
+    out = np.array(rgb, np.float32)
+    for y in range(0, height, STRIP_ROWS):
+        hidden = alpha[y : y + STRIP_ROWS] <= 0
+        if hidden.any():
+            colors = to_array(enlarge(fill, (height, width), y, hidden.shape[0]))
+            out[y : y + STRIP_ROWS][hidden] = colors[hidden]
+    return out
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
