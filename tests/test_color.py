@@ -31,9 +31,7 @@ def muted(seed: int) -> np.ndarray:
 def statistics(rgb: np.ndarray, weight: np.ndarray | None = None) -> ColorStatistics:
     flat = rgb.reshape(-1, 3).astype(np.float64)
     w = None if weight is None else weight.ravel()
-    return ColorStatistics(
-        np.average(flat, axis=0, weights=w), np.cov(flat.T, aweights=w, ddof=0)
-    )
+    return ColorStatistics(np.average(flat, axis=0, weights=w), np.cov(flat.T, aweights=w, ddof=0))
 
 
 def close(a: ColorStatistics, b: ColorStatistics, tolerance: float) -> None:

@@ -28,9 +28,7 @@ class Net(nn.Module):
         self.seen: list[tuple[torch.dtype, bool]] = []
 
     def forward(self, image):
-        self.seen.append(
-            (image.dtype, image.is_contiguous(memory_format=torch.channels_last))
-        )
+        self.seen.append((image.dtype, image.is_contiguous(memory_format=torch.channels_last)))
         if image.dtype == torch.bfloat16 and self.harm:
             return {"a": self.conv(image * (1 - self.harm) + self.harm * image.roll(3, -1))}
         return {"a": self.conv(image)}

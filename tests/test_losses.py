@@ -44,9 +44,7 @@ def gram(f: np.ndarray) -> np.ndarray:
 def test_moments_are_weighted_sums_over_positions():
     m = moments(F1, MASK)
     f, w = F1.numpy(), MASK.numpy()
-    outer = sum(
-        w[y, x] * np.outer(f[:, y, x], f[:, y, x]) for y in range(H) for x in range(W)
-    )
+    outer = sum(w[y, x] * np.outer(f[:, y, x], f[:, y, x]) for y in range(H) for x in range(W))
     np.testing.assert_allclose(m.count, w.sum())
     np.testing.assert_allclose(m.total, (f * w).sum((1, 2)))
     np.testing.assert_allclose(m.outer, outer)

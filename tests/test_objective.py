@@ -19,16 +19,15 @@ LAYERS = (*CLASSIC.style_layers, CLASSIC.content_layer)
 SIZE = (24, 32)
 MATRICES = [np.random.default_rng(40 + k).standard_normal((4, 3)) for k in range(len(LAYERS))]
 SHRINK = [1, 2, 2, 4, 4, 8]
-UNITS = [0.5, 1.0, 2.0, 0.25, 1.5, 0.8]
+UNITS = dict(zip(LAYERS, [0.5, 1.0, 2.0, 0.25, 1.5, 0.8], strict=True))
 
 
 class Thin:
     """Layer k: ReLU of a matrix times the picture shrunk by averaging, times ``gain``."""
 
-    units = dict(zip(LAYERS, UNITS, strict=True))
-
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
+        self.units = UNITS
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
@@ -139,11 +138,11 @@ def paint_loss(x, content, styles, alpha=None, factors=(1.0, 1.0), with_moments=
     """``styles``: (picture, share, alpha)."""
     ours, base = features(x), features(content)
     layer = RECIPE.content_layer
-    unit = Thin.units[layer]
+    unit = UNITS[layer]
     squared = ((ours[layer] - base[layer]) / unit) ** 2
     loss = 0.7 * factors[0] * np.average(squared.mean(0), weights=shrink(alpha, layer))
     for layer, factor in RECIPE.style_layers.items():
-        unit = Thin.units[layer]
+        unit = UNITS[layer]
         g = statistics(ours[layer] / unit, shrink(alpha, layer), with_moments)
         for style, share, hole in styles:
             t = statistics(features(style)[layer] / unit, shrink(hole, layer), with_moments)

@@ -1,4 +1,4 @@
-"""The minimisers: known optima, the textbook's directions, and what they do when things go wrong."""
+"""The minimisers: known optima, the textbook's directions, and what they do in trouble."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_lbfgs_follows_rosenbrocks_valley(n):
 
 
 def test_lbfgs_is_far_faster_than_steepest_descent():
-    f, c = quadratic(condition=1e3)
+    f, _ = quadratic(condition=1e3)
     x = torch.zeros(30, dtype=torch.float64)
     minimise(f, x, LBFGS(), 100)
     steepest = torch.zeros(30, dtype=torch.float64)

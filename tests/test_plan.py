@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
@@ -43,7 +45,7 @@ def test_scales_ascend_to_the_working_size(recipe, long_side):
     sizes = scale_sizes(recipe, long_side)
     assert sizes[-1] == long_side
     assert list(sizes) == sorted(set(sizes))
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in pairwise(sizes):
         assert large / small == pytest.approx(recipe.ratio, rel=0.02)
     assert sizes[0] < 2 * recipe.smallest or len(sizes) == 1
     steps = scale_steps(recipe, sizes, 0)

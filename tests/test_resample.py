@@ -173,3 +173,17 @@ def test_local_gain_is_the_slope_of_the_result_over_the_photo():
     assert bool(busy.any())
     for c, slope in enumerate((0.5, -0.8, 0.0)):
         np.testing.assert_allclose(gain[0, c][busy], slope, atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (600, 700), (9, 300)])
+def test_replacing_hidden_colours(size):
+    alpha = alpha_with_hole(*size)[0, 0].numpy()
+    image = rgb(*size, seed=6)
+    other = np.where(alpha[..., None] > 0, image, np.float32(1))
+    found = resample.replace_hidden(image, alpha)
+    np.testing.assert_array_equal(found, resample.replace_hidden(other, alpha))
+    np.testing.assert_array_equal(found[alpha > 0], image[alpha > 0])
+    visible = image[alpha > 0]
+    hidden = found[alpha == 0]
+    assert hidden.min() >= visible.min() and hidden.max() <= visible.max()
+    assert np.abs(hidden.mean(0) - visible.mean(0)).max() < 0.15

@@ -45,9 +45,9 @@ class Thin(nn.Module):
 
 
 class Unwell(Thin):
-    """Gives NaN for the evaluations ``first`` to ``last``."""
+    """Gives NaN for the evaluations ``ill_from`` to ``ill_to``; looks without gradient do not count."""
 
-    first, last = 4, 4
+    ill_from, ill_to = 4, 4
 
     def __init__(self, request):
         super().__init__(request)
@@ -57,7 +57,7 @@ class Unwell(Thin):
         found = super().forward(image)
         if image.requires_grad:
             self.evaluations += 1
-            if self.first <= self.evaluations <= self.last:
+            if self.ill_from <= self.evaluations <= self.ill_to:
                 return {n: f * float("nan") for n, f in found.items()}
         return found
 
@@ -65,15 +65,15 @@ class Unwell(Thin):
 class UnwellForAWhile(Unwell):
     """Ill for exactly as long as L-BFGS tries shorter steps."""
 
-    last = 10
+    ill_to = 10
 
 
 class UnwellForGood(Unwell):
-    last = 10**9
+    ill_to = 10**9
 
 
 class UnwellFromTheStart(UnwellForGood):
-    first = 1
+    ill_from = 1
 
 
 class Greedy(Thin):
@@ -96,6 +96,11 @@ class OutOfGPU(Thin):
 
 
 class Buggy(Thin):
+    def __init__(self, request):
+        raise IndexError("a mistake of the plug-in's author")
+
+
+class BuggyLater(Thin):
     def forward(self, image):
         raise IndexError("a mistake of the plug-in's author")
 
@@ -132,6 +137,7 @@ NETWORKS = {
     "greedy-in-numpy": GreedyInNumpy,
     "out-of-gpu": OutOfGPU,
     "buggy": Buggy,
+    "buggy-later": BuggyLater,
     "slow": Slow,
 }
 
