@@ -349,6 +349,8 @@ def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
     # as GIMP and the engine leave things behind when they run
     (home.path / ".config/GIMP/3.0/plug-ins/neural_style/__pycache__").mkdir()
     (home.prefix / "logs/engine.log").write_text("")
+    make_dirs(home.prefix, "weights")
+    (home.prefix / "weights/vgg19.part").write_text("a download that was given up")
     removed = home.run("--uninstall")
     assert removed.returncode == 0, removed.stderr
     assert tree(home.path) == before
@@ -356,7 +358,6 @@ def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
 
 @posix
 def test_uninstall_keeps_weights_until_told_otherwise(home):
-    before = a_users_home(home)
     home.install()
     weights = home.prefix / "weights/vgg19.safetensors"
     weights.parent.mkdir(exist_ok=True)
@@ -365,8 +366,9 @@ def test_uninstall_keeps_weights_until_told_otherwise(home):
     assert done.returncode == 0 and "The network stays in" in done.stdout
     assert weights.read_bytes() == b"80 MB"
     assert {p.name for p in home.prefix.iterdir()} == {"weights", "manifest.json"}
+    assert os.listdir(home.path) == [".local"], "no empty GIMP profiles"
     assert home.run("--uninstall", "--all").returncode == 0
-    assert tree(home.path) == before
+    assert tree(home.path) == {}
 
 
 @posix

@@ -187,7 +187,7 @@ def _weights(options: Options, prefix: Path, python: Path) -> None:
                 "Correct --weights, or leave it out.",
             )
         return
-    if any((prefix / manifest.WEIGHTS).glob("*.safetensors")):
+    if manifest.has_weights(prefix):
         return  # from an earlier installation
     command = "Later: styleengine weights fetch"
     wanted = options.fetch_weights
@@ -293,14 +293,16 @@ def uninstall(options: Options) -> None:
             "If it was installed elsewhere, say where with --prefix DIR.",
         )
     keep = options.keep_weights
-    has_weights = any((prefix / manifest.WEIGHTS).glob("*"))
-    if keep is None:
-        keep = has_weights and not _asked("Remove the downloaded network as well? [y/N] ", False)
+    has_weights = manifest.has_weights(prefix)
+    if not has_weights:
+        keep = False
+    elif keep is None:
+        keep = not _asked("Remove the downloaded network as well? [y/N] ", False)
     with manifest.lock(prefix):
         problems = manifest.remove_all(record, keep_weights=keep)
     if problems:
         raise InstallError(" ".join(problems), "Close GIMP and run the uninstaller again.")
     manifest.forget(record)
     say(f"Neural Style is removed from {prefix} and from GIMP.")
-    if keep and has_weights:
+    if keep:
         say(f"The network stays in {prefix / manifest.WEIGHTS}; --uninstall --all removes it too.")

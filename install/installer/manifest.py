@@ -170,6 +170,11 @@ def remove_all(manifest: Manifest, *, keep_weights: bool) -> list[str]:
     return problems
 
 
+def has_weights(prefix: Path) -> bool:
+    """Whether there is a pretrained network (and not just the beginning of one)."""
+    return any((prefix / WEIGHTS).glob("*.safetensors"))
+
+
 def forget(manifest: Manifest) -> None:
     """After `remove_all`: removes the empty directories, the lock and the manifest itself.
 
@@ -177,12 +182,12 @@ def forget(manifest: Manifest) -> None:
     """
     prefix = Path(manifest.prefix)
     (prefix / "install.lock").unlink(missing_ok=True)
-    manifest.trees, manifest.files, manifest.engine = [], [], ""
-    if (prefix / WEIGHTS).exists():
-        manifest.dirs = [d for d in manifest.dirs if d == str(prefix) or prefix.is_relative_to(d)]
-        manifest.save()
-    else:
+    if not (prefix / WEIGHTS).exists():
         (prefix / NAME).unlink(missing_ok=True)
     for path in sorted(map(Path, manifest.dirs), key=lambda p: -len(p.parts)):
         with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
             path.rmdir()
+    if (prefix / WEIGHTS).exists():
+        manifest.trees, manifest.files, manifest.engine = [], [], ""
+        manifest.dirs = [d for d in manifest.dirs if Path(d).is_dir()]
+        manifest.save()
