@@ -57,6 +57,10 @@ class Plugins:
 
     def add(self, name: str, plugin: object, origin: str = "") -> None:
         """Registers one plug-in; one that fails at it is left out whole and listed as broken."""
+        if self.manager.has_plugin(name) or self.manager.is_registered(plugin):
+            # Stop here: dropping it further down would drop the one that came first.
+            self._report(name, ValueError("it, or another plug-in of this name, is loaded already"))
+            return
         before = (dict(self.style_losses), dict(self.extractors), dict(self.postprocessors))
         try:
             self.manager.register(plugin, name)
@@ -134,9 +138,12 @@ class Plugins:
         if name in registry:
             raise ValueError(f"the name {name!r} is taken")
 
-    def _drop(self, name: str, plugin: object, error: Exception) -> None:
+    def _report(self, name: str, error: BaseException) -> None:
         log.warning("plug-in %s is broken and was left out", name, exc_info=error)
         self.broken[name] = f"{type(error).__name__}: {error}"
+
+    def _drop(self, name: str, plugin: object, error: Exception) -> None:
+        self._report(name, error)
         self.loaded.pop(name, None)
         if self.manager.is_registered(plugin):
             self.manager.unregister(plugin)
@@ -164,9 +171,8 @@ def load_plugins(points: Iterable[EntryPoint] | None = None) -> Plugins:
             continue
         try:
             plugin = point.load()
-        except Exception as error:
-            log.warning("plug-in %s cannot be loaded", point.name, exc_info=error)
-            plugins.broken[point.name] = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
+            plugins._report(point.name, error)
             continue
         plugins.add(point.name, plugin, point.value)
     return plugins
