@@ -65,12 +65,12 @@ make_root() { # SUITE DIR
     local suite=$1 dir
     dir=$(readlink -m "$2")
     is_complete "$dir" && return 0
+    [ -e "$dir" ] && die "$dir exists but holds no GIMP. Move it away, then try again."
     need_root
     mkdir -p "$(dirname "$dir")"
     exec 9>"$dir.lock"
     flock 9 # somebody else may be building the same root
     is_complete "$dir" && return 0
-    [ -e "$dir" ] && die "$dir exists but holds no GIMP. Move it away, then try again."
     ensure_mmdebstrap
     echo "gimp_root: building $dir ($suite with GIMP 3; about 1 GB, some minutes)" >&2
     build "$suite" "$dir.tmp" || die "the $suite root could not be built: is the network reachable?"

@@ -25,6 +25,7 @@ PROCEDURE = "plug-in-neural-style"
 PLUGIN_DIR = Path(__file__).resolve().parent
 STYLE_BYTES = 512 << 20
 POLL_S = 0.1
+NAME_PART = " – style: "
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -113,13 +114,18 @@ def paint(procedure, run_mode, image, drawables, config):
         request = engine_client.Request(settings, reader.spec, reader.strips(), style)
         with engine_client.start(PLUGIN_DIR, os.environ) as client:
             follow(Job(client, request, canvas, poll_s=POLL_S))
-        layer = insert(source, canvas, f"{source.name} – style: {style.name}")
+        layer = insert(source, canvas, result_name(source.name, style.name))
     finally:
         canvas.discard()
     if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
         Gimp.Display.new(layer.get_image())
     Gimp.displays_flush()
     return layer
+
+
+def result_name(layer, style):
+    """The name of the new layer; that of a layer which is a result itself does not grow."""
+    return f"{layer.split(NAME_PART)[0]}{NAME_PART}{style}"
 
 
 def follow(job):

@@ -6,6 +6,7 @@ CONTEXT comes from conftest.py: folder, plugin, fake, real, colors, profiles.
 # ruff: noqa: F821, E402
 
 import array
+import importlib
 import json
 import sys
 import traceback
@@ -389,6 +390,12 @@ def case_a_second_result_gets_a_name_of_its_own():
     assert painted(image, layer).get_name() != painted(image, layer).get_name()
 
 
+def case_a_result_can_be_painted_again():
+    image = new_image()
+    again = painted(image, painted(image, new_layer(image)))
+    assert again.get_name().count("style:") == 1, again.get_name()
+
+
 def case_in_a_group():
     image = new_image(width=200, height=150)
     group = Gimp.GroupLayer.new(image, "Group")
@@ -721,13 +728,7 @@ def case_the_settings_reach_the_engine():
     }  # fmt: skip
     painted(image, layer, **chosen)
     assert sent()["settings"] == {**defaults, **chosen}
-    import_path = str(Path(CONTEXT["plugin"]))
-    sys.path.insert(0, import_path)
-    try:
-        import protocol
-    finally:
-        sys.path.remove(import_path)
-    assert protocol.Settings().to_dict() == defaults
+    assert plugin_module("protocol").Settings().to_dict() == defaults
 
 
 def case_a_layer_as_the_style():
@@ -767,6 +768,45 @@ def case_an_empty_style():
     empty = FOLDER / "empty.png"
     empty.write_bytes(b"")
     refused(image, [new_layer(image)], "empty.png is empty", style=empty)
+
+
+def plugin_module(name):
+    sys.path.insert(0, CONTEXT["plugin"])
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(CONTEXT["plugin"])
+
+
+def case_the_last_choice_is_remembered():
+    arguments = plugin_module("arguments")
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
+    memory = FOLDER / "memory" / "gimp-settings.json"
+    config = procedure.create_config()
+    arguments.recall(memory, config)  # nothing there yet
+    chosen = {"preset": "best", "strength": 33.0, "size": 512, "device": "cpu"}
+    for name, value in chosen.items():
+        config.set_property(name, value)
+    config.set_property("style", Gio.File.new_for_path(str(STYLE)))
+    arguments.remember(memory, config)
+
+    again = procedure.create_config()
+    arguments.recall(memory, again)
+    assert arguments.settings_from(again) == arguments.settings_from(config)
+    assert again.get_property("style").get_path() == str(STYLE)
+
+    # Whatever is in the file, what is still valid is taken and the rest left alone.
+    values = json.loads(memory.read_text())
+    values.update(strength=-5, preset="gone", seed="x", style="file:///gone.png", size=99, new=1)
+    memory.write_text(json.dumps(values))
+    other = procedure.create_config()
+    arguments.recall(memory, other)
+    got = arguments.settings_from(other)
+    assert (got.strength, got.preset, got.seed, got.size) == (50.0, "fast", 0, 99), got
+    assert other.get_property("style") is None
+    for broken in ("", "[]", "{", "null"):
+        memory.write_text(broken)
+        arguments.recall(memory, other)
 
 
 def case_last_values_of_a_first_run():

@@ -66,8 +66,6 @@ class Gimp:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
         shutil.copy(REPO / "styleengine" / "protocol.py", self.plugin)
-        # Without docks, the Cancel button of the status bar is in the window's corner.
-        (self.profile / "sessionrc").write_text("(hide-docks yes)\n(single-window-mode yes)\n")
         self.home.mkdir()
         (self.profile / "gimprc").write_text(
             f'(config-version "{self.version}")\n(show-welcome-dialog no)\n(check-updates no)\n'
@@ -114,6 +112,8 @@ class Gimp:
         """
         folder = self.work / script.stem
         folder.mkdir()
+        # What another test has made GIMP remember.
+        shutil.rmtree(self.profile / "plug-in-settings", ignore_errors=True)
         context = {**context, "folder": str(folder), "plugin": str(self.plugin)}
         (folder / "context.json").write_text(json.dumps(context, default=str))
         starter = (

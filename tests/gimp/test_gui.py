@@ -49,6 +49,7 @@ def gui(gimp, artifacts):
     for picture in folder.glob("*.png"):
         if picture not in (photo, style):
             shutil.copy(picture, artifacts / f"{picture.stem}-{gimp.version}.png")
+    (folder / "driver.txt").write_text(done.stdout + done.stderr)
     results = folder / "results.jsonl"
     lines = results.read_text().splitlines() if results.exists() else []
     return {**dict(json.loads(line) for line in lines), "output": done.stdout + done.stderr}
