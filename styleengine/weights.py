@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = "styleengine-vgg19-1"
 FILE_VARIABLE = "STYLEENGINE_WEIGHTS"
+RANDOM_INPUTS = 2
+"""Channels of the layer below that a channel of the random network sees."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +101,41 @@ def resolve(features: str = "auto", file: str | None = None, seed: int = 0) -> W
 
 
 def random_weights(seed: int = 0) -> Weights:
-    """VGG19 with He initialisation: normal, variance 2 / (9 · input channels), zero biases.
+    """VGG19 with random weights, drawn with NumPy's PCG64: a seed is the same network everywhere.
 
-    He, Wang and Hopcroft (arXiv 1606.04801) show that random weights carry style. Drawn with
-    NumPy's PCG64, so that a seed means the same network everywhere.
+    He, Wang and Hopcroft (arXiv 1606.04801) show that random weights carry style. Unlike theirs,
+    which are dense and Gaussian, each channel here sees few channels of the layer below
+    (`RANDOM_INPUTS`), all through one small random wave. A sum over many random channels is nearly
+    Gaussian whatever the picture, and a picture optimised for it turns to grain; these sparse
+    channels answer to edges and strokes of one direction, and give strokes back. `features.whiten`
+    sets their scale.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     arrays: dict[str, Floats] = {}
     for layer in LAYERS:
-        drawn = rng.standard_normal(layer.shapes["weight"], dtype=np.float32)
-        drawn *= np.float32(np.sqrt(2.0 / (9 * layer.inputs)))
-        arrays[f"{layer.key}.weight"] = drawn
+        shape = layer.shapes["weight"]
+        outputs, inputs = shape[:2]
+        count = inputs if inputs == 3 else RANDOM_INPUTS
+        chosen = rng.integers(0, inputs, (outputs, count))
+        if inputs == 3:
+            chosen[:] = np.arange(3)  # every filter of the first layer has a colour
+        signs = rng.standard_normal((outputs, count), dtype=np.float32)
+        weight = np.zeros(shape, np.float32)
+        rows = np.arange(outputs)[:, None]
+        np.add.at(weight, (rows, chosen), signs[..., None, None] * _waves(rng, outputs)[:, None])
+        arrays[f"{layer.key}.weight"] = weight
         arrays[f"{layer.key}.bias"] = np.zeros(layer.shapes["bias"], np.float32)
     return Weights(_tensors(arrays), "random", _random_source(seed))
+
+
+def _waves(rng: np.random.Generator, count: int) -> Floats:
+    """``count`` 3×3 waves of random direction, phase and length under a Gaussian window."""
+    y, x = np.mgrid[-1:2, -1:2]
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, count, 1, 1))
+    frequency = rng.uniform(0.2 * np.pi, 2 / 3 * np.pi, (count, 1, 1))
+    along = x * np.cos(angle) + y * np.sin(angle)
+    waves = np.cos(frequency * along + phase) * np.exp(-(x**2 + y**2) / 2)
+    return np.asarray(waves, np.float32)
 
 
 def status(file: str | None = None) -> WeightsStatus:

@@ -315,26 +315,26 @@ def test_pickle_bomb_is_not_executed(tmp_path: Path, how: str) -> None:
 # --- the store and the choice -----------------------------------------------------------------
 
 
-def test_random_weights_are_he_and_the_same_everywhere() -> None:
+def test_random_weights_are_sparse_waves_and_the_same_everywhere() -> None:
     found = weights.random_weights(7)
     assert found.name == "random" and found.source == "built-in VGG19 with random weights (seed 7)"
     for layer in LAYERS:
         weight = found.tensors[f"{layer.key}.weight"]
         assert weight.dtype == torch.float32 and tuple(weight.shape) == layer.shapes["weight"]
         assert not found.tensors[f"{layer.key}.bias"].any()
-    for layer in LAYERS[::4]:
-        weight = found.tensors[f"{layer.key}.weight"]
-        count, variance = weight.numel(), 2 / (9 * layer.inputs)
-        assert abs(float((weight * weight).mean()) / variance - 1) < 6 * np.sqrt(2 / count)
-        assert abs(float(weight.mean())) < 6 * np.sqrt(variance / count)
+        seen = weight.flatten(2).abs().amax(2) > 0
+        assert (seen.sum(1) <= max(weights.RANDOM_INPUTS, 3 * (layer.inputs == 3))).all()
+        assert seen.any(1).all()
+        # Every channel is one wave times a number per input: a matrix of rank one.
+        assert (torch.linalg.matrix_rank(weight.flatten(2), rtol=1e-4) == 1).all()
     first = found.tensors["features.0.weight"].flatten()[:3]
     # Written down once: a seed must go on meaning the same network.
-    torch.testing.assert_close(first, torch.tensor(FIRST_OF_SEED_7), rtol=1e-6, atol=0)
+    torch.testing.assert_close(first, torch.tensor(FIRST_OF_SEED_7), rtol=1e-5, atol=0)
     other = weights.random_weights(8).tensors["features.0.weight"].flatten()[:3]
     assert not torch.equal(other, first)
 
 
-FIRST_OF_SEED_7 = [0.4142276, -0.31138617, 0.31303436]
+FIRST_OF_SEED_7 = [0.01283419, -0.0563516, -0.0583312]
 
 
 def test_nothing_installed() -> None:
