@@ -370,10 +370,12 @@ def check_protocol(theirs: Any, *, engine_is_asking: bool) -> None:
     """Raises `EngineError` ("protocol-version") that says which side to upgrade."""
     if theirs == PROTOCOL:
         return
-    newer_is_engine = (not isinstance(theirs, int) or theirs < PROTOCOL) == engine_is_asking
+    we_are_newer = not isinstance(theirs, int) or theirs < PROTOCOL
+    newer_is_engine = we_are_newer == engine_is_asking
     old, new = ("GIMP plug-in", "engine") if newer_is_engine else ("engine", "GIMP plug-in")
+    numbers = (theirs, PROTOCOL) if we_are_newer else (PROTOCOL, theirs)
     raise EngineError(
         "protocol-version",
-        f"The {old} is older than the {new} (protocol {theirs} and {PROTOCOL}).",
+        f"The {old} is older than the {new} (protocol {numbers[0]} and {numbers[1]}).",
         "Run the installer again; it updates both.",
     )

@@ -273,7 +273,11 @@ def test_an_engine_that_says_nothing(fake):
 
 
 @pytest.mark.parametrize(
-    ("mode", "older"), [("too-new", "GIMP plug-in is older"), ("too-old", "engine is older")]
+    ("mode", "older"),
+    [
+        ("too-new", "GIMP plug-in is older than the engine (protocol 1 and 2)"),
+        ("too-old", "engine is older than the GIMP plug-in (protocol 0 and 1)"),
+    ],
 )
 def test_another_protocol_version(fake, mode, older):
     problem = failure(fake(mode))

@@ -19,7 +19,9 @@ from protocol import EngineError, Settings  # noqa: E402
 STYLE = "style"
 STYLE_LAYER = "style-layer"
 READWRITE = GObject.ParamFlags.READWRITE
-TAKEN_KEYS = "rcolsh"  # the mnemonics of GimpUi.ProcedureDialog's own buttons
+STYLE_LABEL = "Style _picture"
+STYLE_LAYER_LABEL = "Style la_yer"
+TAKEN_KEYS = "rcolshpye"  # by the two above and the buttons of GimpUi.ProcedureDialog
 
 
 def argument_name(field: Field[Any]) -> str:
@@ -43,13 +45,11 @@ def with_mnemonics(labels: list[str]) -> Iterator[str]:
 def add_arguments(procedure: Gimp.Procedure) -> None:
     """Gives the procedure all its arguments and its return value."""
     chosen = fields(Settings)
-    labels = with_mnemonics(
-        ["Style picture", "Style layer", *(f.metadata["label"] for f in chosen)]
-    )
+    labels = with_mnemonics([f.metadata["label"] for f in chosen])
     # ANY, because for OPEN GIMP itself refuses a missing file, in words that help nobody.
     procedure.add_file_argument(
         STYLE,
-        next(labels),
+        STYLE_LABEL,
         "The picture whose style is painted",
         Gimp.FileChooserAction.ANY,
         True,
@@ -58,7 +58,7 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_drawable_argument(
         STYLE_LAYER,
-        next(labels),
+        STYLE_LAYER_LABEL,
         "A layer of any open image whose style is painted, instead of a file",
         True,
         READWRITE,

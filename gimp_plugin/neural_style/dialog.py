@@ -11,7 +11,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from arguments import STYLE, STYLE_LAYER, argument_name  # noqa: E402
+from arguments import STYLE, STYLE_LABEL, STYLE_LAYER, argument_name  # noqa: E402
 from gi.repository import GdkPixbuf, Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from protocol import Settings  # noqa: E402
 
@@ -23,7 +23,7 @@ def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
     """Lets the user change the values in ``config``; False if the dialog was cancelled."""
     GimpUi.init("neural-style")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
-    dialog.set_ok_label("_Stylise")
+    dialog.set_ok_label("Stylis_e")
     # GIMP makes boxes for arguments only: this label stands in for one, and is never shown.
     placeholder = dialog.get_label("style-title", "", False, False)
     style_box = dialog.fill_box("style-box", ["style-title"])
@@ -51,9 +51,9 @@ def _add_widget(dialog: GimpUi.ProcedureDialog, field: Field[Any], columns: Gtk.
     if meta["choices"]:
         widget = dialog.get_widget(name, Gtk.ComboBox.__gtype__)
     elif isinstance(field.default, str):
-        widget = dialog.get_widget(name, Gtk.Entry.__gtype__)
+        widget = dialog.get_widget(name, GimpUi.LabelEntry.__gtype__)
     elif isinstance(field.default, int):
-        widget = dialog.get_widget(name, GimpUi.SpinButton.__gtype__)
+        widget = dialog.get_widget(name, GimpUi.LabelSpin.__gtype__)
     else:
         widget = dialog.get_scale_entry(name, 1.0)
     widget.set_tooltip_text(meta["help"])
@@ -75,7 +75,7 @@ def _style_chooser(
     cell = Gtk.CellRendererText()
     combo.pack_start(cell, True)
     combo.add_attribute(cell, "text", 1)
-    for row, (text, widget) in enumerate([("S_tyle picture", button), ("or a la_yer", combo)]):
+    for row, (text, widget) in enumerate([(STYLE_LABEL, button), ("or a la_yer", combo)]):
         label = Gtk.Label(label=text, use_underline=True, mnemonic_widget=widget, xalign=0.0)
         columns.add_widget(label)
         grid.attach(label, 0, row, 1, 1)

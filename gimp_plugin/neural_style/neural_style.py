@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -64,7 +65,8 @@ class Dismissed(Exception):
 def run(procedure, run_mode, image, drawables, config, data):
     """What GIMP calls. Nothing may escape from here: GIMP would show the user nothing at all."""
     if os.name == "posix":
-        os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
     try:
         layer = paint(procedure, run_mode, image, drawables, config)
     except Dismissed:

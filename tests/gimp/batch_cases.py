@@ -882,3 +882,10 @@ def case_engine_talks_garbage():
 
 def case_engine_reports_a_failure():
     trouble("fake:failed", "The style is not a picture.\nChoose another style.")
+
+
+def case_an_unexpected_exception():
+    use_command("pyth\0on")  # a file name that Python itself refuses
+    image = new_image()
+    text = refused(image, [new_layer(image)], "Something unexpected happened: ValueError")
+    assert "Traceback" in Path(text.rsplit("Details: ", 1)[1]).read_text()

@@ -158,13 +158,31 @@ def step_the_menu_opens_the_dialog_with_the_remembered_settings():
     xdotool("windowsize", "--sync", target, 1380, 860)
     xdotool("mousemove", 1395, 895)
     until(lambda: len(probe()) == 1, "the photo")
-    # The menus by keyboard: Filters, Artistic, Neural Style Transfer.
-    press(target, "alt+r")
-    for key in ("a", "n"):
-        time.sleep(0.5)  # menus ignore keys while they open
-        xdotool("key", key)
-    until(dialog, "the dialog")
+    until(lambda: walk_menus(target), "the dialog")
     screenshot("dialog")
+
+
+def walk_menus(target):
+    """By keyboard: Filters, Artistic, Neural Style Transfer. Each menu is a window of its own."""
+    for key in ("alt+r", "a"):
+        before = visible_windows()
+        press(target, key) if key == "alt+r" else xdotool("key", key)
+        if not soon(lambda shown=before: visible_windows() - shown):
+            xdotool("key", "Escape", "Escape", "Escape")
+            return False
+    xdotool("key", "n")
+    return soon(dialog, 60)
+
+
+def visible_windows():
+    return set(xdotool("search", "--onlyvisible", "--name", ".*"))
+
+
+def soon(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
 
 
 def dialog():
@@ -223,7 +241,6 @@ def hide_docks():
     shown = look_at_right_side(target)
     press(target, "Tab")
     until(lambda: look_at_right_side(target) != shown, "the docks to go away")
-    time.sleep(1)
 
 
 def look_at_right_side(target):
