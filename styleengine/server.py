@@ -63,13 +63,17 @@ class Canvas:
 
     def __post_init__(self) -> None:
         shape = (self.spec.height, self.spec.width, CHANNELS)
-        self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
+        try:
+            self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
+        except (MemoryError, ValueError, OverflowError) as error:
+            raise _no_memory() from error
         self.missing = self.spec.height
 
     def put(self, y: Any, rows: Any, payload: bytes) -> None:
         """Stores a strip; raises `EngineError` unless it is the next one, whole."""
         expected = self.spec.height - self.missing
-        fits = isinstance(rows, int) and 0 < rows <= self.missing and y == expected
+        whole = isinstance(y, int) and isinstance(rows, int)
+        fits = whole and y == expected and 0 < rows <= self.missing
         if not fits or len(payload) != rows * self.spec.row_bytes:
             raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
         strip = np.frombuffer(payload, self.pixels.dtype)
@@ -160,6 +164,14 @@ class Incoming:
             styles.append(Style(picture, weight))
         content = _picture(self.content, self.name)
         return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
+
+
+def _no_memory() -> EngineError:
+    return EngineError(
+        "out-of-memory",
+        "There is not enough memory for a picture of this size.",
+        "Close other programs, or work on a smaller layer.",
+    )
 
 
 def _picture(canvas: Canvas, name: str) -> Any:
@@ -269,14 +281,7 @@ class Server:
         except BrokenPipeError:
             os._exit(0)
         except MemoryError:
-            self._fail(
-                incoming.id,
-                EngineError(
-                    "out-of-memory",
-                    "There is not enough memory for a picture of this size.",
-                    "Close other programs, or work on a smaller layer.",
-                ),
-            )
+            self._fail(incoming.id, _no_memory())
         except Exception as error:  # the edge of the process: report, log, live on
             log.exception("job %s failed", incoming.id)
             self._fail(
