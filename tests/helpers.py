@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -164,8 +165,9 @@ class Serving:
         )
         self.log: list[bytes] = []
         self._frames: queue.Queue[Frame | Exception | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._read_log, daemon=True).start()
+        self._threads = [threading.Thread(target=f) for f in (self._read, self._read_log)]
+        for thread in self._threads:
+            thread.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -186,6 +188,11 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+        for thread in self._threads:
+            thread.join()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):  # what the engine no longer took
+                stream.close()
 
     def send(self, header: dict[str, Any], payload: Any = None) -> None:
         """One frame to the engine."""
