@@ -47,6 +47,25 @@ class Gimp:
         return [*words, "--", self.program]
 
 
+def patiently(command: Sequence[str], log: Path) -> int:
+    """Runs ``command`` into ``log``, counting the seconds on a terminal; returns its status."""
+    started = time.monotonic()
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+        while True:
+            try:
+                status = process.wait(1)
+            except subprocess.TimeoutExpired:
+                if sys.stdout.isatty():
+                    print(f"\r  {time.monotonic() - started:.0f} s ", end="", flush=True)
+                continue
+            if sys.stdout.isatty():
+                print("\r            \r", end="", flush=True)
+            return status
+
+
 def find_gimp() -> Gimp:
     """The system's GIMP if it is a GIMP 3, else one in a disposable root."""
     found = profiles.gimp_on_path()
@@ -55,10 +74,13 @@ def find_gimp() -> Gimp:
     tool = str(INSTALL / "gimp_root.sh")
     if not ROOT.exists():
         print("This system has no GIMP 3; making a disposable Debian that has one …", flush=True)
-    if subprocess.run([tool, "make", "trixie", str(ROOT)], check=False).returncode:
+    log = DEMO / "gimp-root.log"
+    if patiently([tool, "make", "trixie", str(ROOT)], log):
+        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise base.InstallError(
-            "No GIMP 3 could be prepared.",
-            "Install GIMP 3 with your system's package manager, then run the demo again.",
+            f"No GIMP 3 could be prepared: {''.join(last).removeprefix('gimp_root: ')}",
+            "Or install GIMP 3 with your system's package manager, then run the demo again. "
+            f"Details: {log}",
         )
     return Gimp((tool, "run", str(ROOT)), "gimp-console", is_disposable=True)
 
@@ -119,10 +141,7 @@ def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, objec
     command = gimp.command(variables, binds)
     command += ["--no-interface", "--batch-interpreter=python-fu-eval", "--quit"]
     command += ["-b", f"exec(compile(open({script!r}, encoding='utf-8').read(), 'demo', 'exec'))"]
-    with open(DEMO / "gimp.log", "wb") as log:
-        subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
-        )
+    patiently(command, DEMO / "gimp.log")
     try:
         told: dict[str, object] = json.loads((DEMO / "told.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
