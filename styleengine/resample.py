@@ -14,7 +14,7 @@ FILL_SIDE = 256
 """Long side, in pixels, at which colours for hidden pixels are made up."""
 TINY = 1e-12
 """Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
-DETAIL_RADIUS = 4
+DETAIL_RADIUS = 2
 DETAIL_NOISE = 0.02
 """Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
 
@@ -133,11 +133,19 @@ def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
 
 
 def local_gain(guide: Tensor, image: Tensor) -> Tensor:
-    """Slope of ``image``'s (1, 3, h, w) channels over ``guide`` (1, 1, h, w) in local windows."""
+    """How strongly ``image``'s (1, 3, h, w) channels follow ``guide`` (1, 1, h, w), per place.
+
+    The slope of the channel over the guide in a local window, times the squared correlation of the
+    two there. Unlike the guided filter, whose slope alone is as large where the two merely happen
+    to slant alike, because there the photo's texture would show as specks on the paint.
+    """
     mean_guide, mean_image = _box(guide), _box(image)
     covariance = _box(guide * image) - mean_guide * mean_image
-    variance = _box(guide * guide) - mean_guide.square()
-    return _box(covariance / (variance.clamp_min(0) + DETAIL_NOISE**2))
+    guide_variance = (_box(guide * guide) - mean_guide.square()).clamp_min(0)
+    image_variance = (_box(image * image) - mean_image.square()).clamp_min(0)
+    noise = DETAIL_NOISE**2
+    correlation = covariance.square() / (guide_variance * image_variance + noise**2)
+    return _box(covariance / (guide_variance + noise) * correlation)
 
 
 def _box(image: Tensor) -> Tensor:

@@ -166,13 +166,20 @@ def test_strips_leave_no_seams(monkeypatch):
 
 
 def test_local_gain_is_the_slope_of_the_result_over_the_photo():
-    guide = resample.to_tensor(luma(rgb(60, 70, 3)).astype(np.float32))
+    guide = 3 * resample.to_tensor(luma(rgb(60, 70, 3)).astype(np.float32))
     slopes = torch.tensor([0.5, -0.8, 0.0]).view(1, 3, 1, 1)
     gain = resample.local_gain(guide, guide * slopes + 0.3)
     busy = resample.local_gain(guide, guide)[0, 0] > 0.95  # contrast far above the grain
     assert bool(busy.any())
     for c, slope in enumerate((0.5, -0.8, 0.0)):
         np.testing.assert_allclose(gain[0, c][busy], slope, atol=0.05)
+
+
+def test_local_gain_is_small_where_the_result_goes_its_own_way():
+    rng = np.random.default_rng(5)
+    guide, other = (torch.from_numpy(rng.random((1, n, 60, 70))).float() for n in (1, 3))
+    followed = resample.local_gain(guide, guide.expand(-1, 3, -1, -1))
+    assert float(resample.local_gain(guide, other).abs().mean()) < 0.05 * float(followed.mean())
 
 
 @pytest.mark.parametrize("size", [(40, 50), (600, 700), (9, 300)])
