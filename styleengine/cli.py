@@ -22,6 +22,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from styleengine import __version__
 from styleengine.protocol import EngineError, Progress, Settings
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from styleengine.engine import Job, Preview, Result
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+"""Prints texts as they are: file names may contain what Rich takes for markup."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.function(args) or 0)
     except EngineError as error:
-        console.print(f"[red]Error:[/red] {error.message}", markup=True, soft_wrap=True)
+        console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
         if error.hint:
-            console.print(error.hint, markup=False, soft_wrap=True)
+            console.print(error.hint, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -154,7 +156,7 @@ def run_command(args: argparse.Namespace) -> int:
 
     settings = Settings(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Settings)})
     photo = Path(args.content)
-    output = Path(args.output) if args.output else photo.with_name(f"{photo.stem}-styled.png")
+    output = Path(args.output) if args.output else photo.parent / f"{photo.stem}-styled.png"
     require_writable(output)
     job = _job(args, settings)
     trace: list[dict[str, Any]] = []
@@ -177,12 +179,11 @@ def run_command(args: argparse.Namespace) -> int:
         _write_text(Path(args.trace), text)
     if not args.quiet:
         for line in result.notes:
-            console.print(f"Note: {line}")
+            console.print(f"Note: {line}", soft_wrap=True)
         stopped = " (stopped early)" if result.stopped else ""
         console.print(
             f"{output}: {picture.width} × {picture.height} px in {result.seconds:.1f} s{stopped}\n"
             f"Features: {result.features}\nDevice: {result.device}",
-            markup=False,
             soft_wrap=True,
         )
     return 0
