@@ -1,0 +1,332 @@
+"""The command ``styleengine`` as a real process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from styleengine import cli
+from styleengine.protocol import Settings
+from tests.helpers import (
+    DEADLINE,
+    ROOT,
+    command,
+    environment,
+    install_package,
+    picture,
+    run_cli,
+    wait_until,
+)
+
+pytestmark = pytest.mark.usefixtures("plain_precision")
+
+QUICK = ("--features", "thin", "--size", "48", "--iterations", "4")
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory, plain_precision):
+    package = tmp_path_factory.mktemp("package")
+    return environment(install_package(package, "toy", ROOT / "tests" / "toy_plugin.py"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, seed in (("photo", 1), ("painting", 2), ("other", 3)):
+        pixels = (picture(48, 64, seed).rgb * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    (folder / "text.png").write_text("not a picture")
+    (folder / "empty.png").touch()
+    return folder
+
+
+def settings_options() -> dict[str, object]:
+    """The defaults of the options of ``run``, by destination."""
+    args = cli.parser().parse_args(["run", "p.png", "--style", "s.png"])
+    return vars(args)
+
+
+# --- the command line itself ----------------------------------------------------------------------
+
+
+def test_every_setting_is_an_option_with_its_default():
+    options = settings_options()
+    for field in dataclasses.fields(Settings):
+        assert options[field.name] == field.default
+    changed = {
+        "preset": "best", "strength": 10.0, "style_scale": 50.0, "smoothness": 0.0,
+        "keep_colors": "luminance", "size": 99, "iterations": 7, "init": "noise", "seed": 3,
+        "optimizer": "adam", "pooling": "average", "style_loss": "gram", "features": "random",
+        "postprocess": "sharpen", "device": "cpu",
+    }  # fmt: skip
+    assert set(changed) == {f.name for f in dataclasses.fields(Settings)}
+    line = [x for k, v in changed.items() for x in (f"--{k.replace('_', '-')}", str(v))]
+    args = vars(cli.parser().parse_args(["run", "p.png", "--style", "s.png", *line]))
+    for name, value in changed.items():
+        assert args[name] == value and type(args[name]) is type(value)
+
+
+def test_help_names_every_option_with_its_meaning():
+    done = run_cli("run", "--help")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    for field in dataclasses.fields(Settings):
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert " ".join(field.metadata["help"].split())[:40] in text
+    assert run_cli("--help").returncode == 0
+    assert run_cli("--version").stdout.startswith("styleengine 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["paint"],
+        ["run"],
+        ["run", "photo.png"],
+        ["run", "photo.png", "--style", "painting.png", "--preset", "quick"],
+        ["run", "photo.png", "--style", "painting.png", "--size", "large"],
+        ["run", "photo.png", "--style", "painting.png", "--depth", "12"],
+        ["weights"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_shows_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: styleengine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (200, "3 min 20 s")])
+def test_time_left(seconds, text):
+    assert cli.time_left(seconds) == text
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_everything(env, files, tmp_path):
+    done = run_cli(
+        "run", files / "photo.png", "--style", files / "painting.png", "--style",
+        files / "other.png", "--style-weight", 3, "--style-weight", "0.5", "-o", "out.tif",
+        "--depth", 16, "--save-every", 2, "--trace", "trace.json", "--preset", "best",
+        "--strength", 70, "--style-scale", 80, "--smoothness", 10, "--keep-colors", "luminance",
+        "--size", 48, "--iterations", 5, "--init", "noise", "--seed", 7, "--optimizer", "adam",
+        "--pooling", "average", "--style-loss", "gram", "--features", "thin", "--postprocess",
+        "sharpen,contrast", "--device", "cpu",
+        env=env, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = tifffile.imread(tmp_path / "out.tif")
+    assert (result.shape, result.dtype) == ((48, 64, 3), np.uint16)
+    assert len(np.unique(result)) > 300  # more than 8 bits could hold
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "out-00002.tif", "out-00004.tif", "out.tif", "trace.json",
+    ]  # fmt: skip
+    assert tifffile.imread(tmp_path / "out-00002.tif").shape == (36, 48, 3)
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["settings"]["seed"] == 7 and trace["settings"]["preset"] == "best"
+    assert trace["features"] == "thin test network" and "CPU" in trace["device"]
+    assert [s["stage"] for s in trace["steps"]] == ["prepare", *["paint"] * 5, "finish"]
+    times = [s["seconds"] for s in trace["steps"]]
+    assert times == sorted(times) and times[0] >= 0
+    assert all(isinstance(s["loss"], float) for s in trace["steps"][1:-1])
+    assert "out.tif: 64 × 48 px" in done.stderr
+    assert "Features: thin test network" in done.stderr and "Device: CPU" in done.stderr
+
+
+@pytest.fixture
+def here(env, files, tmp_path, monkeypatch):
+    """For `cli.main` in this process, because each start of torch takes seconds.
+
+    The working folder is an empty one; the thin networks are installed, as in ``env``.
+    """
+    monkeypatch.syspath_prepend(env["PYTHONPATH"].split(os.pathsep)[0])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_output_formats(here, files, suffix, capfd):
+    photo, painting = str(files / "photo.png"), str(files / "painting.png")
+    assert cli.main(["run", photo, "--style", painting, "-o", f"out.{suffix}", *QUICK, "-q"]) == 0
+    assert capfd.readouterr().err == ""
+    with Image.open(here / f"out.{suffix}") as image:
+        assert image.size == (64, 48)
+        assert image.format == {"jpg": "JPEG", "tiff": "TIFF"}.get(suffix, suffix.upper())
+
+
+def test_the_default_output_is_beside_the_photo_and_repeats_itself(here, files):
+    photo = here / "my [b] :smile: photo.png"
+    photo.write_bytes((files / "photo.png").read_bytes())
+    results = []
+    for _ in range(2):
+        assert cli.main(["run", photo.name, "--style", str(files / "painting.png"), *QUICK]) == 0
+        results.append((here / "my [b] :smile: photo-styled.png").read_bytes())
+    assert results[0] == results[1]
+    assert photo.read_bytes() == (files / "photo.png").read_bytes()
+
+
+def test_names_of_files_are_printed_as_they_are(here, files, capfd):
+    arguments = ["run", str(files / "photo.png"), "--style", str(files / "painting.png"), *QUICK]
+    assert cli.main([*arguments, "-o", "my [b] :smile: [c.png"]) == 0
+    assert "my [b] :smile: [c.png: 64 × 48 px" in capfd.readouterr().err
+
+
+def test_a_weight_decides_the_blend(here, files):
+    for name, rgb in (("red", (0.8, 0.1, 0.1)), ("blue", (0.1, 0.1, 0.8))):
+        pixels = np.clip(picture(48, 48, 4).rgb * 0.2 + np.float32(rgb), 0, 1)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(f"{name}.png")
+    means = []
+    for red, blue in ("91", "19"):
+        styles = ["--style", "red.png", "--style", "blue.png"]
+        shares = ["--style-weight", red, "--style-weight", blue]
+        arguments = ["run", str(files / "photo.png"), *styles, *shares, "-o", "out.png", *QUICK]
+        assert cli.main(arguments) == 0
+        with Image.open("out.png") as image:
+            means.append(np.asarray(image).mean((0, 1)))
+    assert means[0][0] - means[0][2] > 50 and means[1][2] - means[1][0] > 50
+
+
+BAD = {
+    "no photo": (["gone.png", "--style", "painting.png"], "gone.png"),
+    "no style": (["photo.png", "--style", "gone.png"], "gone.png"),
+    "photo is text": (["text.png", "--style", "painting.png"], "text"),
+    "style is empty": (["photo.png", "--style", "empty.png"], "empty"),
+    "photo is a folder": ([".", "--style", "painting.png"], "folder"),
+    "suffix": (["photo.png", "--style", "painting.png", "-o", "out.xyz"], "xyz"),
+    "no such folder": (["photo.png", "--style", "painting.png", "-o", "no/out.png"], "no"),
+    "weights": (["photo.png", "--style", "painting.png", "--style-weight", "1",
+                 "--style-weight", "2"], "2 style weights"),
+    "weight of 0": (["photo.png", "--style", "painting.png", "--style-weight", "0"], "above zero"),
+    "strength": (["photo.png", "--style", "painting.png", "--strength", "101"], "strength"),
+    "not finite": (["photo.png", "--style", "painting.png", "--strength", "nan"], "strength"),
+    "device": (["photo.png", "--style", "painting.png", "--device", "cuda:9"], "cuda:9"),
+    "features": (["photo.png", "--style", "painting.png", "--features", "nice"], "nice"),
+    "loss": (["photo.png", "--style", "painting.png", "--style-loss", "nice"], "nice"),
+    "postprocess": (["photo.png", "--style", "painting.png", "--postprocess", "nice"], "nice"),
+    "save every 0": (["photo.png", "--style", "painting.png", "--save-every", "0"], "save-every"),
+    "weight file": (["photo.png", "--style", "painting.png", "--weights", "text.png"], "text.png"),
+    "no weight file": (["photo.png", "--style", "painting.png", "--weights", "no.h5"], "no.h5"),
+    "vgg19": (["photo.png", "--style", "painting.png", "--features", "vgg19"], "VGG19"),
+    "two for classic": (["photo.png", "--style", "painting.png", "--style", "other.png",
+                         "--preset", "classic"], "classic"),
+    "brackets": (["photo.png", "--style", "[/red] [bold].png"], "[/red] [bold].png"),
+    "trace": (["photo.png", "--style", "painting.png", "--trace", "no/t.json", "--features", "thin",
+               "--iterations", "1", "-o", "{tmp}/out.png"], "no/t.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_gives_one_sentence_and_status_1(here, files, kind, monkeypatch, capfd):
+    arguments, named = BAD[kind]
+    arguments = [a.replace("{tmp}", str(here)) for a in arguments]
+    before = set(files.iterdir())
+    monkeypatch.chdir(files)
+    assert cli.main(["run", *arguments]) == 1
+    out, error = capfd.readouterr()
+    error = error.strip()
+    assert error.startswith("Error: ")
+    assert named in error
+    assert "Traceback" not in error and "Traceback" not in out
+    assert len(error.splitlines()) <= 2  # the sentence, and the next step
+    assert set(files.iterdir()) == before
+
+
+def test_bad_input_to_the_real_process(env, files):
+    done = run_cli("run", "gone.png", "--style", "painting.png", env=env, cwd=files)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ") and "gone.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def interruptible(env, files, tmp_path, *more) -> tuple[subprocess.Popen[bytes], Path]:
+    """A long run that saves its second step, so that one can see when it paints."""
+    arguments = (
+        "run", files / "photo.png", "--style", files / "painting.png", "-o", tmp_path / "out.png",
+        "--features", "thin", "--size", "48", "--iterations", "100000", "--save-every", "2", *more,
+    )  # fmt: skip
+    process = subprocess.Popen(
+        command(*arguments), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    return process, tmp_path / "out-00002.png"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+def test_ctrl_c_keeps_the_picture(env, files, tmp_path):
+    process, sign = interruptible(env, files, tmp_path)
+    try:
+        wait_until(lambda: sign.exists() or process.poll() is not None, "it paints")
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error.decode()
+    assert b"stopped early" in error and b"Traceback" not in error
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (64, 48)
+
+
+# --- the other commands ---------------------------------------------------------------------------
+
+
+def test_plugins_lists_what_can_be_chosen(here, capsys):
+    assert cli.main(["plugins"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("builtins", "toy", "gram", "gram-moments", "random", "thin", "sharpen", "silent"):
+        assert name in listed
+
+
+def test_weights_status_says_what_is_in_use(env, tmp_path):
+    done = run_cli("weights", "status", env=env)
+    assert done.returncode == 0
+    assert "built-in VGG19 with random weights" in done.stdout
+    assert "styleengine weights fetch" in done.stdout
+    named = run_cli(
+        "weights", "status", env={**env, "STYLEENGINE_WEIGHTS": str(tmp_path / "gone.h5")}
+    )
+    assert named.returncode == 1
+    assert "gone.h5" in named.stdout and "Problem: " in named.stdout
+
+
+def test_weights_import_refuses_what_is_none(env, files):
+    done = run_cli("weights", "import", files / "text.png", env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and "Traceback" not in done.stderr
+
+
+def test_doctor_finds_a_working_engine_after_a_probe_of_its_own(env, tmp_path):
+    home = tmp_path / "home"
+    done = run_cli("doctor", env={**env, "STYLEENGINE_HOME": str(home)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "BAD" not in done.stdout
+    for name in ("engine", "torch", "plug-ins", "weights", "painting"):
+        assert f"ok   {name}: " in done.stdout
+    assert "works" in done.stdout and str(home) in done.stdout
+    (record,) = (home / "probes").iterdir()
+    report = json.loads(record.read_text())
+    assert report["precision"] in report["probe"]
+    assert report["probe"]["float32"]["gradient_error"] == 0
+
+
+def test_doctor_finds_what_is_wrong(tmp_path, monkeypatch, capsys):
+    install_package(tmp_path, "wreck", "raise RuntimeError('wrecked')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(tmp_path / "gone"))
+    assert cli.main(["doctor"]) == 1
+    report = capsys.readouterr().out
+    assert "BAD  plug-ins: wreck: RuntimeError: wrecked" in report
+    assert "BAD  weights: " in report and "BAD  painting: " in report and "gone" in report
+    assert "ok   torch: " in report
