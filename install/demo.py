@@ -85,20 +85,26 @@ def find_gimp() -> Gimp:
     return Gimp((tool, "run", str(ROOT)), "gimp-console", is_disposable=True)
 
 
-def inputs(given: Sequence[Path]) -> tuple[Path, Path]:
+def inputs(given: Sequence[tuple[str, bytes]]) -> tuple[Path, Path]:
     """Photo and style inside the demo folder: copies of the given ones, or the drawn samples."""
     folder = DEMO / "input"
-    folder.mkdir()
     if not given:
+        folder.mkdir()
         command = [sys.executable, "-E", "-s", "-B", INSTALL / "samples.py", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return folder / "photo.jpg", folder / "style.jpg"
     copies = []
-    for place, path in zip(("photo", "style"), given, strict=True):
-        images.load(path)  # a file that is no picture is told here, and by its own name
-        (folder / place).mkdir()
-        copies.append(Path(shutil.copy(path, folder / place)))
+    for place, (name, data) in zip(("photo", "style"), given, strict=True):
+        copies.append(folder / place / name)
+        copies[-1].parent.mkdir(parents=True)
+        copies[-1].write_bytes(data)
     return copies[0], copies[1]
+
+
+def contents(path: Path) -> tuple[str, bytes]:
+    """Name and bytes of a picture; raises `EngineError` if the engine cannot read it."""
+    images.load(path)
+    return path.name, path.read_bytes()
 
 
 def private_profile(prefix: Path) -> Path:
@@ -177,11 +183,12 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     def timed(what: str, started: float) -> None:
         times[what] = time.monotonic() - started
 
-    if DEMO.exists():
-        shutil.rmtree(DEMO)
-    DEMO.mkdir()
     started = time.monotonic()
-    photo, style = inputs(given)
+    pictures = [contents(path) for path in given]  # they may lie in the folder that is cleared
+    DEMO.mkdir(exist_ok=True)
+    for name in ("input", "gimp-profile", "told.json", "result.png", "result.xcf"):
+        manifest.remove_tree(DEMO / name)
+    photo, style = inputs(pictures)
     timed("pictures", started)
     started = time.monotonic()
     gimp = find_gimp()
