@@ -53,7 +53,7 @@ class NeuralStyle(Gimp.PlugIn):
             "network (Gatys et al.). The result is a new layer above it; a selection limits it.",
             None,
         )
-        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2025")
+        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
         arguments.add_arguments(procedure)
         return procedure
 

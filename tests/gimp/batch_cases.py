@@ -885,7 +885,7 @@ def case_engine_reports_a_failure():
 
 
 def case_an_unexpected_exception():
-    use_command("pyth\0on")  # a file name that Python itself refuses
+    use_command("python3", "a\0b")  # Python itself refuses such an argument
     image = new_image()
     text = refused(image, [new_layer(image)], "Something unexpected happened: ValueError")
     assert "Traceback" in Path(text.rsplit("Details: ", 1)[1]).read_text()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from real_gimp import FAKE, case_names
 
+pytestmark = pytest.mark.gimp
+
 HERE = Path(__file__).resolve().parent
 BATCH = HERE / "batch_cases.py"
 

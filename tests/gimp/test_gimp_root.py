@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from real_gimp import GIMP_ROOT
 
+pytestmark = pytest.mark.gimp
+
 
 def run_root(gimp, *words, **options):
     command = [str(GIMP_ROOT), "run", str(gimp.root), *map(str, words)]

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from real_gimp import FAKE, case_names, engine_command
 
+pytestmark = [pytest.mark.gimp, pytest.mark.gui]
+
 HERE = Path(__file__).resolve().parent
 STEPS = HERE / "gui_steps.py"
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from real_gimp import case_names, engine_command
 
+pytestmark = pytest.mark.gimp
+
 HERE = Path(__file__).resolve().parent
 CASES = HERE / "real_cases.py"
 

@@ -7,6 +7,8 @@ import json
 import pytest
 from real_gimp import FAKE
 
+pytestmark = pytest.mark.gimp
+
 PREPARE = """
 (let* ((img (car (gimp-image-new 50 40 RGB)))
        (layer (car (gimp-layer-new img "Photo" 50 40 RGBA-IMAGE 100 LAYER-MODE-NORMAL))))
