@@ -45,6 +45,14 @@ def interpreter() -> set[Path]:
     return {Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))}
 
 
+def base_python() -> set[Path]:
+    """What a root needs of the Python that the test environment was made from."""
+    if sys.base_prefix not in ("/", "/usr"):
+        return {Path(sys.base_prefix)}
+    # The system's: only its own files, because the root has a /usr of its own.
+    return {Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))}
+
+
 class Gimp:
     """One GIMP version, with the plug-in installed in a profile below ``work``."""
 
