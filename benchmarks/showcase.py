@@ -3,8 +3,8 @@
     python -m benchmarks.showcase            # with the features installed here
     python -m benchmarks.showcase OUTDIR
 
-Draws the samples, paints them with the preset ``best`` at 1024 px, and saves one strip per style:
-photo, style, result.
+Draws the samples, paints the photo with every setting as it comes, and saves one strip per style
+(photo, style, result) and one with the built-in random network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from styleengine.resample import resize, to_array, to_tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("style", "style-wave", "style-glass", "style-woodcut")
-SETTINGS = Settings(preset="best", size=1024)
 STRIP_HEIGHT, GAP = 300, 6
 
 
@@ -37,18 +36,19 @@ def main(arguments: list[str]) -> None:
         photo = load(samples / "photo.jpg")
         for name in STYLES:
             style = load(samples / f"{name}.jpg")
-            result = paint(engine, photo, style)
-            print(f"{name}: {result.seconds:.0f} s, {result.features}, {result.device}")
-            save(out / f"{name}.jpg", strip(photo, style, result.picture))
-            if name == STYLES[0]:
-                save(out / "result.jpg", result.picture)
+            painted = paint(engine, photo, style, Settings())
+            save(out / f"{name}.jpg", strip(photo, style, painted))
+        style = load(samples / f"{STYLES[0]}.jpg")
+        painted = paint(engine, photo, style, Settings(features="random"))
+        save(out / "random.jpg", strip(photo, style, painted))
 
 
-def paint(engine: Engine, photo: Picture, style: Picture) -> Result:
-    """The result of one run."""
-    for event in engine.run(Job(photo, (Style(style),), SETTINGS)):
+def paint(engine: Engine, photo: Picture, style: Picture, settings: Settings) -> Picture:
+    """The result of one run, which is also told."""
+    for event in engine.run(Job(photo, (Style(style),), settings)):
         if isinstance(event, Result):
-            return event
+            print(f"{style.name}: {event.seconds:.0f} s, {event.features}, {event.device}")
+            return event.picture
     raise AssertionError("a run ends with a result")
 
 

@@ -44,7 +44,8 @@ def load(path: str | Path) -> Picture:
                 raise EngineError("cannot-read", f"“{path}” is a device.", "Choose a picture file.")
             size = about.st_size
             if size > MAX_FILE:
-                raise bad(path.name, f"is too large for a picture ({size >> 30} GB)", "Scale it down.")
+                text = f"is too large for a picture ({size >> 30} GB)"
+                raise bad(path.name, text, "Scale it down.")
             data = file.read(MAX_FILE)
     except OSError as error:
         raise _cannot_read(path, error) from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,12 +24,19 @@ from styleengine.losses import (
 from styleengine.presets import Classic, Recipe
 
 
-class Objective(Protocol):
-    """A function of a picture (1, 3, h, w): the loss and its gradient."""
+class Objective(ABC):
+    """A function of a picture (1, 3, h, w)."""
 
     def __call__(self, image: Tensor) -> tuple[float, Tensor]:
-        """``(loss, gradient)``, the gradient of ``image``'s shape and float32."""
-        ...
+        """``(loss, gradient)`` at ``image``, the gradient of its shape and float32."""
+        x = image.detach().requires_grad_()
+        loss = self.loss(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        return float(loss.detach()), gradient.float().contiguous()
+
+    @abstractmethod
+    def loss(self, x: Tensor) -> Tensor:
+        """The differentiable loss of ``x``."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class StyleTarget:
     alpha: Tensor | None = None
 
 
-class PaintObjective:
+class PaintObjective(Objective):
     """Style, content and total variation in position-mean form, for the presets' recipes.
 
     Several styles are blended as the weighted sum of their style losses: for Gram matrices that is
@@ -74,13 +82,6 @@ class PaintObjective:
                 n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
             }
             self._targets = [(self._statistics(style), style.share) for style in styles]
-
-    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
-        """The loss and its gradient at ``image``."""
-        x = image.detach().requires_grad_()
-        loss = self.loss(x)
-        (gradient,) = torch.autograd.grad(loss, x)
-        return float(loss.detach()), gradient.float().contiguous()
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""
@@ -112,7 +113,7 @@ class PaintObjective:
         return {n: relative(f, self._extractor.units[n]) for n, f in found.items()}
 
 
-class ClassicObjective:
+class ClassicObjective(Objective):
     """The notebook's loss, term for term (*Deep Learning with Python* §8.3); see `losses`."""
 
     def __init__(
@@ -132,13 +133,6 @@ class ClassicObjective:
             self._content = found[classic.content_layer]
             found = self._features(style)
             self._style = {n: found[n] for n in classic.style_layers}
-
-    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
-        """The loss and its gradient at ``image``."""
-        x = image.detach().requires_grad_()
-        loss = self.loss(x)
-        (gradient,) = torch.autograd.grad(loss, x)
-        return float(loss.detach()), gradient.float().contiguous()
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""

@@ -20,7 +20,7 @@ STRIP_PIXELS = 1 << 20
 """Conversions work on strips of about this many pixels, so that no temporary is as big as the
 picture."""
 
-_DTYPES: dict[str, np.dtype[Any]] = {
+SAMPLE_TYPES: dict[str, np.dtype[Any]] = {
     "u8": np.dtype("u1"),
     "u16": np.dtype("<u2"),
     "f32": np.dtype("<f4"),
@@ -98,7 +98,7 @@ def from_pixels(data: Any, width: int, height: int, dtype: str) -> Picture:
             "protocol",
             f"{raw.nbytes} bytes of pixels arrived for a {width}×{height} picture of {expected}.",
         )
-    pixels = np.frombuffer(raw, _DTYPES[dtype]).reshape(height, width, CHANNELS)
+    pixels = np.frombuffer(raw, SAMPLE_TYPES[dtype]).reshape(height, width, CHANNELS)
     return Picture(to_unit(pixels[..., :3]), alpha_of(pixels[..., 3]), _DEPTHS[dtype])
 
 
@@ -110,7 +110,7 @@ def alpha_of(samples: NDArray[Any]) -> Floats | None:
 
 def to_pixels(picture: Picture, dtype: str) -> NDArray[Any]:
     """The picture as an (H, W, 4) array of the protocol's sample type, rounded and clipped."""
-    pixels: NDArray[Any] = np.empty((picture.height, picture.width, CHANNELS), _DTYPES[dtype])
+    pixels: NDArray[Any] = np.empty((picture.height, picture.width, CHANNELS), SAMPLE_TYPES[dtype])
     for rows in row_strips(picture.height, picture.width):
         quantize(picture.rgb[rows], pixels[rows, :, :3])
         if picture.alpha is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from styleengine.protocol import EngineError, Settings
 
@@ -49,15 +49,10 @@ FAST = Recipe(
     init="recolor",
     optimizer="lbfgs",
 )
-BEST = Recipe(
+BEST = replace(
+    FAST,
     size=1536,
     style_loss="gram-moments",
-    style_layers=SHALLOW,
-    content_layer="relu4_2",
-    content_weight=0.04,
-    tv_weight=1.0,
-    init="recolor",
-    optimizer="lbfgs",
     ratio=math.sqrt(2.0),
     iterations=160.0,
     decline=0.7,

@@ -12,173 +12,35 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from styleengine import __version__
-from styleengine.images import decode, from_pixels, to_pixels
+from styleengine.failures import out_of_memory
+from styleengine.images import to_pixels
+from styleengine.incoming import Incoming
 from styleengine.protocol import (
-    CHANNELS,
     PROTOCOL,
     EngineError,
     PictureSpec,
     Progress,
-    Settings,
     check_protocol,
     message,
-    picture_spec,
     read_frame,
     write_frame,
 )
 
 if TYPE_CHECKING:
-    from styleengine.engine import Engine, Job, Result
+    from styleengine.engine import Engine, Result
 
 log = logging.getLogger(__name__)
 
-SAMPLE_TYPES: dict[str, np.dtype[Any]] = {
-    "u8": np.dtype("u1"),
-    "u16": np.dtype("<u2"),
-    "f32": np.dtype("<f4"),
-}
 PARENT_CHECK_S = 0.5
-MAX_PREVIEW = 2048
 NICENESS = 5
 """Politeness to the image editor on the same computer (POSIX)."""
-
-
-Stop = Literal["", "keep", "drop"]
-
-
-@dataclass
-class Canvas:
-    """A picture that arrives in strips."""
-
-    spec: PictureSpec
-    pixels: np.ndarray = field(init=False)
-    missing: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        shape = (self.spec.height, self.spec.width, CHANNELS)
-        try:
-            self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
-        except (MemoryError, ValueError, OverflowError) as error:
-            raise _no_memory() from error
-        self.missing = self.spec.height
-
-    def put(self, y: Any, rows: Any, payload: bytes) -> None:
-        """Stores a strip; raises `EngineError` unless it is the next one, whole."""
-        expected = self.spec.height - self.missing
-        whole = isinstance(y, int) and isinstance(rows, int)
-        fits = whole and y == expected and 0 < rows <= self.missing
-        if not fits or len(payload) != rows * self.spec.row_bytes:
-            raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
-        strip = np.frombuffer(payload, self.pixels.dtype)
-        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, CHANNELS)
-        self.missing -= rows
-
-
-@dataclass
-class Incoming:
-    """A job on its way in: complete once every picture it announced has arrived."""
-
-    id: str
-    settings: Settings
-    content: Canvas
-    name: str
-    styles: list[tuple[str, float, Canvas | bytes | None]]
-    preview: int
-    weights: str | None
-    stop: Stop = ""
-
-    @classmethod
-    def of(cls, header: dict[str, Any]) -> Incoming:
-        """The job a ``run`` message announces; raises `EngineError`."""
-        announced = header.get("content")
-        content = Canvas(picture_spec(announced))
-        styles: list[tuple[str, float, Canvas | bytes | None]] = []
-        entries = header.get("styles")
-        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-            raise EngineError("protocol", "A job without a list of styles was announced.")
-        for entry in entries:
-            picture = Canvas(picture_spec(entry)) if "width" in entry else None
-            weight = entry.get("weight", 1.0)
-            if isinstance(weight, bool) or not isinstance(weight, int | float):
-                raise EngineError("protocol", "The weight of a style is not a number.")
-            styles.append((str(entry.get("name", "")), float(weight), picture))
-        preview = header.get("preview", 0)
-        weights = header.get("weights")
-        settings = header.get("settings", {})
-        if not isinstance(settings, dict):
-            raise EngineError("protocol", "The settings of a job are not an object.")
-        return cls(
-            id=str(header.get("id", "")),
-            settings=Settings.from_dict(settings),
-            content=content,
-            name=str(announced.get("name", "")) if isinstance(announced, dict) else "",
-            styles=styles,
-            preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
-            weights=weights if isinstance(weights, str) and weights else None,
-        )
-
-    def put(self, header: dict[str, Any], payload: bytes) -> None:
-        """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
-        if header.get("of") == "content":
-            self.content.put(header.get("y"), header.get("rows"), payload)
-            return
-        index = header.get("index")
-        if not isinstance(index, int) or not 0 <= index < len(self.styles):
-            raise EngineError("protocol", f"There is no style number {index!r}.")
-        name, weight, data = self.styles[index]
-        if header["type"] == "style":
-            self.styles[index] = (name, weight, payload)
-        elif isinstance(data, Canvas):
-            data.put(header.get("y"), header.get("rows"), payload)
-        else:
-            raise EngineError("protocol", "Pixels came for a style that was announced as a file.")
-
-    def asked(self) -> Stop:
-        """What the other side asked for so far; another thread sets it."""
-        return self.stop
-
-    @property
-    def complete(self) -> bool:
-        """Whether every announced picture is here."""
-        return not self.content.missing and all(
-            data is not None and not (isinstance(data, Canvas) and data.missing)
-            for _, _, data in self.styles
-        )
-
-    def job(self) -> Job:
-        """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
-        from styleengine.engine import Job, Style
-
-        styles = []
-        for name, weight, data in self.styles:
-            picture = (
-                _picture(data, name) if isinstance(data, Canvas) else decode(data or b"", name)
-            )
-            styles.append(Style(picture, weight))
-        content = _picture(self.content, self.name)
-        return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
-
-
-def _no_memory() -> EngineError:
-    return EngineError(
-        "out-of-memory",
-        "There is not enough memory for a picture of this size.",
-        "Close other programs, or work on a smaller layer.",
-    )
-
-
-def _picture(canvas: Canvas, name: str) -> Any:
-    spec = canvas.spec
-    picture = from_pixels(canvas.pixels, spec.width, spec.height, spec.dtype)
-    canvas.pixels = np.empty(0)
-    return picture if not name else type(picture)(picture.rgb, picture.alpha, picture.depth, name)
 
 
 class Server:
@@ -281,7 +143,7 @@ class Server:
         except BrokenPipeError:
             os._exit(0)
         except MemoryError:
-            self._fail(incoming.id, _no_memory())
+            self._fail(incoming.id, out_of_memory())
         except Exception as error:  # the edge of the process: report, log, live on
             log.exception("job %s failed", incoming.id)
             self._fail(
@@ -395,4 +257,10 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    Server(sys.stdin.buffer, sink).serve()
+    try:
+        Server(sys.stdin.buffer, sink).serve()
+    except Exception:
+        # Ends at once: an orderly exit would wait for the reading thread, which holds stdin.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)

@@ -26,7 +26,9 @@ def options_table() -> str:
             text += " `" + "` · `".join(meta["choices"]) + "`"
         default = f"{field.default:g}" if isinstance(field.default, float) else field.default
         name = field.name.replace("_", "-")
-        rows.append(f"| {meta['label']} | `--{name}` | {default if default != '' else '–'} | {text} |")
+        rows.append(
+            f"| {meta['label']} | `--{name}` | {default if default != '' else '–'} | {text} |"
+        )
     return "\n".join(rows)
 
 

@@ -1,0 +1,140 @@
+"""A job on its way in: its pictures arrive in pieces, over the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from styleengine.failures import out_of_memory
+from styleengine.images import decode, from_pixels
+from styleengine.picture import SAMPLE_TYPES, Picture
+from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Settings, picture_spec
+
+if TYPE_CHECKING:
+    from styleengine.engine import Job
+
+MAX_PREVIEW = 2048
+
+Stop = Literal["", "keep", "drop"]
+
+
+@dataclass
+class Canvas:
+    """A picture that arrives in strips."""
+
+    spec: PictureSpec
+    pixels: np.ndarray = field(init=False)
+    missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = (self.spec.height, self.spec.width, CHANNELS)
+        try:
+            self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
+        except (MemoryError, ValueError, OverflowError) as error:
+            raise out_of_memory() from error
+        self.missing = self.spec.height
+
+    def put(self, y: Any, rows: Any, payload: bytes) -> None:
+        """Stores a strip; raises `EngineError` unless it is the next one, whole."""
+        expected = self.spec.height - self.missing
+        whole = isinstance(y, int) and isinstance(rows, int)
+        fits = whole and y == expected and 0 < rows <= self.missing
+        if not fits or len(payload) != rows * self.spec.row_bytes:
+            raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
+        strip = np.frombuffer(payload, self.pixels.dtype)
+        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, CHANNELS)
+        self.missing -= rows
+
+
+@dataclass
+class Incoming:
+    """A job on its way in: complete once every picture it announced has arrived."""
+
+    id: str
+    settings: Settings
+    content: Canvas
+    name: str
+    styles: list[tuple[str, float, Canvas | bytes | None]]
+    preview: int
+    weights: str | None
+    stop: Stop = ""
+
+    @classmethod
+    def of(cls, header: dict[str, Any]) -> Incoming:
+        """The job a ``run`` message announces; raises `EngineError`."""
+        announced = header.get("content")
+        content = Canvas(picture_spec(announced))
+        styles: list[tuple[str, float, Canvas | bytes | None]] = []
+        entries = header.get("styles")
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            raise EngineError("protocol", "A job without a list of styles was announced.")
+        for entry in entries:
+            picture = Canvas(picture_spec(entry)) if "width" in entry else None
+            weight = entry.get("weight", 1.0)
+            if isinstance(weight, bool) or not isinstance(weight, int | float):
+                raise EngineError("protocol", "The weight of a style is not a number.")
+            styles.append((str(entry.get("name", "")), float(weight), picture))
+        preview = header.get("preview", 0)
+        weights = header.get("weights")
+        settings = header.get("settings", {})
+        if not isinstance(settings, dict):
+            raise EngineError("protocol", "The settings of a job are not an object.")
+        return cls(
+            id=str(header.get("id", "")),
+            settings=Settings.from_dict(settings),
+            content=content,
+            name=str(announced.get("name", "")) if isinstance(announced, dict) else "",
+            styles=styles,
+            preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
+            weights=weights if isinstance(weights, str) and weights else None,
+        )
+
+    def put(self, header: dict[str, Any], payload: bytes) -> None:
+        """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
+        if header.get("of") == "content":
+            self.content.put(header.get("y"), header.get("rows"), payload)
+            return
+        index = header.get("index")
+        if not isinstance(index, int) or not 0 <= index < len(self.styles):
+            raise EngineError("protocol", f"There is no style number {index!r}.")
+        name, weight, data = self.styles[index]
+        if header["type"] == "style":
+            self.styles[index] = (name, weight, payload)
+        elif isinstance(data, Canvas):
+            data.put(header.get("y"), header.get("rows"), payload)
+        else:
+            raise EngineError("protocol", "Pixels came for a style that was announced as a file.")
+
+    def asked(self) -> Stop:
+        """What the other side asked for so far; another thread sets it."""
+        return self.stop
+
+    @property
+    def complete(self) -> bool:
+        """Whether every announced picture is here."""
+        return not self.content.missing and all(
+            data is not None and not (isinstance(data, Canvas) and data.missing)
+            for _, _, data in self.styles
+        )
+
+    def job(self) -> Job:
+        """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
+        from styleengine.engine import Job, Style
+
+        styles = []
+        for name, weight, data in self.styles:
+            picture = (
+                _picture(data, name) if isinstance(data, Canvas) else decode(data or b"", name)
+            )
+            styles.append(Style(picture, weight))
+        content = _picture(self.content, self.name)
+        return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
+
+
+def _picture(canvas: Canvas, name: str) -> Picture:
+    spec = canvas.spec
+    picture = from_pixels(canvas.pixels, spec.width, spec.height, spec.dtype)
+    canvas.pixels = np.empty(0)
+    return replace(picture, name=name)
