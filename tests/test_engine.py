@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.engine import Engine, Job, Preview, Result, Style
+from styleengine.engine import Engine, Job, Painter, Preview, Result, Style
 from styleengine.images import Picture
+from styleengine.plan import make_plan
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.resample import resize, to_array, to_tensor
+from styleengine.scene import Scene
 from tests.helpers import (
     TINY,
     events_of,
@@ -338,6 +340,32 @@ def test_kept_colours_are_the_photos_under_new_light(engine):
     assert abs(kept.mean((0, 1)) - content.rgb.mean((0, 1))).max() < 0.15
 
 
+def test_kept_colours_take_the_strokes_of_a_style_but_not_its_brightness(engine):
+    content = Picture(0.3 + 0.4 * picture(64, 64, 3).rgb)
+    bright, dark = (Picture(0.2 * STYLE.rgb + np.float32(base)) for base in (0.75, 0.05))
+    kept, painted = (
+        [
+            luma(paint(engine, job(content, s, keep_colors=k, strength=80)).picture.rgb).mean()
+            for s in (bright, dark)
+        ]
+        for k in ("luminance", "off")
+    )
+    assert abs(kept[0] - kept[1]) < 0.02
+    assert painted[0] - painted[1] > 0.4
+
+
+def test_only_visible_light_is_matched(engine):
+    mask = np.zeros((64, 64), np.float32)
+    mask[:, :24] = 1
+    mask[:, 24:] = 0.01  # barely visible, and of another brightness
+    rgb = picture(64, 64, 3).rgb * 0.3
+    rgb[:, 24:] = 0.95
+    work = job(Picture(rgb, mask), keep_colors="luminance")
+    plan = make_plan(work.settings, 64, 64, engine.plugins.extractor("thin"))
+    matched = Scene.of(work, plan, torch.device("cpu")).styles[0].image.mean()
+    assert float(matched) == pytest.approx(luma(rgb[:, :24]).mean(), abs=0.05)
+
+
 def test_shares_of_a_blend_shift_the_colours(engine):
     red, blue = tinted((0.75, 0.2, 0.2)), tinted((0.2, 0.2, 0.75), 2)
     content = picture(64, 64)
@@ -428,6 +456,46 @@ def test_closing_the_run_drops_it_and_the_engine_works_on(engine):
     del run
     gc.collect()
     assert paint(engine, job(picture(64, 64))).picture.rgb.shape == (64, 64, 3)
+
+
+class Scripted:
+    """Stands for the scene and for the objective: losses as given, and what was asked about."""
+
+    def __init__(self, *losses: float) -> None:
+        self.losses = list(losses)
+        self.asked: list[torch.Tensor] = []
+
+    def start(self, scale: int, before: torch.Tensor | None) -> torch.Tensor:
+        return torch.full((1, 3, 16, 16), 0.5)
+
+    def __call__(self, image: torch.Tensor) -> tuple[float, torch.Tensor]:
+        self.asked.append(image.clone())
+        loss = self.losses[len(self.asked) - 1]
+        gradient = torch.linspace(1, 2, 768).view_as(image) * (0.9 ** len(self.asked))
+        return loss, gradient * (float("nan") if np.isnan(loss) else 1)
+
+
+def painted_by(engine: Engine, script: Scripted) -> Painter:
+    settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses)})
+    plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
+    painter = Painter(plan, lambda: False)
+    assert sum(1 for _ in painter.paint(0, script, script)) <= len(script.losses)
+    return painter
+
+
+def test_the_best_picture_is_kept_not_the_last(engine):
+    script = Scripted(3.0, 1.0, 2.0, 1.5)
+    assert torch.equal(painted_by(engine, script).picture, script.asked[1])
+
+
+def test_the_rescue_starts_from_the_best_picture(engine):
+    nan = float("nan")
+    script = Scripted(3.0, 1.0, 2.0, *[nan] * 7, 0.9, 0.8)
+    painter = painted_by(engine, script)
+    assert len(painter.notes) == 1
+    assert not torch.equal(script.asked[2], script.asked[1])
+    assert torch.equal(script.asked[10], script.asked[1])
+    assert torch.isfinite(painter.picture).all()
 
 
 # --- when things go wrong -------------------------------------------------------------------------

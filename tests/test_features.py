@@ -24,7 +24,18 @@ INDICES = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
 
 @pytest.fixture(scope="module")
 def he():
-    return weights.random_weights(3)
+    """Weights as He et al. draw them, so that no layer's activations vanish."""
+    rng = np.random.default_rng(3)
+    tensors, inputs = {}, 3
+    for i, index in enumerate(INDICES):
+        outputs = CHANNELS[int(ALL[i][4])]
+        drawn = rng.standard_normal((outputs, inputs, 3, 3), dtype=np.float32)
+        tensors[f"features.{index}.weight"] = torch.from_numpy(drawn) * (2 / (9 * inputs)) ** 0.5
+        tensors[f"features.{index}.bias"] = torch.from_numpy(
+            0.1 * rng.standard_normal(outputs, dtype=np.float32)
+        )
+        inputs = outputs
+    return weights.Weights(tensors, "given", "given")
 
 
 def load(trunk: VGG19, he: weights.Weights) -> VGG19:
@@ -116,14 +127,9 @@ def pool(x: np.ndarray, how) -> np.ndarray:
 def test_first_layers_equal_a_float64_convolution(he, pooling, how):
     taps = ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "conv2_1", "relu2_1"]
     image = np.random.default_rng(0).random((3, 9, 11))
-    biased = {
-        k: t + (0.1 if k.endswith("bias") else 0) for k, t in he.tensors.items()
-    }  # random weights have no biases, real ones do
-    trunk = VGG19(taps, pooling)
-    trunk.load_state_dict({k: biased[k] for k in trunk.state_dict()})
-    found = trunk(torch.from_numpy(image[None].astype(np.float32)))
+    found = load(VGG19(taps, pooling), he)(torch.from_numpy(image[None].astype(np.float32)))
 
-    w = {k: t.double().numpy() for k, t in biased.items()}
+    w = {k: t.double().numpy() for k, t in he.tensors.items()}
     expected = {}
     x, mode = image, "edge"
     for name, key in (("1_1", "features.0"), ("1_2", "features.2"), ("2_1", "features.5")):
@@ -161,6 +167,7 @@ def test_every_layer_equals_torchvisions(he):
             if not isinstance(module, nn.MaxPool2d):
                 expected.append(x.clone())  # its ReLU works in place
     assert len(expected) == len(taps) == 32
+    assert float(expected[-1].std()) > 0.1  # or nothing would be compared
     for name, value in zip(taps, expected, strict=True):
         torch.testing.assert_close(found[name], value, msg=name)
 
@@ -180,14 +187,13 @@ def test_replicate_is_replication_padding_with_its_gradient(size):
 
 
 def test_units_are_the_mean_activations_on_the_calibration_picture(he):
-    given = weights.Weights(he.tensors, "given", "given")
-    trunk = vgg19(["relu1_1", "conv2_1", "relu3_1"], given)
+    trunk = vgg19(["relu1_1", "conv2_1", "relu3_1"], he)
     found = load(VGG19(["relu1_1", "conv2_1", "relu3_1"]), he)(calibration_image())
     assert trunk.units.keys() == found.keys()
     for name, f in found.items():
         assert trunk.units[name] == pytest.approx(np.abs(f.numpy()).mean(dtype=np.float64), 1e-4)
     # The units follow the scale of the weights, so that a recipe need not.
-    doubled = {k: t * (2 if k == "features.0.weight" else 1) for k, t in he.tensors.items()}
+    doubled = {k: t * (2 if k.startswith("features.0.") else 1) for k, t in he.tensors.items()}
     twice = vgg19(["relu1_1"], weights.Weights(doubled, "x", "x"))
     assert twice.units["relu1_1"] == pytest.approx(2 * trunk.units["relu1_1"], 1e-4)
 
@@ -209,3 +215,25 @@ def test_the_calibration_picture_is_fixed_and_looks_like_a_photo():
     rings = [power[(f >= r) & (f < 2 * r)].mean() for r in (2, 4, 8, 16)]
     slope = np.polyfit(np.log2([2, 4, 8, 16]), np.log2(rings), 1)[0]
     assert -2.6 < slope < -1.4  # amplitude 1/f: power 1/f²
+
+
+# --- the built-in random network ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_random_channels_have_mean_0_and_deviation_1_before_relu(seed):
+    taps = ["conv1_1", "conv2_2", "conv3_1", "conv4_2", "conv5_4"]
+    trunk = vgg19(taps, weights.random_weights(seed))
+    for name, f in trunk(calibration_image()).items():
+        channels = f[0].flatten(1).double()
+        assert float(channels.mean(1).abs().max()) < 0.02, name
+        assert float((channels.std(1) - 1).abs().max()) < 0.05, name
+
+
+def test_whitening_leaves_the_given_weights_alone():
+    given = weights.random_weights(0)
+    before = {k: t.clone() for k, t in given.tensors.items()}
+    vgg19(["relu2_1"], given)
+    assert all(torch.equal(t, given.tensors[k]) for k, t in before.items())
+    trained = vgg19(["relu1_1"], weights.Weights(before, "vgg19", "x"))
+    assert torch.equal(trained.features[0].weight, before["features.0.weight"])

@@ -149,6 +149,28 @@ def test_a_step_far_uphill_is_taken_back_and_shortened():
     torch.testing.assert_close(x, move * 0.01)
 
 
+def test_what_led_uphill_is_forgotten():
+    def run(steps):
+        x = torch.zeros(4, dtype=torch.float64)
+        minimizer = LBFGS()
+        moves = []
+        for loss, gradient in steps:
+            before = x.clone()
+            minimizer.step(x, loss, torch.tensor(gradient, dtype=torch.float64))
+            moves.append(x - before)
+        return moves
+
+    curved = (2.0, [2.0, 0.9, 0.5, 0.1])
+    last = (1.0, [1.0, 0.8, 0.1, 0.3])
+    # Taken back, and then a point where the move since then tells nothing (no curvature): the
+    # step is the first of a new history, straight against the gradient.
+    level = (0.9, last[1])
+    moves = run([(3.0, [3.0, 1.0, 2.0, 0.0]), curved, last, (1e6, [5.0, 5.0, 5.0, 5.0]), level])
+    gradient = torch.tensor(level[1], dtype=torch.float64)
+    torch.testing.assert_close(moves[-1] / moves[-1].norm(), -gradient / gradient.norm())
+    assert float(moves[-1].square().mean().sqrt()) == pytest.approx(0.01)
+
+
 def test_a_wall_is_climbed_back_and_the_minimum_before_it_found():
     # x² up to a wall at 1 that any long step runs into.
     def f(x):

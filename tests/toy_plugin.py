@@ -6,6 +6,7 @@ package with an entry point (`tests.helpers.install_package`).
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
@@ -45,7 +46,7 @@ class Thin(nn.Module):
 
 
 class Unwell(Thin):
-    """Gives NaN for the evaluations ``ill_from`` to ``ill_to``; looks without gradient do not count."""
+    """Gives NaN for the evaluations (with gradient) ``ill_from`` to ``ill_to``."""
 
     ill_from, ill_to = 4, 4
 
@@ -167,3 +168,4 @@ def blame(result, content):
 @hookimpl
 def observe(event):
     print("a stray print from an observer")
+    os.write(1, b"a stray write to file descriptor 1\n")
