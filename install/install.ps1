@@ -1,4 +1,4 @@
-# Installs the Neural Style filter for GIMP 3 on Windows. In PowerShell:
+# Installs the Neural Style Transfer filter for GIMP 3 on Windows. In PowerShell:
 #
 #     powershell -ExecutionPolicy Bypass -File install\install.ps1
 #     powershell -ExecutionPolicy Bypass -File install\install.ps1 --uninstall

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Neural Style filter for GIMP 3 on Linux and macOS. Needs no preparation:
+# Installs the Neural Style Transfer filter for GIMP 3 on Linux and macOS. Needs no preparation:
 #
 #     ./install/install.sh                 install, repair or upgrade
 #     ./install/install.sh --uninstall     remove everything

@@ -45,7 +45,7 @@ def install(options: Options) -> None:
     plugin.source_files()
     if options.weights and not options.weights.is_file():
         raise InstallError(f"There is no weights file {options.weights}.", "Correct --weights.")
-    say(f"Neural Style {version()} for GIMP 3, into {prefix}")
+    say(f"Neural Style Transfer {version()} for GIMP 3, into {prefix}")
     record = manifest.open_prefix(prefix)
     with manifest.lock(prefix):
         record.make_dir(prefix / "logs")
@@ -79,7 +79,7 @@ def install(options: Options) -> None:
     devices = ", ".join(name for name, problem in probe.devices.items() if not problem)
     say(f"Computes on: {painted.device or devices}{f' ({probe.gpu})' if probe.gpu else ''}")
     say(f"Features:    {painted.features}")
-    say("In GIMP: Filters > Artistic > Neural Style. (Start GIMP again if it is running.)")
+    say("In GIMP: Filters > Artistic > Neural Style Transfer. (Start GIMP again if it is running.)")
     say(f"On the command line: {_shown_launcher(prefix)} run photo.jpg --style painting.jpg")
 
 
@@ -303,6 +303,6 @@ def uninstall(options: Options) -> None:
     if problems:
         raise InstallError(" ".join(problems), "Close GIMP and run the uninstaller again.")
     manifest.forget(record)
-    say(f"Neural Style is removed from {prefix} and from GIMP.")
+    say(f"Neural Style Transfer is removed from {prefix} and from GIMP.")
     if keep:
         say(f"The network stays in {prefix / manifest.WEIGHTS}; --uninstall --all removes it too.")
