@@ -115,7 +115,7 @@ class Engine:
         scene = Scene.of(job, plan, device)
         notes: list[str] = []
 
-        painter = Painter(plan, should_stop)
+        painter = Painter(plan, should_stop, source)
         for scale in range(len(plan.sizes)):
             objective = scene.objective(scale, trunk, style_loss)
             for step in painter.paint(scale, scene, objective):

@@ -25,9 +25,9 @@ RESCUE_RATE = 0.01
 class Painter:
     """Runs the minimiser through the scales; holds the picture and the state of the run."""
 
-    def __init__(self, plan: Plan, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, plan: Plan, should_stop: Callable[[], bool], features: str = "") -> None:
         """Starts with no picture; `paint` takes the scene's initial one at the first scale."""
-        self._plan, self._should_stop = plan, should_stop
+        self._plan, self._should_stop, self._features = plan, should_stop, features
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
         self._started = self._last_preview = time.monotonic()
@@ -101,6 +101,7 @@ class Painter:
             height,
             self.loss,
             eta,
+            self._features,
         )
 
     def preview_due(self, steps: int | None) -> bool:

@@ -19,8 +19,17 @@ PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.tif", "*.tiff", "*.bmp", "*
 PREVIEW_PX = 256
 
 
-def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
-    """Lets the user change the values in ``config``; False if the dialog was cancelled."""
+BUILT_IN = (
+    "The built-in random network is in use. It knows colours and strokes, but no shapes:\n"
+    "run the installer again and accept the download (80 MB) for finer pictures."
+)
+
+
+def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, pretrained: bool) -> bool:
+    """Lets the user change the values in ``config``; False if the dialog was cancelled.
+
+    ``pretrained`` tells whether the pretrained network is installed; the dialog says so.
+    """
     GimpUi.init("neural-style")
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
     dialog.set_ok_label("Stylis_e")
@@ -39,7 +48,9 @@ def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
     dialog.get_label("advanced-title", "Advanced", False, False)
     dialog.fill_box("advanced-box", advanced)
     dialog.fill_expander("advanced", "advanced-title", False, "advanced-box")
-    dialog.fill(["style-box", *basics, "advanced"])
+    note = "Features: pretrained VGG19" if pretrained else BUILT_IN
+    dialog.get_label("features-note", note, False, False).set_xalign(0.0)
+    dialog.fill(["style-box", *basics, "advanced", "features-note"])
     accepted = dialog.run()
     dialog.destroy()
     return accepted

@@ -58,6 +58,12 @@ def data_dir(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / APP
 
 
+def pretrained_features(environment: Mapping[str, str]) -> bool:
+    """Whether the engine will find pretrained weights, judged without starting it."""
+    stored = data_dir(environment) / "weights" / "vgg19.safetensors"
+    return bool(environment.get("STYLEENGINE_WEIGHTS")) or stored.is_file()
+
+
 def log_file(environment: Mapping[str, str]) -> Path:
     """The file that receives the engine's stderr and the plug-in's own tracebacks."""
     return data_dir(environment) / "logs" / "engine.log"

@@ -114,6 +114,8 @@ def describe(progress: Progress) -> str:
         words += f" ({progress.width} × {progress.height} px)"
     if progress.eta_s is not None:
         words += f", {_duration(progress.eta_s)} left"
+    if progress.features:
+        words += f" · {progress.features}"
     return words
 
 

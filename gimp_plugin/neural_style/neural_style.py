@@ -103,7 +103,9 @@ def paint(procedure, run_mode, image, drawables, config):
         arguments.recall(memory, config)
         import dialog
 
-        if not dialog.ask(procedure, config):
+        engine = engine_install.find(PLUGIN_DIR, os.environ)
+        pretrained = engine_install.pretrained_features(engine.environment)
+        if not dialog.ask(procedure, config, pretrained):
             raise Dismissed
     source = open_source(image, drawables)
     settings = arguments.settings_from(config)
