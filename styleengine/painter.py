@@ -52,10 +52,9 @@ class Painter:
         x = scene.start(scale, None if self._best is None else self.picture)
         self._best, self.scale = x.clone(), scale
         optimizer = self._plan.optimizer
-        rounds = self._plan.rounds(scale)
-        for count in rounds:
+        lowest = float("inf")
+        for count in self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
-            lowest = float("inf")
             for _ in range(count):
                 loss, gradient = objective(x)
                 if loss < lowest:
