@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.engine import Engine, Job, Painter, Preview, Result, Style
+from styleengine.builtins import stretch_contrast
+from styleengine.engine import Engine, Job, Preview, Result, Style
 from styleengine.images import Picture
+from styleengine.painter import Painter
 from styleengine.plan import make_plan
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.resample import resize, to_array, to_tensor
@@ -72,6 +74,11 @@ def test_every_preset_paints_with_vgg19(plain_precision, preset):
     assert result.settings == work.settings
     assert not result.stopped and result.notes == ()
     assert np.abs(result.picture.rgb - work.content.rgb).mean() > 0.003
+
+
+def test_a_style_too_narrow_for_the_network_is_widened(plain_precision):
+    work = job(picture(40, 48), picture(8, 300), size=48, iterations=2, features="random")
+    assert np.isfinite(paint(Engine(toy_plugins()), work).picture.rgb).all()
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -357,13 +364,17 @@ def test_kept_colours_take_the_strokes_of_a_style_but_not_its_brightness(engine)
 def test_only_visible_light_is_matched(engine):
     mask = np.zeros((64, 64), np.float32)
     mask[:, :24] = 1
-    mask[:, 24:] = 0.01  # barely visible, and of another brightness
+    mask[:, 24:] = 0.5  # half visible, and of another brightness
     rgb = picture(64, 64, 3).rgb * 0.3
     rgb[:, 24:] = 0.95
     work = job(Picture(rgb, mask), keep_colors="luminance")
     plan = make_plan(work.settings, 64, 64, engine.plugins.extractor("thin"))
-    matched = Scene.of(work, plan, torch.device("cpu")).styles[0].image.mean()
-    assert float(matched) == pytest.approx(luma(rgb[:, :24]).mean(), abs=0.05)
+    scene = Scene.of(work, plan, torch.device("cpu"))
+    light = luma(to_array(scene.colors))
+    assert float(scene.styles[0].image.mean()) == pytest.approx(
+        np.average(light, weights=mask), abs=0.01
+    )
+    assert abs(np.average(light, weights=mask) - light.mean()) > 0.02
 
 
 def test_shares_of_a_blend_shift_the_colours(engine):
@@ -406,6 +417,11 @@ def test_postprocessors_work_in_the_order_given(engine):
     stretched = paint(engine, job(content, postprocess="contrast")).picture.rgb
     assert stretched.std() > plain.std()
     assert np.mean((stretched == 0) | (stretched == 1)) == pytest.approx(0.01, abs=0.004)
+
+
+def test_stretching_what_has_no_contrast_is_harmless():
+    flat = np.full((16, 16, 3), 0.4, np.float32)
+    assert np.isfinite(stretch_contrast(flat, flat)).all()
 
 
 # --- stopping -------------------------------------------------------------------------------------
@@ -475,9 +491,10 @@ class Scripted:
         return loss, gradient * (float("nan") if np.isnan(loss) else 1)
 
 
-def painted_by(engine: Engine, script: Scripted) -> Painter:
+def painted_by(engine: Engine, script: Scripted, rounds: int | None = None) -> Painter:
     settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses)})
     plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
+    plan = dataclasses.replace(plan, round_steps=rounds)
     painter = Painter(plan, lambda: False)
     assert sum(1 for _ in painter.paint(0, script, script)) <= len(script.losses)
     return painter
@@ -486,6 +503,11 @@ def painted_by(engine: Engine, script: Scripted) -> Painter:
 def test_the_best_picture_is_kept_not_the_last(engine):
     script = Scripted(3.0, 1.0, 2.0, 1.5)
     assert torch.equal(painted_by(engine, script).picture, script.asked[1])
+
+
+def test_the_best_picture_is_that_of_all_rounds(engine):
+    script = Scripted(3.0, 1.0, 2.0, 1.5, 1.2, 1.1)
+    assert torch.equal(painted_by(engine, script, rounds=3).picture, script.asked[1])
 
 
 def test_the_rescue_starts_from_the_best_picture(engine):

@@ -140,6 +140,10 @@ def test_content_loss():
     assert float(content_loss(F1, F2, MASK)) == pytest.approx(weighted, 1e-10)
 
 
+def test_content_without_any_visible_position_is_no_loss():
+    assert float(content_loss(F1, F2, torch.zeros(H, W, dtype=torch.float64))) == 0
+
+
 def test_tv_loss():
     image = tensor(4, 1, 3, 6, 5)
     x = np.pad(image[0].numpy(), ((0, 0), (1, 1), (1, 1)), mode="edge")

@@ -456,7 +456,12 @@ def test_a_strip_that_does_not_fit_fails_its_job_only(engine, header):
     engine.send({"type": "run", "id": job, "settings": QUICK, "content": CONTENT, "styles": [{}]})
     engine.send({"type": "pixels", "id": job, **header}, STRIP)
     assert failure_of(engine, job)["code"] == "protocol"
-    assert works(engine, f"after {job}")
+    engine.send({"type": "style", "id": job, "index": 0}, png())  # what was on its way
+    send_pixels(engine, job, rgba(40, 40), of="content")
+    start(engine, f"after {job}", rgba(40, 40))
+    while (frame := engine.next()) and frame[0]["type"] != "result":
+        assert frame[0]["id"] == f"after {job}"  # nothing more of the failed one
+    engine.until("pixels")
 
 
 @pytest.mark.parametrize(
