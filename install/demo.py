@@ -193,7 +193,9 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     started = time.monotonic()
     gimp = find_gimp()
     timed("getting GIMP", started)
-    features = weights.status().source
+    features = weights.status()
+    if features.problem:
+        raise base.InstallError(features.problem, f"Correct {weights.FILE_VARIABLE}, or unset it.")
     print(f"Painting in GIMP: {photo.name} in the style of {style.name} …", flush=True)
     told = paint(gimp, prefix, photo, style)
     times["painting"] = float(str(told["seconds"]))
@@ -206,7 +208,7 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     )
     print(f"with {style.name}, and got the layer “{told['painted']}” ({width} × {height} px).")
     print(f"Layers:   {', '.join(told['layers'])}")  # type: ignore[arg-type]
-    print(f"Features: {features}")
+    print(f"Features: {features.source}")
     print("Time:     " + ", ".join(f"{what} {spent:.1f} s" for what, spent in times.items()))
     for name in ("result.png", "result.xcf", "before-after.png"):
         print(f"  {DEMO / name}")
