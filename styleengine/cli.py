@@ -25,6 +25,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from styleengine import __version__
+from styleengine.failures import broken_install, out_of_memory
 from styleengine.protocol import EngineError, Progress, Settings
 
 if TYPE_CHECKING:
@@ -48,13 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.function(args) or 0)
     except EngineError as error:
-        console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
-        if error.hint:
-            console.print(error.hint, soft_wrap=True)
-        return 1
+        return _refused(error)
+    except ImportError as error:
+        return _refused(broken_install(error))
+    except MemoryError:
+        return _refused(out_of_memory())
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
+
+
+def _refused(error: EngineError) -> int:
+    console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
+    if error.hint:
+        console.print(error.hint, soft_wrap=True)
+    return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Lack of memory, wherever it shows."""
+"""Failures that can show anywhere: lack of memory, and libraries that cannot be loaded."""
 
 from __future__ import annotations
 
@@ -18,4 +18,13 @@ def out_of_memory() -> EngineError:
         "out-of-memory",
         "There is not enough memory to paint at this size.",
         "Choose a smaller working size, or close other programs.",
+    )
+
+
+def broken_install(error: Exception) -> EngineError:
+    """The error for a library, mostly PyTorch, that is missing or cannot be loaded."""
+    return EngineError(
+        "broken-install",
+        f"A library of the engine cannot be loaded ({type(error).__name__}: {error}).",
+        "Run the installer again; `styleengine doctor` says more.",
     )

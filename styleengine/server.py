@@ -13,13 +13,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from styleengine import __version__
-from styleengine.failures import out_of_memory
+from styleengine.failures import broken_install, out_of_memory
 from styleengine.images import to_pixels
 from styleengine.incoming import Incoming
 from styleengine.protocol import (
@@ -63,9 +65,10 @@ class Server:
         while True:
             incoming = self._jobs.get()
             if incoming is None:
-                self._ready()
+                self._guarded("", self._ready)
             else:
-                self._run(incoming)
+                self._guarded(incoming.id, partial(self._paint, incoming))
+                self._known.pop(incoming.id, None)
 
     # --- the reading thread ---
 
@@ -116,12 +119,19 @@ class Server:
 
     # --- the main thread ---
 
+    def _load(self) -> Engine:
+        try:
+            from styleengine.engine import Engine
+        except (ImportError, OSError) as error:
+            raise broken_install(error) from error
+        self._engine = self._engine or Engine()
+        return self._engine
+
     def _ready(self) -> None:
+        engine = self._load()
         from styleengine import devices
-        from styleengine.engine import Engine
         from styleengine.weights import status
 
-        self._engine = self._engine or Engine()
         names = devices.available()
         self._send(
             {
@@ -129,45 +139,44 @@ class Server:
                 "protocol": PROTOCOL,
                 "version": __version__,
                 "devices": {n: devices.describe(n) for n in names},
-                "capabilities": self._engine.plugins.capabilities(),
+                "capabilities": engine.plugins.capabilities(),
                 "features": status().source,
-                "broken_plugins": self._engine.plugins.broken,
+                "broken_plugins": engine.plugins.broken,
             }
         )
 
-    def _run(self, incoming: Incoming) -> None:
+    def _guarded(self, job_id: str, action: Callable[[], None]) -> None:
+        """Runs ``action``; whatever goes wrong is told to the other side."""
         try:
-            self._paint(incoming)
+            action()
         except EngineError as error:
-            self._fail(incoming.id, error)
+            self._fail(job_id, error)
         except BrokenPipeError:
             os._exit(0)
         except MemoryError:
-            self._fail(incoming.id, out_of_memory())
+            self._fail(job_id, out_of_memory())
         except Exception as error:  # the edge of the process: report, log, live on
-            log.exception("job %s failed", incoming.id)
+            log.exception("job %s failed", job_id)
             self._fail(
-                incoming.id,
+                job_id,
                 EngineError(
                     "internal",
                     f"The engine failed unexpectedly ({type(error).__name__}: {error}).",
                     "This is a bug; the engine's log has the details.",
                 ),
             )
-        finally:
-            self._known.pop(incoming.id, None)
 
     def _paint(self, incoming: Incoming) -> None:
+        engine = self._load()
         from styleengine.engine import Preview
 
-        assert self._engine is not None
         self._unseen_preview = False
         spec = incoming.content.spec
         if incoming.stop:
             self._send({"type": "cancelled", "id": incoming.id})
             return
         job = incoming.job()
-        with closing(self._engine.run(job, lambda: incoming.asked() == "keep")) as events:
+        with closing(engine.run(job, lambda: incoming.asked() == "keep")) as events:
             for event in events:
                 if incoming.asked() == "drop":
                     self._send({"type": "cancelled", "id": incoming.id})
