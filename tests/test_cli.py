@@ -252,6 +252,17 @@ def test_bad_input_to_the_real_process(env, files):
     assert "Traceback" not in done.stderr
 
 
+def test_a_torch_that_cannot_be_loaded_is_named(files, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch_cpu.so: no such file')\n")
+    done = run_cli(
+        "run", "photo.png", "--style", "painting.png", "-o", tmp_path / "out.png",
+        env=environment(tmp_path), cwd=files,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "libtorch_cpu.so" in done.stderr and "installer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def interruptible(env, files, tmp_path, features) -> tuple[subprocess.Popen[bytes], Path]:
     """A long run that saves its first step, so that one can see when it paints."""
     arguments = (

@@ -93,6 +93,7 @@ def test_events_come_in_order_and_count_the_steps(engine):
     assert {e.steps for e in steps} == {6}
     assert [e.scale for e in steps] == sorted(e.scale for e in steps)
     assert {e.scales for e in steps} == {2}
+    assert {e.features for e in steps} == {"thin test network"}
     assert {(e.height, e.width) for e in steps} == {(128, 85), (256, 171)}
     etas = [e.eta_s for e in steps]
     assert etas[:2] == [None, None] and all(eta >= 0 for eta in etas[2:])

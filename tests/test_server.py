@@ -31,6 +31,7 @@ from tests.helpers import (
     environment,
     install_package,
     picture,
+    run_cli,
     wait_until,
 )
 
@@ -175,6 +176,19 @@ def test_broken_plug_ins_are_named_in_the_greeting(tmp_path):
     install_package(tmp_path, "wreck", "raise RuntimeError('wrecked')\n")
     with Serving(environment(tmp_path)) as serving:
         assert "wrecked" in serving.hello()["broken_plugins"]["wreck"]
+
+
+def test_a_torch_that_cannot_be_loaded_is_named(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch_cpu.so: no such file')\n")
+    with Serving(environment(tmp_path)) as serving:
+        serving.send({"type": "hello", "protocol": PROTOCOL})
+        header, _ = serving.until("ready", "failed")
+        assert (header["type"], header["code"]) == ("failed", "broken-install")
+        assert "libtorch_cpu.so" in header["message"] and "installer" in header["hint"]
+        start(serving, "1", rgba(40, 40))
+        assert failure_of(serving, "1")["code"] == "broken-install"
+    done = run_cli("doctor", env=environment(tmp_path))
+    assert done.returncode == 1 and "BAD  torch: ImportError: libtorch_cpu.so" in done.stdout
 
 
 @pytest.mark.parametrize(
