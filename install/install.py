@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs the Neural Style Transfer filter for GIMP 3, and the engine it needs; removes them again.
+"""Installs the filter Neural Style Transfer for GIMP 3 with its engine; removes them again.
 
 Running it again repairs or upgrades; the downloaded network is kept. Artists start it through
 install.sh or install.ps1, which look for a Python first.
