@@ -95,6 +95,7 @@ class Trunk:
         self._format = torch.channels_last if precision.channels_last else torch.contiguous_format
         net = net.to(device=device, dtype=precision.dtype)
         self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
+        self.balance: dict[str, float] = dict(getattr(net, "balance", {}))
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
@@ -104,13 +105,14 @@ class Trunk:
         return found
 
 
-def choose_precision(make: Callable[[], nn.Module], device: torch.device) -> Precision:
+def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
     """The fastest precision whose gradient is right, found by a probe and remembered on disk.
 
-    ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
-    hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell.
+    ``make`` builds a fresh network; the answer is remembered for its ``kind``, the name of its
+    class. bfloat16 doubles the speed where the processor multiplies it in hardware and is hundreds
+    of times slower elsewhere, so nothing but a trial can tell.
     """
-    record = paths.probe_dir() / f"{_fingerprint(device)}.json"
+    record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
     candidates = [c for c in (PLAIN, *CANDIDATES.get(device.type, ()))]
     try:
         remembered = json.loads(record.read_text())["precision"]
@@ -128,8 +130,9 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device) -> Pre
     return chosen
 
 
-def _fingerprint(device: torch.device) -> str:
+def _fingerprint(device: torch.device, kind: str) -> str:
     about = (
+        kind,
         torch.__version__,
         describe(str(device)),
         platform.processor() or platform.machine(),

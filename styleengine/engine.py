@@ -171,7 +171,7 @@ class Engine:
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)
 
-            precision = devices.choose_precision(make, device)
+            precision = devices.choose_precision(make, device, type(nets[0]).__name__)
             trunk = devices.Trunk(make(), device, precision)
             self._trunks.clear()  # one network at a time is enough memory
             self._trunks[key] = (trunk, source, precision.name)

@@ -23,16 +23,16 @@ from styleengine.vgg_layout import BLOCKS
 if TYPE_CHECKING:
     from styleengine.weights import Weights
 
-RANDOM_UNITS = {
-    "relu1_1": 0.36,
-    "relu2_1": 0.72,
-    "relu3_1": 0.38,
-    "relu4_1": 0.87,
-    "relu4_2": 0.63,
+RANDOM_BALANCE: Mapping[str, float] = {
+    "relu1_1": 10.0,
+    "relu2_1": 2.0,
+    "relu3_1": 14.0,
+    "relu4_1": 1.0,
+    "relu4_2": 0.1,
 }
-"""Factors on the random network's units. The recipes' weights are tuned on trained features, which
-are sparse and strong where they answer; the random ones are dense and weak. With these factors
-its style terms weigh 1 : 3 : 3 : 3 and its content 0.1, which looked best."""
+"""Factors on the recipes' layer weights for random features, chosen by eye. The weights are tuned
+on trained features, whose deep layers know shapes; the random ones' best strokes come from the
+shallow layers, and their content loss holds on to every detail."""
 
 _NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
 
@@ -41,8 +41,13 @@ class Extractor(Protocol):
     """What the engine needs of a network that looks at pictures.
 
     ``units`` gives, per layer name, the size of a typical activation; losses divide by it, so that
-    one recipe serves networks of any scale.
+    one recipe serves networks of any scale. ``balance`` may change the recipe's weights.
     """
+
+    @property
+    def balance(self) -> Mapping[str, float]:
+        """Factors on a recipe's layer weights; 1 for layers that are not named."""
+        ...
 
     @property
     def units(self) -> Mapping[str, float]:
@@ -92,6 +97,7 @@ class VGG19(nn.Module):
         super().__init__()
         self.taps = tuple(layer_name(n) for n in layers)
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
+        self.balance: Mapping[str, float] = {}
         self.source = "VGG19"
         self._at: dict[int, str] = {}
         modules: list[nn.Module] = []
@@ -152,7 +158,7 @@ def vgg19(layers: Sequence[str], weights: Weights, pooling: str = "max") -> VGG1
             whiten(trunk)
         calibrate(trunk)
     if weights.name == "random":
-        trunk.units = {n: u * RANDOM_UNITS.get(n, 1.0) for n, u in trunk.units.items()}
+        trunk.balance = RANDOM_BALANCE
     return trunk
 
 

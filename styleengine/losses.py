@@ -124,6 +124,15 @@ def content_loss(features: Tensor, target: Tensor, weight: Tensor | None = None)
     return (squared.mean(0) * weight).sum() / weight.sum().clamp_min(1e-12)
 
 
+def variance(features: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Variance of all activations of (C, H, W) features; ``weight`` (H, W) weighs the positions."""
+    if weight is None:
+        return features.var(correction=0)
+    share = weight / weight.sum().clamp_min(1e-12)
+    mean = (features.mean(0) * share).sum()
+    return ((features - mean).square().mean(0) * share).sum()
+
+
 def tv_loss(image: Tensor) -> Tensor:
     """Nine-point total variation of ``image`` (1, 3, H, W), a mean over pixels and channels.
 

@@ -20,6 +20,7 @@ from styleengine.losses import (
     layer_weight,
     relative,
     tv_loss,
+    variance,
 )
 from styleengine.presets import Classic, Recipe
 
@@ -39,6 +40,11 @@ class Objective(ABC):
         """The differentiable loss of ``x``."""
 
 
+FLAT = 0.1
+"""Added to the content's variance, so that a flat picture does not make its own loss infinite."""
+TINY = 1e-12
+
+
 @dataclass(frozen=True)
 class StyleTarget:
     """A style at the size of a scale.
@@ -54,6 +60,12 @@ class StyleTarget:
 
 class PaintObjective(Objective):
     """Style, content and total variation in position-mean form, for the presets' recipes.
+
+    Every term is measured in its own natural unit: content in the variance of the content's
+    features, a layer's style in the mean distance of content and styles from nothing (for Gram
+    matrices their mean square). Unlike Gatys et al., whose style term grows with the fourth power
+    of the style's contrast, so that a woodcut dissolved the photo at the same weights at which a
+    dark painting hardly showed: measured over 16 styles, the unit varies 30-fold.
 
     Several styles are blended as the weighted sum of their style losses: for Gram matrices that is
     the same minimum as matching the weighted mean of the matrices.
@@ -82,22 +94,36 @@ class PaintObjective(Objective):
                 n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
             }
             self._targets = [(self._statistics(style), style.share) for style in styles]
+            mask = self._weights[recipe.content_layer]
+            self._content_unit = float(variance(self._content, mask)) + FLAT
+            self._style_units = {n: self._energy(n, found[n]) for n in recipe.style_layers}
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""
         recipe = self._recipe
         found = self._features(x)
         content = found[recipe.content_layer]
-        loss = self._content_weight * content_loss(
+        balance = self._extractor.balance
+        factor = self._content_weight * balance.get(recipe.content_layer, 1.0)
+        loss = (factor / self._content_unit) * content_loss(
             content, self._content, self._weights[recipe.content_layer]
         )
-        for name, layer_factor in recipe.style_layers.items():
+        for name, weight in recipe.style_layers.items():
+            layer_factor = weight * balance.get(name, 1.0) / self._style_units[name]
             ours = self._style_loss.statistics(found[name], self._weights[name])
             for targets, share in self._targets:
                 loss = loss + layer_factor * share * self._style_loss.distance(ours, targets[name])
         if self._tv_weight:
             loss = loss + self._tv_weight * tv_loss(x)
         return loss
+
+    def _energy(self, name: str, content: Tensor) -> float:
+        """The unit of the style loss at a layer, where the content's features are ``content``."""
+        weight, loss = self._weights[name], self._style_loss
+        nothing = loss.statistics(torch.zeros_like(content), weight)
+        own = loss.distance(loss.statistics(content, weight), nothing)
+        styles = sum(share * loss.distance(t[name], nothing) for t, share in self._targets)
+        return max(float(own + styles) / 2, TINY)
 
     def _statistics(self, style: StyleTarget) -> dict[str, Any]:
         found = self._features(style.image)

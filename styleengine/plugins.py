@@ -139,7 +139,8 @@ class Plugins:
             raise ValueError(f"the name {name!r} is taken")
 
     def _report(self, name: str, error: BaseException) -> None:
-        log.warning("plug-in %s is broken and was left out", name, exc_info=error)
+        log.warning("plug-in %s is broken and was left out: %s", name, error)
+        log.debug("its traceback", exc_info=error)
         self.broken[name] = f"{type(error).__name__}: {error}"
 
     def _drop(self, name: str, plugin: object, error: Exception) -> None:

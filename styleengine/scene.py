@@ -32,7 +32,8 @@ class SceneStyle:
     """A style picture (1, 3, h, w) at its largest useful size, its alpha and share of the blend.
 
     ``ratio`` is its long side relative to the content's, the same at every scale, so that a small
-    preview shows the strokes of the large picture.
+    preview shows the strokes of the large picture. A style is never enlarged, which would teach
+    blur: at a scale that asks for more it keeps its own size.
     """
 
     image: Tensor
@@ -43,7 +44,7 @@ class SceneStyle:
     def at(self, long_side: float) -> StyleTarget:
         """The style for a content of ``long_side``."""
         height, width = self.image.shape[-2:]
-        h, w = resample.fit(width, height, long_side * self.ratio)
+        h, w = resample.fit(width, height, min(long_side * self.ratio, max(width, height)))
         size = max(h, MIN_SIDE), max(w, MIN_SIDE)
         alpha = None if self.alpha is None else resample.resize(self.alpha, size)[0, 0].clamp(0, 1)
         return StyleTarget(resample.resize(self.image, size), self.share, alpha)
@@ -84,8 +85,8 @@ class Scene:
             picture = style.picture
             long_side = max(size)
             native = max(picture.width, picture.height)
-            wanted = min(settings.style_scale / 100 * long_side, native)
-            at = resample.fit(picture.width, picture.height, wanted)
+            ratio = settings.style_scale / 100
+            at = resample.fit(picture.width, picture.height, min(ratio * long_side, native))
             image = resample.resize(resample.to_tensor(picture.rgb), at).clamp_(0, 1)
             hole = None
             if picture.alpha is not None and float(picture.alpha.min()) < 1:
@@ -94,9 +95,7 @@ class Scene:
                 hole = hole.to(device)
             if keep:
                 image = match_luma(image, colors, weight)
-            styles.append(
-                SceneStyle(image.to(device), hole, style.weight / total, wanted / long_side)
-            )
+            styles.append(SceneStyle(image.to(device), hole, style.weight / total, ratio))
         return cls(
             plan,
             colors.to(device),

@@ -43,12 +43,15 @@ def plain_precision(own_data_directory):
     import torch
 
     from styleengine import devices, paths
+    from tests import toy_plugin
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    record = paths.probe_dir() / f"{devices._fingerprint(torch.device('cpu'))}.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text('{"precision": "float32"}')
+    paths.probe_dir().mkdir(parents=True, exist_ok=True)
+    toys = [name for name, thing in vars(toy_plugin).items() if isinstance(thing, type)]
+    for kind in ("VGG19", *toys):
+        fingerprint = devices._fingerprint(torch.device("cpu"), kind)
+        (paths.probe_dir() / f"{fingerprint}.json").write_text('{"precision": "float32"}')
     yield
     torch.set_num_threads(threads)
 

@@ -94,17 +94,17 @@ def test_a_trunk_runs_in_its_precision_and_takes_float32(precision):
 
 def test_the_probe_takes_the_fastest_that_is_right(clock):
     clock.update({"float32": 1.0, "float32 channels-last": 0.7, "bfloat16 channels-last": 0.3})
-    assert choose_precision(Net, CPU) == BFLOAT16
+    assert choose_precision(Net, CPU, "toy") == BFLOAT16
 
 
 def test_the_probe_refuses_a_wrong_gradient_however_fast(clock):
     clock.update({"float32": 1.0, "float32 channels-last": 0.7, "bfloat16 channels-last": 0.01})
-    assert choose_precision(lambda: Net(harm=0.5), CPU) == Precision(channels_last=True)
+    assert choose_precision(lambda: Net(harm=0.5), CPU, "toy") == Precision(channels_last=True)
 
 
 def test_the_probe_leaves_near_ties_to_the_more_exact(clock):
     clock.update({"float32": 1.0, "float32 channels-last": 0.9, "bfloat16 channels-last": 0.85})
-    assert choose_precision(Net, CPU) == PLAIN
+    assert choose_precision(Net, CPU, "toy") == PLAIN
 
 
 def test_a_network_that_only_gives_nan_gets_plain_float32(clock):
@@ -115,26 +115,26 @@ def test_a_network_that_only_gives_nan_gets_plain_float32(clock):
         def forward(self, image):
             return {"a": self.conv(image) * float("nan")}
 
-    assert choose_precision(Sick, CPU) == PLAIN
+    assert choose_precision(Sick, CPU, "toy") == PLAIN
 
 
 def test_the_choice_is_remembered_and_not_made_again(home):
-    first = choose_precision(Net, CPU)
+    first = choose_precision(Net, CPU, "toy")
     (record,) = paths.probe_dir().iterdir()
     assert record.is_relative_to(home)
     assert json.loads(record.read_text())["precision"] == first.name
-    assert choose_precision(lambda: pytest.fail("probed again"), CPU) == first
+    assert choose_precision(lambda: pytest.fail("probed again"), CPU, "toy") == first
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"precision": "float7"}', "{}", "\x00"])
 def test_a_damaged_record_is_made_anew(damage):
-    choose_precision(Net, CPU)
+    choose_precision(Net, CPU, "toy")
     (record,) = paths.probe_dir().iterdir()
     record.write_text(damage)
-    chosen = choose_precision(Net, CPU)
+    chosen = choose_precision(Net, CPU, "toy")
     assert json.loads(record.read_text())["precision"] == chosen.name
 
 
 def test_a_home_that_cannot_be_written_is_no_obstacle(home):
     home.write_text("a file where the folder should be")
-    assert isinstance(choose_precision(Net, CPU), Precision)
+    assert isinstance(choose_precision(Net, CPU, "toy"), Precision)

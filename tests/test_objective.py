@@ -22,12 +22,16 @@ SHRINK = [1, 2, 2, 4, 4, 8]
 UNITS = dict(zip(LAYERS, [0.5, 1.0, 2.0, 0.25, 1.5, 0.8], strict=True))
 
 
+BALANCE = {"relu3_1": 3.0, "relu5_2": 0.5}
+
+
 class Thin:
     """Layer k: ReLU of a matrix times the picture shrunk by averaging, times ``gain``."""
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
         self.units = UNITS
+        self.balance = BALANCE
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
@@ -134,20 +138,36 @@ def statistics(f, weight, with_moments):
     return (gram, mean, np.sqrt(np.diag(gram) - mean**2 + 1e-4)) if with_moments else (gram,)
 
 
+def distance(a, b) -> float:
+    parts = enumerate(zip(a, b, strict=True))
+    return sum((0.5 if k else 1.0) * ((x - y) ** 2).mean() for k, (x, y) in parts)
+
+
 def paint_loss(x, content, styles, alpha=None, factors=(1.0, 1.0), with_moments=False) -> float:
     """``styles``: (picture, share, alpha)."""
     ours, base = features(x), features(content)
     layer = RECIPE.content_layer
     unit = UNITS[layer]
     squared = ((ours[layer] - base[layer]) / unit) ** 2
-    loss = 0.7 * factors[0] * np.average(squared.mean(0), weights=shrink(alpha, layer))
+    mask = shrink(alpha, layer)
+    target = base[layer] / unit
+    positions = None if mask is None else np.tile(mask, (len(target), 1))
+    middle = np.average(target, weights=positions)
+    spread = np.average((target - middle) ** 2, weights=positions) + 0.1
+    loss = 0.7 * 0.5 * factors[0] * np.average(squared.mean(0), weights=mask) / spread
     for layer, factor in RECIPE.style_layers.items():
         unit = UNITS[layer]
+        factor *= BALANCE.get(layer, 1.0)
         g = statistics(ours[layer] / unit, shrink(alpha, layer), with_moments)
+        c = statistics(base[layer] / unit, shrink(alpha, layer), with_moments)
+        zero = statistics(0 * base[layer], shrink(alpha, layer), with_moments)
+        energy = distance(c, zero) / 2
+        term = 0.0
         for style, share, hole in styles:
             t = statistics(features(style)[layer] / unit, shrink(hole, layer), with_moments)
-            for part, (a, b) in enumerate(zip(g, t, strict=True)):
-                loss += factor * share * (0.5 if part else 1.0) * ((a - b) ** 2).mean()
+            energy += share * distance(t, zero) / 2
+            term += factor * share * distance(g, t)
+        loss += term / energy
     p = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode="edge")
     mid = p[1:-1, 1:-1]
     across = ((p[1:-1, 2:] - mid) ** 2).mean() + ((p[2:, 1:-1] - mid) ** 2).mean()
