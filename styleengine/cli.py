@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -39,6 +40,10 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 after an error, 2 for wrong usage."""
+    # Idle threads of torch would otherwise spin, which starves them and the image editor whenever
+    # anything else computes: beside two busy processes a run took twice as long. OpenMP reads this
+    # when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parser().parse_args(arguments)
     if args.command != "serve":
         logging.basicConfig(
