@@ -23,16 +23,19 @@ from styleengine.vgg_layout import BLOCKS
 if TYPE_CHECKING:
     from styleengine.weights import Weights
 
+TV = "tv"
+"""The name of the total variation in an extractor's balance."""
 RANDOM_BALANCE: Mapping[str, float] = {
     "relu1_1": 10.0,
-    "relu2_1": 2.0,
+    "relu2_1": 4.0,
     "relu3_1": 14.0,
     "relu4_1": 1.0,
-    "relu4_2": 0.1,
+    "relu4_2": 1.0,
+    TV: 0.04,
 }
-"""Factors on the recipes' layer weights for random features, chosen by eye. The weights are tuned
-on trained features, whose deep layers know shapes; the random ones' best strokes come from the
-shallow layers, and their content loss holds on to every detail."""
+"""Factors on the recipes' weights for random features, chosen by eye. The weights are tuned on
+trained features, whose deep layers know shapes; the random ones' best strokes come from the shallow
+layers, and as the network holds on to the photo only weakly, total variation would blur both."""
 
 _NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
 
@@ -46,7 +49,7 @@ class Extractor(Protocol):
 
     @property
     def balance(self) -> Mapping[str, float]:
-        """Factors on a recipe's layer weights; 1 for layers that are not named."""
+        """Factors on a recipe's weights by layer name, and by `TV`; 1 for what is not named."""
         ...
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from styleengine.features import Extractor
+from styleengine.features import TV, Extractor
 from styleengine.losses import (
     StyleLoss,
     classic_content_loss,
@@ -113,9 +113,8 @@ class PaintObjective(Objective):
             ours = self._style_loss.statistics(found[name], self._weights[name])
             for targets, share in self._targets:
                 loss = loss + layer_factor * share * self._style_loss.distance(ours, targets[name])
-        if self._tv_weight:
-            loss = loss + self._tv_weight * tv_loss(x)
-        return loss
+        tv_weight = self._tv_weight * balance.get(TV, 1.0)
+        return loss + tv_weight * tv_loss(x) if tv_weight else loss
 
     def _energy(self, name: str, content: Tensor) -> float:
         """The unit of the style loss at a layer, where the content's features are ``content``."""

@@ -22,7 +22,7 @@ SHRINK = [1, 2, 2, 4, 4, 8]
 UNITS = dict(zip(LAYERS, [0.5, 1.0, 2.0, 0.25, 1.5, 0.8], strict=True))
 
 
-BALANCE = {"relu3_1": 3.0, "relu5_2": 0.5}
+BALANCE = {"relu3_1": 3.0, "relu5_2": 0.5, "tv": 0.25}
 
 
 class Thin:
@@ -172,7 +172,7 @@ def paint_loss(x, content, styles, alpha=None, factors=(1.0, 1.0), with_moments=
     mid = p[1:-1, 1:-1]
     across = ((p[1:-1, 2:] - mid) ** 2).mean() + ((p[2:, 1:-1] - mid) ** 2).mean()
     diagonal = ((p[2:, 2:] - mid) ** 2).mean() + ((p[2:, :-2] - mid) ** 2).mean()
-    return loss + 0.4 * factors[1] * 2 * (across / 3 + diagonal / 12)
+    return loss + 0.4 * 0.25 * factors[1] * 2 * (across / 3 + diagonal / 12)
 
 
 @pytest.mark.parametrize("with_moments", [False, True])
