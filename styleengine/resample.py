@@ -15,6 +15,7 @@ FILL_SIDE = 256
 TINY = 1e-12
 """Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
 DETAIL_RADIUS = 2
+MOST_GAIN = 1.5
 DETAIL_NOISE = 0.02
 """Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
 
@@ -127,9 +128,21 @@ def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
         strip = luma(to_tensor(content[y : y + rows]))
         detail = strip - enlarge(guide, size, y, rows)
         painted = enlarge(result, size, y, rows)
-        painted += enlarge(gain, size, y, rows).clamp_(0, 1.5) * detail
+        painted += enlarge(gain, size, y, rows).clamp_(0, MOST_GAIN) * detail
         out[y : y + rows] = to_array(painted)
     return out
+
+
+def carry(result: Tensor, content: Tensor) -> Tensor:
+    """``result`` (1, 3, h, w) at the larger size of ``content`` (1, 3, H, W), with its detail.
+
+    What `carry_to_full_size` does, in one piece and wherever the tensors are; not clamped.
+    """
+    size = (content.shape[-2], content.shape[-1])
+    guide = luma(resize(content, (result.shape[-2], result.shape[-1])))
+    detail = luma(content) - resize(guide, size)
+    gain = resize(local_gain(guide, result), size).clamp(0, MOST_GAIN)
+    return resize(result, size) + gain * detail
 
 
 def local_gain(guide: Tensor, image: Tensor) -> Tensor:

@@ -107,11 +107,15 @@ class Scene:
         )
 
     def start(self, scale: int, before: Tensor | None) -> Tensor:
-        """A fresh picture for a scale to start from: ``before`` enlarged, or the initial one."""
+        """A fresh picture for a scale to start from: ``before`` enlarged, or the initial one.
+
+        Enlarging brings along the content's detail that the scale before could not show: the
+        optimisation need not find it again, which it cannot where the features are weak.
+        """
         size = self.plan.sizes[scale]
-        if before is not None:
-            return resample.resize(before.clamp(0, 1), size).clamp(0, 1).clone()
         content = resample.resize(self.content, size).clamp(0, 1)
+        if before is not None:
+            return resample.carry(before.clamp(0, 1), content).clamp(0, 1)
         if self.plan.init == "noise":
             generator = torch.Generator().manual_seed(self.seed)
             return torch.rand(content.shape, generator=generator).to(content.device)

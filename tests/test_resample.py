@@ -194,3 +194,10 @@ def test_replacing_hidden_colours(size):
     hidden = found[alpha == 0]
     assert hidden.min() >= visible.min() and hidden.max() <= visible.max()
     assert np.abs(hidden.mean(0) - visible.mean(0)).max() < 0.15
+
+
+def test_carrying_in_one_piece_is_carrying_in_strips():
+    photo, small = rgb(210, 170, 3), resample.to_tensor(rgb(52, 42, 4))
+    whole = resample.carry(small, resample.to_tensor(photo))
+    strips = resample.carry_to_full_size(small, photo)
+    np.testing.assert_allclose(resample.to_array(whole), strips, atol=1e-4)
