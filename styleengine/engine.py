@@ -167,11 +167,12 @@ class Engine:
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
+            kind = str(getattr(nets[0], "kind", type(nets[0]).__name__))
 
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)
 
-            precision = devices.choose_precision(make, device, type(nets[0]).__name__)
+            precision = devices.choose_precision(make, device, kind)
             trunk = devices.Trunk(make(), device, precision)
             self._trunks.clear()  # one network at a time is enough memory
             self._trunks[key] = (trunk, source, precision.name)

@@ -101,7 +101,7 @@ class VGG19(nn.Module):
         self.taps = tuple(layer_name(n) for n in layers)
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
         self.balance: Mapping[str, float] = {}
-        self.source = "VGG19"
+        self.source = self.kind = "VGG19"
         self._at: dict[int, str] = {}
         modules: list[nn.Module] = []
         left = set(self.taps)
@@ -156,6 +156,7 @@ def vgg19(layers: Sequence[str], weights: Weights, pooling: str = "max") -> VGG1
     trunk = VGG19(layers, pooling)
     wanted = trunk.state_dict().keys()
     trunk.load_state_dict({k: weights.tensors[k] for k in wanted})
+    trunk.kind = weights.name
     with torch.no_grad():
         if weights.name == "random":
             whiten(trunk)
