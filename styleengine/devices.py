@@ -108,9 +108,9 @@ class Trunk:
 def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
     """The fastest precision whose gradient is right, found by a probe and remembered on disk.
 
-    ``make`` builds a fresh network; the answer is remembered for its ``kind``: random features, say,
-    lose more to bfloat16 than trained ones. bfloat16 doubles the speed where the processor multiplies it in hardware and is hundreds
-    of times slower elsewhere, so nothing but a trial can tell.
+    ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
+    hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell. The answer
+    is remembered for its ``kind``: random features, say, lose more to bfloat16 than trained ones.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
     candidates = [c for c in (PLAIN, *CANDIDATES.get(device.type, ()))]
