@@ -113,7 +113,6 @@ class Engine:
         device = devices.pick(settings.device)
         trunk, source, precision = self._trunk(job, plan.layers, entry, device)
         scene = Scene.of(job, plan, device)
-        notes: list[str] = []
 
         painter = Painter(plan, should_stop, source)
         for scale in range(len(plan.sizes)):
@@ -124,7 +123,6 @@ class Engine:
                     yield Preview(self._preview(job, scene, painter), painter.step)
             if painter.stopped:
                 break
-        notes += painter.notes
 
         yield painter.progress("finish")
         result = self._finish(job, scene, painter.picture.cpu())
@@ -133,7 +131,8 @@ class Engine:
             result.rgb[hidden] = original.content.rgb[hidden]
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {precision}"
-        yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
+        notes = tuple(painter.notes)
+        yield Result(result, settings, source, about, seconds, painter.stopped, notes)
 
     def _check(self, job: Job) -> None:
         require_usable(job.content, "content")

@@ -9,10 +9,10 @@ from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
     CLASSIC,
+    PRESETS,
     Classic,
     Recipe,
     content_factor,
-    recipe_for,
     scale_sizes,
     scale_steps,
     tv_factor,
@@ -67,7 +67,7 @@ def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry
     factors = content_factor(settings.strength), tv_factor(settings.smoothness)
     if settings.preset == "classic":
         return _classic(settings, width, height, entry, factors)
-    recipe = recipe_for(settings)
+    recipe = PRESETS[settings.preset]
     if not _is_vgg(entry):
         # The recipe's balance is VGG19's; another network's layers count equally.
         recipe = dataclasses.replace(

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from styleengine.protocol import EngineError, Settings
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -107,11 +105,3 @@ def scale_steps(recipe: Recipe, sizes: tuple[int, ...], total: int) -> tuple[int
         return tuple(round(w) for w in wanted)
     ends = [round(total * sum(wanted[: i + 1]) / sum(wanted)) for i in range(len(wanted))]
     return tuple(b - a for a, b in zip([0, *ends], ends, strict=False))
-
-
-def recipe_for(settings: Settings) -> Recipe:
-    """The recipe of the settings' preset; ``classic`` has a class of its own (`classic`)."""
-    try:
-        return PRESETS[settings.preset]
-    except KeyError:
-        raise EngineError("bad-setting", f"No recipe is called {settings.preset!r}.") from None
