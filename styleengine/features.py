@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from styleengine.protocol import EngineError
 from styleengine.vgg_layout import BLOCKS
@@ -134,11 +135,44 @@ class VGG19(nn.Module):
         found: dict[str, Tensor] = {}
         x = replicate(image)
         for i, module in enumerate(self.features):
-            x = module(x)
-            name = self._at.get(i)
+            name = self._at.get(i, "")
+            if name.startswith("conv") and name not in self.taps:
+                assert isinstance(module, nn.Conv2d)
+                x = _ConvReLU.apply(x, module.weight, module.bias, module.padding)
+            elif not (name.startswith("relu") and "conv" + name[4:] not in self.taps):
+                x = module(x)  # its ReLU, unlike here, is already in the line above
             if name in self.taps:
                 found[name] = x
         return found
+
+
+class _ConvReLU(torch.autograd.Function):
+    """A 3×3 convolution with frozen weights, and the ReLU behind it, as one node.
+
+    Unlike the two modules, it keeps one map instead of two and never asks for the gradient of the
+    weights; maps are large, and passing over them is what a step spends its time on besides the
+    convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
+        y = F.conv2d(x, weight, bias, padding=padding).relu_()
+        ctx.save_for_backward(x, weight, y)
+        ctx.padding = padding
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, y = ctx.saved_tensors
+        (g,) = gradients
+        if g.stride() != y.stride():  # a loss may leave its gradient in another memory layout
+            g = torch.empty_like(y).copy_(g)
+        through = torch.ops.aten.threshold_backward(g, y, 0)
+        below, _, _ = torch.ops.aten.convolution_backward(
+            through, x, weight, None, (1, 1), ctx.padding, (1, 1), False, (0, 0), 1,
+            (True, False, False),
+        )  # fmt: skip
+        return below, None, None, None
 
 
 def replicate(image: Tensor) -> Tensor:

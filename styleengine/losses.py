@@ -51,14 +51,85 @@ class Moments:
         return (variance.clamp_min(0) + 1e-4).sqrt()
 
 
-def moments(features: Tensor, weight: Tensor | None = None) -> Moments:
-    """`Moments` of ``features`` (C, H, W); ``weight`` (H, W) ≥ 0 masks or weighs the positions."""
-    flat = features.flatten(1)
-    if weight is None:
-        return Moments(flat.new_tensor(float(flat.shape[1])), flat.sum(1), flat @ flat.T)
-    w = weight.flatten()
-    weighted = flat * w
-    return Moments(w.sum(), weighted.sum(1), weighted @ flat.T)
+def moments(features: Tensor, weight: Tensor | None = None, unit: float = 1.0) -> Moments:
+    """`Moments` of ``features / unit``, the features (C, H, W) of any dtype and memory layout.
+
+    ``weight`` (H, W) ≥ 0 masks or weighs the positions. The sums are float32 (float64 for float64
+    features), also where the features are bfloat16.
+    """
+    total, outer = _Sums.apply(features, weight)
+    count = total.new_tensor(float(features[0].numel())) if weight is None else weight.sum()
+    return Moments(count.to(total.dtype), total / unit, outer / unit**2)
+
+
+class _Sums(torch.autograd.Function):
+    """Σ w f and Σ w f fᵀ over positions, and their gradient, without a float32 copy of f.
+
+    The features of shallow layers are the largest tensors of a step. Here they are read once each
+    way, in the dtype and layout that the network left them in.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(features, weight)
+        weighted = features if weight is None else features * weight.to(features.dtype)
+        return _total(weighted), _outer(weighted, features)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        features, weight = ctx.saved_tensors
+        g_total, g_outer = (g.to(features.dtype) for g in gradients)
+        matrix = g_outer + g_outer.T
+        # The product of every position's features with one matrix, plus one vector: a 1×1
+        # convolution, which keeps the layout and is faster than a matrix product on processors.
+        batch = features.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+        g = F.conv2d(batch, matrix[..., None, None], g_total)[0]
+        return (g if weight is None else g.mul_(weight.to(g.dtype))), None
+
+
+HALF = (torch.bfloat16, torch.float16)
+CHUNKS = 16
+"""Parts in which a long sum over positions is taken in half precision; their sums are added in
+float32, so that rounding does not grow with the picture."""
+
+
+def _total(features: Tensor) -> Tensor:
+    """Σ f over the positions of a (C, H, W) map, (C,)."""
+    rows = _rows(features)
+    if rows.dtype not in HALF:
+        return rows.sum(0)
+    return sum(part.sum(1).sum(0, dtype=torch.float32) for part in _parts(rows))
+
+
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    """Σ a bᵀ over the positions of two (C, H, W) maps, (C, C)."""
+    if a.dtype in HALF:
+        return sum(
+            torch.bmm(x.mT, y).sum(0, dtype=torch.float32)
+            for x, y in zip(_parts(_rows(a)), _parts(_rows(b)), strict=True)
+        )
+    if a.device.type == "cpu" and a.dtype == torch.float32:
+        # As the weight gradient of a 1×1 convolution: twice as fast as a matrix product there.
+        weight = a.new_empty(a.shape[0], a.shape[0], 1, 1)
+        _, found, _ = torch.ops.aten.convolution_backward(
+            a[None], b[None], weight, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1,
+            (False, True, False),
+        )  # fmt: skip
+        return found[:, :, 0, 0].contiguous()
+    return _rows(a).mT @ _rows(b)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(H·W, C), a view where the memory is channels-last."""
+    return features.permute(1, 2, 0).reshape(-1, features.shape[0])
+
+
+def _parts(rows: Tensor) -> tuple[Tensor, ...]:
+    """``rows`` (N, C) as (`CHUNKS`, n, C) and what is left over as (1, m, C)."""
+    length = max(1, rows.shape[0] // CHUNKS)
+    whole = rows.shape[0] // length * length
+    parts = rows[:whole].view(-1, length, rows.shape[1]), rows[None, whole:]
+    return parts if whole < rows.shape[0] else parts[:1]
 
 
 class StyleLoss(Protocol):
@@ -79,11 +150,10 @@ class StyleLoss(Protocol):
         ...
 
 
-class GramLoss:
-    """Mean squared difference of Gram matrices (Gatys et al. 2016, eq. 4 and 5).
+class MomentsLoss:
+    """A style loss whose statistics are `Moments`; a subclass has only to compare them.
 
-    Unlike the paper, the Gram matrix is a mean over positions and the difference a mean over its
-    entries, because then neither picture size nor channel count enters the weights.
+    The engine takes such statistics straight from the network's maps, whatever their dtype.
     """
 
     additive = True
@@ -91,6 +161,18 @@ class GramLoss:
     def statistics(self, features: Tensor, weight: Tensor | None = None) -> Moments:
         """`moments` of the features."""
         return moments(features, weight)
+
+    def distance(self, ours: Moments, target: Moments) -> Tensor:
+        """A scalar ≥ 0, zero where the moments agree."""
+        raise NotImplementedError
+
+
+class GramLoss(MomentsLoss):
+    """Mean squared difference of Gram matrices (Gatys et al. 2016, eq. 4 and 5).
+
+    Unlike the paper, the Gram matrix is a mean over positions and the difference a mean over its
+    entries, because then neither picture size nor channel count enters the weights.
+    """
 
     def distance(self, ours: Moments, target: Moments) -> Tensor:
         """``mean((G - G')²)`` over the C² entries."""
@@ -185,4 +267,4 @@ def layer_weight(mask: Tensor, features: Tensor) -> Tensor:
 
 def relative(features: Tensor, unit: float) -> Tensor:
     """(C, H, W) float32 features of the first picture in a batch, in units of ``unit``."""
-    return features[0].to(torch.float32) / unit
+    return features.squeeze(0).to(torch.float32) / unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from styleengine.features import TV, Extractor
 from styleengine.losses import (
+    MomentsLoss,
     StyleLoss,
     classic_content_loss,
     classic_style_loss,
     classic_tv_loss,
     content_loss,
     layer_weight,
+    moments,
     relative,
     tv_loss,
     variance,
@@ -88,21 +90,21 @@ class PaintObjective(Objective):
         self._tv_weight = recipe.tv_weight * tv_factor
         self._alpha = alpha
         with torch.no_grad():
-            found = self._features(content)
-            self._content = found[recipe.content_layer]
+            found = extractor(content)
+            self._content = self._relative(recipe.content_layer, found)
             self._weights = {
                 n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
             }
-            self._targets = [(self._statistics(style), style.share) for style in styles]
+            self._targets = [(self._style(style), style.share) for style in styles]
             mask = self._weights[recipe.content_layer]
             self._content_unit = float(variance(self._content, mask)) + FLAT
-            self._style_units = {n: self._energy(n, found[n]) for n in recipe.style_layers}
+            self._style_units = {n: self._energy(n, found) for n in recipe.style_layers}
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``."""
         recipe = self._recipe
-        found = self._features(x)
-        content = found[recipe.content_layer]
+        found = self._extractor(x)
+        content = self._relative(recipe.content_layer, found)
         balance = self._extractor.balance
         factor = self._content_weight * balance.get(recipe.content_layer, 1.0)
         loss = (factor / self._content_unit) * content_loss(
@@ -110,32 +112,37 @@ class PaintObjective(Objective):
         )
         for name, weight in recipe.style_layers.items():
             layer_factor = weight * balance.get(name, 1.0) / self._style_units[name]
-            ours = self._style_loss.statistics(found[name], self._weights[name])
+            ours = self._statistics(name, found, self._weights[name])
             for targets, share in self._targets:
                 loss = loss + layer_factor * share * self._style_loss.distance(ours, targets[name])
         tv_weight = self._tv_weight * balance.get(TV, 1.0)
         return loss + tv_weight * tv_loss(x) if tv_weight else loss
 
-    def _energy(self, name: str, content: Tensor) -> float:
+    def _energy(self, name: str, content: Mapping[str, Tensor]) -> float:
         """The unit of the style loss at a layer, where the content's features are ``content``."""
-        weight, loss = self._weights[name], self._style_loss
-        nothing = loss.statistics(torch.zeros_like(content), weight)
-        own = loss.distance(loss.statistics(content, weight), nothing)
-        styles = sum(share * loss.distance(t[name], nothing) for t, share in self._targets)
+        weight, distance = self._weights[name], self._style_loss.distance
+        dark = {name: torch.zeros_like(content[name])}
+        nothing = self._statistics(name, dark, weight)
+        own = distance(self._statistics(name, content, weight), nothing)
+        styles = sum(share * distance(t[name], nothing) for t, share in self._targets)
         return max(float(own + styles) / 2, TINY)
 
-    def _statistics(self, style: StyleTarget) -> dict[str, Any]:
-        found = self._features(style.image)
+    def _style(self, style: StyleTarget) -> dict[str, Any]:
+        found = self._extractor(style.image)
         return {
-            n: self._style_loss.statistics(
-                found[n], None if style.alpha is None else layer_weight(style.alpha, found[n])
+            n: self._statistics(
+                n, found, None if style.alpha is None else layer_weight(style.alpha, found[n])
             )
             for n in self._recipe.style_layers
         }
 
-    def _features(self, image: Tensor) -> dict[str, Tensor]:
-        found = self._extractor(image)
-        return {n: relative(f, self._extractor.units[n]) for n, f in found.items()}
+    def _statistics(self, name: str, found: Mapping[str, Tensor], weight: Tensor | None) -> Any:
+        if isinstance(self._style_loss, MomentsLoss):
+            return moments(found[name].squeeze(0), weight, self._extractor.units[name])
+        return self._style_loss.statistics(self._relative(name, found), weight)
+
+    def _relative(self, name: str, found: Mapping[str, Tensor]) -> Tensor:
+        return relative(found[name], self._extractor.units[name])
 
 
 class ClassicObjective(Objective):
