@@ -1,0 +1,6 @@
+"""Comparisons of the engine with others, and of its pictures."""
+
+import os
+
+# As `styleengine.cli.main` does, before torch is imported: what is measured is what users get.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -29,6 +29,7 @@ from styleengine.weights import resolve
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 HELD_OUT = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+SLICED, CONTENT = "relu3_1", "relu4_2"
 DIRECTIONS, QUANTILES = 128, 512
 
 
@@ -43,43 +44,95 @@ class Scores:
     noise: float
 
 
-def load_judge() -> VGG19:
+@dataclass(frozen=True)
+class Report:
+    """`Scores` and what two of them are the means of, by layer."""
+
+    scores: Scores
+    style: dict[str, float]
+    held_out: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of a picture's features."""
+
+    grams: dict[str, Tensor]
+    moments: dict[str, Tensor]
+    projections: Tensor
+    content: Tensor
+    noise: float
+
+
+class Judge:
+    """The judge of one pair, which looks at the content and the style only once."""
+
+    def __init__(self, net: VGG19, content: Picture, style: Picture, long_side: int) -> None:
+        self._net = net
+        self._size = fit(content.width, content.height, long_side)
+        image, features = self._features(content, self._size)
+        self._spread = {n: features[n].std() for n in HELD_OUT}
+        self._content = self._look(image, features)
+        style_size = fit(style.width, style.height, long_side)
+        self._style = self._look(*self._features(style, style_size))
+
+    def report(self, output: Picture) -> Report:
+        """All figures of ``output``."""
+        c, s = self._content, self._style
+        o = self._look(*self._features(output, self._size))
+        style = {n: _relative(o.grams[n], c.grams[n], s.grams[n]) for n in STYLE}
+        held = {n: _relative(o.moments[n], c.moments[n], s.moments[n]) for n in HELD_OUT}
+        sliced = (o.projections - s.projections).square().mean()
+        apart = (c.projections - s.projections).square().mean()
+        content = (o.content - c.content).square().mean() / c.content.var()
+        scores = Scores(
+            style=sum(style.values()) / len(style),
+            held_out=sum(held.values()) / len(held),
+            sliced=float(sliced / apart),
+            content=float(content),
+            noise=o.noise / s.noise,
+        )
+        return Report(scores, style, held)
+
+    def scores(self, output: Picture) -> Scores:
+        """Scores of ``output``."""
+        return self.report(output).scores
+
+    @torch.no_grad()
+    def _features(
+        self, picture: Picture, size: tuple[int, int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        image = resize(to_tensor(picture.rgb), size).clamp(0, 1)
+        return image, {n: f[0].flatten(1) for n, f in self._net(image).items()}
+
+    def _look(self, image: Tensor, found: dict[str, Tensor]) -> _Look:
+        return _Look(
+            {n: _gram(found[n]) for n in STYLE},
+            {n: _moments(found[n], self._spread[n]) for n in HELD_OUT},
+            _projections(found[SLICED]),
+            found[CONTENT],
+            _high_pass(image),
+        )
+
+
+def load_judge(features: str = "vgg19") -> VGG19:
     """The judge's network; raises `EngineError` where no pretrained weights are at hand."""
-    return vgg19((*STYLE, *HELD_OUT, "relu4_2"), resolve("vgg19"))
+    return vgg19((*STYLE, *HELD_OUT, CONTENT), resolve(features))
 
 
-@torch.no_grad()
 def judge(net: VGG19, output: Picture, content: Picture, style: Picture, long_side: int) -> Scores:
     """Scores of ``output`` at ``long_side`` pixels."""
-    size = fit(content.width, content.height, long_side)
-    style_size = fit(style.width, style.height, long_side)
-    pictures = [
-        resize(to_tensor(p.rgb), at).clamp(0, 1)
-        for p, at in ((output, size), (content, size), (style, style_size))
-    ]
-    o, c, s = ({n: f[0].flatten(1) for n, f in net(p).items()} for p in pictures)
-    style_terms = [_relative(_gram(o[n]), _gram(c[n]), _gram(s[n])) for n in STYLE]
-    held_terms = [_relative(*(_moments(x[n], c[n]) for x in (o, c, s))) for n in HELD_OUT]
-    so, sc, ss = (_projections(x["relu3_1"]) for x in (o, c, s))
-    target = c["relu4_2"]
-    high = [_high_pass(p) for p in pictures]
-    return Scores(
-        style=sum(style_terms) / len(style_terms),
-        held_out=sum(held_terms) / len(held_terms),
-        sliced=float((so - ss).square().mean() / (sc - ss).square().mean()),
-        content=float((o["relu4_2"] - target).square().mean() / target.var()),
-        noise=high[0] / high[2],
-    )
+    return Judge(net, content, style, long_side).scores(output)
 
 
 def _gram(f: Tensor) -> Tensor:
     return f @ f.T / f.shape[1]
 
 
-def _moments(f: Tensor, content: Tensor) -> Tensor:
+def _moments(f: Tensor, spread: Tensor) -> Tensor:
     mean = f.mean(1)
     centred = f - mean[:, None]
-    return torch.cat([mean[:, None], centred @ centred.T / f.shape[1] / content.std()], 1)
+    return torch.cat([mean[:, None], centred @ centred.T / f.shape[1] / spread], 1)
 
 
 def _relative(o: Tensor, c: Tensor, s: Tensor) -> float:

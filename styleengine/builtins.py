@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from styleengine.features import ExtractorRequest
     from styleengine.losses import StyleLoss
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
 
 
@@ -36,6 +36,12 @@ def _gram_moments() -> StyleLoss:
     return GramMomentsLoss()
 
 
+def _covariance() -> StyleLoss:
+    from styleengine.losses import CovarianceLoss
+
+    return CovarianceLoss()
+
+
 def _vgg19(request: ExtractorRequest) -> Any:
     from styleengine import features, weights
 
@@ -47,7 +53,8 @@ def _vgg19(request: ExtractorRequest) -> Any:
 
 @hookimpl
 def register_style_losses(register: RegisterStyleLoss) -> None:
-    """Gram matrices, with and without the moments terms."""
+    """Covariances with means; Gram matrices, with and without the moments terms."""
+    register("covariance", _covariance, "Means and covariances")
     register("gram", _gram, "Gram matrices")
     register("gram-moments", _gram_moments, "Gram matrices, means and deviations")
 

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from styleengine import __version__
+from styleengine import __version__, allocator
 from styleengine.failures import broken_install, out_of_memory
 from styleengine.protocol import EngineError, Progress, Settings
 
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # anything else computes: beside two busy processes a run took twice as long. OpenMP reads this
     # when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    allocator.keep_freed_memory()
     args = parser().parse_args(arguments)
     if args.command != "serve":
         logging.basicConfig(

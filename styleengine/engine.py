@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from styleengine import devices, resample
+from styleengine import allocator, devices, resample
 from styleengine.color import luma, with_luma
 from styleengine.failures import is_out_of_memory, out_of_memory
 from styleengine.features import ExtractorRequest
@@ -100,6 +100,8 @@ class Engine:
             if is_out_of_memory(error):
                 raise out_of_memory() from error
             raise
+        finally:
+            allocator.give_back()
 
     def _run(self, job: Job, should_stop: Callable[[], bool]) -> Iterator[Event]:
         started = time.monotonic()
@@ -191,7 +193,7 @@ class Engine:
     def _finish(self, job: Job, scene: Scene, image: Tensor) -> Picture:
         content = job.content
         full = resample.carry_to_full_size(image, content.rgb)
-        if scene.keep_colors:
+        if scene.keep_colors == "luminance":
             for y in range(0, full.shape[0], resample.STRIP_ROWS):
                 rows = slice(y, y + resample.STRIP_ROWS)
                 light = luma(resample.to_tensor(full[rows]))

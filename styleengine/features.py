@@ -138,7 +138,9 @@ class VGG19(nn.Module):
             name = self._at.get(i, "")
             if name.startswith("conv") and name not in self.taps:
                 assert isinstance(module, nn.Conv2d)
-                x = _ConvReLU.apply(x, module.weight, module.bias, module.padding)
+                x = _ConvReLU.apply(  # type: ignore[no-untyped-call]
+                    x, module.weight, module.bias, module.padding
+                )
             elif not (name.startswith("relu") and "conv" + name[4:] not in self.taps):
                 x = module(x)  # its ReLU, unlike here, is already in the line above
             if name in self.taps:

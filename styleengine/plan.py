@@ -13,6 +13,7 @@ from styleengine.presets import (
     Classic,
     Recipe,
     content_factor,
+    layer_balance,
     scale_sizes,
     scale_steps,
     tv_factor,
@@ -75,10 +76,12 @@ def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
         )
+    balanced = layer_balance(recipe.style_layers, settings.shapes)
+    recipe = dataclasses.replace(recipe, style_layers=balanced)
     long_side = settings.size or min(recipe.size, max(width, height))
     longs = scale_sizes(recipe, long_side)
-    luminance = settings.keep_colors == "luminance"
-    init = settings.init if settings.init != "auto" else "content" if luminance else recipe.init
+    keep = settings.keep_colors != "off"
+    init = settings.init if settings.init != "auto" else "content" if keep else recipe.init
     return Plan(
         sizes=tuple(_size(width, height, s) for s in longs),
         steps=scale_steps(recipe, longs, settings.iterations),

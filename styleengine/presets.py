@@ -14,7 +14,8 @@ class Recipe:
     Weights are those of `PaintObjective`, whose terms have units of their own, so they hold for any
     pictures and any trained weights. ``size`` is the working long side when the user
     does not choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a
-    scale of long side s gets ``iterations · (128 / s)^decline`` steps, at least ``least``.
+    scale of long side s gets ``iterations · (512 / s)^decline`` steps, at least ``least`` and at
+    most ``most``.
     """
 
     size: int
@@ -27,35 +28,35 @@ class Recipe:
     optimizer: str
     ratio: float = 2.0
     smallest: int = 128
-    iterations: float = 80.0
-    decline: float = 0.8
-    least: int = 8
+    iterations: float = 24.0
+    decline: float = 1.0
+    least: int = 4
+    most: int = 30
     history: int = 10
 
 
-SHALLOW = {"relu1_1": 0.05, "relu2_1": 0.5, "relu3_1": 0.07, "relu4_1": 1.0}
-"""Gatys' 1/C² weights, which leave 97 % of the gradient to relu4_1, times 64 : 8 : 4 : 1, so that
-palette and brush texture converge together with the large shapes; written in `PaintObjective`'s
-units for a night scene in thick strokes."""
+LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
+"""Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
+shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
 FAST = Recipe(
     size=1024,
-    style_loss="gram",
-    style_layers=SHALLOW,
+    style_loss="covariance",
+    style_layers=LAYERS,
     content_layer="relu4_2",
-    content_weight=0.08,
-    tv_weight=1.0,
+    content_weight=0.22,
+    tv_weight=0.05,
     init="recolor",
     optimizer="lbfgs",
 )
 BEST = replace(
     FAST,
     size=1536,
-    style_loss="gram-moments",
     ratio=math.sqrt(2.0),
-    iterations=160.0,
+    iterations=50.0,
     decline=0.7,
     least=16,
+    most=60,
 )
 
 
@@ -80,6 +81,10 @@ CLASSIC = Classic()
 PRESETS: Mapping[str, Recipe] = {"fast": FAST, "best": BEST}
 
 
+TILT = 8.0
+"""How far the extremes of the control for large shapes go; see `layer_balance`."""
+
+
 def content_factor(strength: float) -> float:
     """Factor on the content weight for a strength of 0–100: 30 at 0, 1 at 50, 1/30 at 100."""
     return float(30.0 ** ((50.0 - strength) / 50.0))
@@ -88,6 +93,19 @@ def content_factor(strength: float) -> float:
 def tv_factor(smoothness: float) -> float:
     """Factor on the total variation weight for a smoothness of 0–100; 0 at 0, 1 at 20."""
     return (smoothness / 20.0) ** 2
+
+
+def layer_balance(layers: Mapping[str, float], shapes: float) -> dict[str, float]:
+    """``layers`` (shallow to deep) tilted towards large shapes for ``shapes`` above 50.
+
+    At 0 and 100 the first and the last layer change by a factor of `TILT` in opposite directions;
+    the sum of the weights stays. At 50 nothing changes.
+    """
+    tilt = TILT ** ((shapes - 50.0) / 50.0)
+    last = max(1, len(layers) - 1)
+    tilted = {n: w * tilt ** (2 * i / last - 1) for i, (n, w) in enumerate(layers.items())}
+    factor = sum(layers.values()) / sum(tilted.values())
+    return {n: w * factor for n, w in tilted.items()}
 
 
 def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
@@ -100,7 +118,8 @@ def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
 
 def scale_steps(recipe: Recipe, sizes: tuple[int, ...], total: int) -> tuple[int, ...]:
     """Steps per scale: the recipe's, or ``total`` (if not 0) shared out in the same proportion."""
-    wanted = [max(recipe.least, recipe.iterations * (128 / s) ** recipe.decline) for s in sizes]
+    falling = [recipe.iterations * (512 / s) ** recipe.decline for s in sizes]
+    wanted = [max(recipe.least, min(recipe.most, f)) for f in falling]
     if not total:
         return tuple(round(w) for w in wanted)
     ends = [round(total * sum(wanted[: i + 1]) / sum(wanted)) for i in range(len(wanted))]

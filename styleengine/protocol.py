@@ -130,12 +130,21 @@ class Settings:
     keep_colors: str = option(
         "off",
         "Keep colours",
-        "Takes the colours from the style, or keeps the photo's colours and paints only its light "
-        "and dark.",
+        "Takes the colours from the style, or keeps the photo's: Palette paints with the style's "
+        "brush in the photo's colours, Light and dark only leaves every place its own colour.",
         choices={
             "off": "No, use the style's colours",
-            "luminance": "Yes, paint light and dark only",
+            "palette": "Palette",
+            "luminance": "Light and dark only",
         },
+    )
+    shapes: float = option(
+        50.0,
+        "Shapes",
+        "Which of the style's marks count most: 0 its fine texture, 100 its large shapes.",
+        low=0.0,
+        high=100.0,
+        advanced=True,
     )
     size: int = option(
         0,

@@ -55,7 +55,9 @@ class Scene:
     """The pictures of a run, on its device.
 
     ``colors`` is the content at the working size with its transparent parts filled; ``content`` is
-    what the network sees of it: the same, or its luma when the colours are to be kept.
+    what the network sees of it: the same, or its luma when only that is to be painted. With
+    ``keep_colors`` "palette" it is the styles that were recoloured, with the content's statistics
+    (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", §3.1).
     """
 
     plan: Plan
@@ -63,7 +65,7 @@ class Scene:
     content: Tensor
     alpha: Tensor | None
     styles: tuple[SceneStyle, ...]
-    keep_colors: bool
+    keep_colors: str
     seed: int
 
     @classmethod
@@ -76,7 +78,7 @@ class Scene:
         if job.content.alpha is not None and float(job.content.alpha.min()) < 1:
             alpha = resample.resize(resample.to_tensor(job.content.alpha), size).clamp_(0, 1)
             colors = resample.fill_transparent(colors, alpha)
-        keep = settings.keep_colors == "luminance"
+        keep = settings.keep_colors
         gray = luma(colors).expand(-1, 3, -1, -1).contiguous()
         weight = None if alpha is None else alpha[0, 0]
         total = sum(s.weight for s in job.styles)
@@ -93,13 +95,16 @@ class Scene:
                 hole = resample.resize(resample.to_tensor(picture.alpha), at).clamp_(0, 1)
                 image = resample.fill_transparent(image, hole)
                 hole = hole.to(device)
-            if keep:
+            if keep == "luminance":
                 image = match_luma(image, colors, weight)
+            elif keep == "palette":
+                own = color_statistics(image, None if hole is None else hole[0, 0].cpu())
+                image = recolor(image, own, color_statistics(colors, weight))
             styles.append(SceneStyle(image.to(device), hole, style.weight / total, ratio))
         return cls(
             plan,
             colors.to(device),
-            (gray if keep else colors).to(device),
+            (gray if keep == "luminance" else colors).to(device),
             None if alpha is None else alpha.to(device),
             tuple(styles),
             keep,
@@ -144,8 +149,8 @@ class Scene:
         return PaintObjective(extractor, plan.method, style_loss, content, targets, alpha, *factors)
 
     def restore_colors(self, image: Tensor) -> Tensor:
-        """``image`` (1, 3, h, w) with the content's colours, where they are to be kept."""
-        if not self.keep_colors:
+        """``image`` (1, 3, h, w) with the content's colours, where only its luma was painted."""
+        if self.keep_colors != "luminance":
             return image
         size = (image.shape[-2], image.shape[-1])
         colors = resample.resize(self.colors.to(image.device), size).clamp(0, 1)

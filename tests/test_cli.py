@@ -319,7 +319,17 @@ def interrupted(pid: int) -> bool:
 def test_plugins_lists_what_can_be_chosen(here, capsys):
     assert cli.main(["plugins"]) == 0
     listed = capsys.readouterr().out
-    for name in ("builtins", "toy", "gram", "gram-moments", "random", "thin", "sharpen", "silent"):
+    for name in (
+        "builtins",
+        "toy",
+        "covariance",
+        "gram",
+        "gram-moments",
+        "random",
+        "thin",
+        "sharpen",
+        "silent",
+    ):
         assert name in listed
 
 

@@ -336,7 +336,8 @@ def test_brush_size_is_the_size_of_the_strokes(engine):
 def test_kept_colours_are_the_photos_under_new_light(engine):
     content = Picture(0.3 + 0.4 * picture(64, 64, 3).rgb)
     style = tinted((0.1, 0.2, 0.8))
-    kept = paint(engine, job(content, style, keep_colors="luminance", iterations=20)).picture.rgb
+    work = job(content, style, keep_colors="luminance", iterations=20, strength=95)
+    kept = paint(engine, work).picture.rgb
     chroma = content.rgb - luma(content.rgb)[..., None]
     new_chroma = kept - luma(kept)[..., None]
     unclipped = (kept.min(2) > 1e-3) & (kept.max(2) < 1 - 1e-3)
@@ -346,6 +347,25 @@ def test_kept_colours_are_the_photos_under_new_light(engine):
     painted = paint(engine, job(content, style, iterations=20)).picture.rgb
     assert painted[..., 2].mean() - painted[..., 0].mean() > 0.3  # the style's blue
     assert abs(kept.mean((0, 1)) - content.rgb.mean((0, 1))).max() < 0.15
+
+
+def test_a_kept_palette_is_the_photos_in_statistics_but_not_place_by_place(engine):
+    content = Picture(0.2 + 0.6 * picture(64, 64, 3).rgb)
+    style = tinted((0.1, 0.2, 0.8))
+    work = job(content, style, keep_colors="palette", iterations=30, strength=90)
+    kept = paint(engine, work).picture.rgb
+    painted = paint(engine, dataclasses.replace(work, settings=Settings(**{
+        **dataclasses.asdict(work.settings), "keep_colors": "off",
+    }))).picture.rgb  # fmt: skip
+
+    def apart(rgb: np.ndarray) -> float:
+        a, b = (np.cov(x.reshape(-1, 3).T) for x in (rgb, content.rgb))
+        means = (rgb.mean((0, 1)) - content.rgb.mean((0, 1))) ** 2
+        return float(means.sum() + np.abs(a - b).sum())
+
+    assert apart(kept) < 0.2 * apart(painted)
+    chroma = [x - luma(x)[..., None] for x in (kept, content.rgb)]
+    assert np.abs(chroma[0] - chroma[1]).mean() > 0.01  # unlike with "luminance"
 
 
 def test_kept_colours_take_the_strokes_of_a_style_but_not_its_brightness(engine):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from styleengine.losses import (
+    CovarianceLoss,
     GramLoss,
     GramMomentsLoss,
     classic_content_loss,
@@ -65,7 +66,41 @@ def test_moments_of_disjoint_regions_add_up():
         torch.testing.assert_close(sum_.outer, whole.outer)
 
 
-LOSSES = [GramLoss(), GramMomentsLoss()]
+@pytest.mark.parametrize("weight", [None, MASK], ids=["all", "masked"])
+def test_the_gradient_of_moments_is_that_of_the_sums(weight):
+    def sums(f):
+        m = moments(f, weight, unit=3.0)
+        return m.total, m.outer, m.covariance, m.std
+
+    assert torch.autograd.gradcheck(sums, [F1.clone().requires_grad_()])
+
+
+@pytest.mark.parametrize("size", [(40, 50), (5, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+def test_moments_in_every_dtype_and_layout(dtype, layout, size, masked):
+    """Sums and gradient against float64, from the very values that the features hold."""
+    f = tensor(7, 1, 16, *size).to(dtype).contiguous(memory_format=layout)
+    weight = torch.rand(size, generator=torch.Generator().manual_seed(2)).to(dtype)
+    weight = weight if masked else None
+    found = []
+    for features in (f, f.double()):
+        x = features.requires_grad_()
+        m = moments(x.squeeze(0), None if weight is None else weight.to(features.dtype), 2.0)
+        w = tensor(9, 16, 16).to(m.outer.dtype)
+        ((m.outer * w).sum() + (m.total * w[0]).sum()).backward()
+        found.append([v.detach() for v in (m.count, m.total, m.outer, x.grad)])
+        assert x.grad.dtype == x.dtype
+    # rounding of bfloat16: 2^-9 of the largest sum
+    tolerance = 1e-5 if dtype == torch.float32 else 8e-3
+    for ours, exact in zip(*found, strict=True):
+        error = (ours.double() - exact).abs().max() / exact.abs().max()
+        assert float(error) < tolerance
+    assert found[0][1].dtype == found[0][2].dtype == torch.float32
+
+
+LOSSES = [GramLoss(), GramMomentsLoss(), CovarianceLoss()]
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
@@ -125,12 +160,25 @@ def test_moments_tell_apart_what_gram_matrices_cannot():
     constant = torch.full((1, 4, 4), 2.0, dtype=torch.float64)
     alternating = constant.clone()
     alternating[:, ::2] *= -1
-    by_gram, by_moments = LOSSES
+    by_gram, by_moments, by_covariance = LOSSES
     assert float(by_gram.distance(moments(constant), moments(alternating))) == pytest.approx(0)
     # means 2 and 0, deviations 0 and 2: 0.5 · (4 + 4)
     assert float(by_moments.distance(moments(constant), moments(alternating))) == pytest.approx(
         4, rel=0.02
     )
+    # variances 0 and 4: 16; means 2 and 0: 0.2 · 4
+    assert float(by_covariance.distance(moments(constant), moments(alternating))) == pytest.approx(
+        16.8
+    )
+
+
+def test_covariance_loss():
+    loss = CovarianceLoss()
+    a, b = (f.numpy().reshape(C, -1) for f in (F1, F2))
+    covariances = (np.cov(a, ddof=0) - np.cov(b, ddof=0)) ** 2
+    means = (a.mean(1) - b.mean(1)) ** 2
+    actual = loss.distance(loss.statistics(F1), loss.statistics(F2))
+    assert float(actual) == pytest.approx(covariances.mean() + 0.2 * means.mean(), 1e-10)
 
 
 def test_content_loss():

@@ -30,7 +30,7 @@ from tests.helpers import (
 )
 
 BUILT_IN = {
-    "style_losses": {"gram", "gram-moments"},
+    "style_losses": {"covariance", "gram", "gram-moments"},
     "features": {"auto", "vgg19", "random"},
     "postprocessors": {"contrast", "sharpen"},
 }
@@ -95,8 +95,8 @@ def test_a_third_partys_loss_is_used_in_a_run_of_the_command(tmp_path):
         assert "thin test network" in done.stderr
         traces[loss] = json.loads((tmp_path / f"{loss}.json").read_text())
     calls = len((tmp_path / "count").read_text())
-    assert calls == (3 + 2) * 2  # (steps + what the unit of each layer takes) × layers
-    # Distances are measured in a unit of their own, so a thousandfold one changes nothing.
+    assert calls == (3 + 3) * 2  # (steps + what the unit of each layer takes) × layers
+    # Distances are measured in units of their own, so a thousandfold one changes nothing.
     first = {n: next(s["loss"] for s in t["steps"] if s["loss"]) for n, t in traces.items()}
     assert first["counting"] == pytest.approx(first["gram"], rel=1e-3)
 
