@@ -130,12 +130,12 @@ class Settings:
     keep_colors: str = option(
         "off",
         "Keep colours",
-        "Takes the colours from the style, or keeps the photo's: Palette paints with the style's "
-        "brush in the photo's colours, Light and dark only leaves every place its own colour.",
+        "Takes the colours from the style, or keeps the photo's: everywhere its own, painting light "
+        "and dark only, or its palette, which the style's brush may spread anew.",
         choices={
             "off": "No, use the style's colours",
-            "palette": "Palette",
-            "luminance": "Light and dark only",
+            "luminance": "Yes, paint light and dark only",
+            "palette": "Yes, as a palette",
         },
     )
     shapes: float = option(
