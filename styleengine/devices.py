@@ -40,6 +40,9 @@ class Precision:
         return str(self.dtype).removeprefix("torch.") + layout
 
 
+CPU = torch.device("cpu")
+WRONG_DEVICE = "wrong-device"
+"""The code of the error for a device that fails the probe."""
 PLAIN = Precision()
 CANDIDATES = {
     "cpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
@@ -111,6 +114,7 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: 
     ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
     hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell. The answer
     is remembered for its ``kind``: random features, say, lose more to bfloat16 than trained ones.
+    Raises `EngineError` (`WRONG_DEVICE`) for an accelerator that agrees with the processor in none.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
     candidates = [c for c in (PLAIN, *CANDIDATES.get(device.type, ()))]
@@ -145,8 +149,12 @@ def _probe(
     make: Callable[[], nn.Module], device: torch.device, candidates: list[Precision]
 ) -> tuple[Precision, dict[str, dict[str, float]]]:
     generator = torch.Generator().manual_seed(0)
-    image = torch.rand(1, 3, PROBE_SIZE, PROBE_SIZE, generator=generator).to(device)
+    image = torch.rand(1, 3, PROBE_SIZE, PROBE_SIZE, generator=generator)
     reference: Tensor | None = None
+    if device.type != "cpu":
+        # An accelerator may be wrong in every precision (Apple's was, with some versions).
+        reference, _ = _timed_gradient(Trunk(make(), CPU, PLAIN), image)
+    image = image.to(device)
     chosen, best = PLAIN, float("inf")
     report = {}
     for candidate in candidates:
@@ -158,6 +166,13 @@ def _probe(
         report[candidate.name] = {"seconds": seconds, "gradient_error": error}
         if error <= GRADIENT_TOLERANCE and seconds < WORTHWHILE * best:
             chosen, best = candidate, seconds
+    assert reference is not None
+    if best == float("inf") and device.type != "cpu" and bool(torch.isfinite(reference).all()):
+        raise EngineError(
+            WRONG_DEVICE,
+            f"The device {str(device)!r} computes wrong gradients with this version of PyTorch.",
+            "Choose the device cpu, or auto.",
+        )
     return chosen, report
 
 

@@ -113,7 +113,15 @@ class Engine:
         plan = make_plan(settings, job.content.width, job.content.height, entry)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = devices.pick(settings.device)
-        trunk, source, precision = self._trunk(job, plan.layers, entry, device)
+        notes = []
+        try:
+            trunk, source, precision = self._trunk(job, plan.layers, entry, device)
+        except EngineError as error:
+            if error.code != devices.WRONG_DEVICE or settings.device != "auto":
+                raise
+            notes.append(f"{error.message} The processor was used instead.")
+            device = devices.CPU
+            trunk, source, precision = self._trunk(job, plan.layers, entry, device)
         scene = Scene.of(job, plan, device)
 
         painter = Painter(plan, should_stop, source)
@@ -133,8 +141,8 @@ class Engine:
             result.rgb[hidden] = original.content.rgb[hidden]
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {precision}"
-        notes = tuple(painter.notes)
-        yield Result(result, settings, source, about, seconds, painter.stopped, notes)
+        notes += painter.notes
+        yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
 
     def _check(self, job: Job) -> None:
         require_usable(job.content, "content")

@@ -130,8 +130,8 @@ class Settings:
     keep_colors: str = option(
         "off",
         "Keep colours",
-        "Takes the colours from the style, or keeps the photo's: everywhere its own, painting light "
-        "and dark only, or its palette, which the style's brush may spread anew.",
+        "Takes the colours from the style, or keeps the photo's: everywhere its own, painting "
+        "light and dark only, or its palette, which the style's brush may spread anew.",
         choices={
             "off": "No, use the style's colours",
             "luminance": "Yes, paint light and dark only",

@@ -138,3 +138,29 @@ def test_a_damaged_record_is_made_anew(damage):
 def test_a_home_that_cannot_be_written_is_no_obstacle(home):
     home.write_text("a file where the folder should be")
     assert isinstance(choose_precision(Net, CPU, "toy"), Precision)
+
+
+META = torch.device("meta")
+
+
+def accelerator(monkeypatch, off: float) -> None:
+    """Makes "meta" an accelerator whose gradients are off by that share."""
+    gradient = devices._timed_gradient
+
+    def timed(trunk, image):
+        wrong = trunk._net.conv.weight.device == META
+        found, seconds = gradient(Trunk(Net(), CPU, PLAIN), torch.ones(1, 3, 16, 16))
+        return found * (1 + off if wrong else 1), seconds
+
+    monkeypatch.setattr(devices, "_timed_gradient", timed)
+
+
+def test_an_accelerator_is_checked_against_the_processor(monkeypatch):
+    accelerator(monkeypatch, off=0.001)
+    assert choose_precision(Net, META, "toy") == PLAIN
+    accelerator(monkeypatch, off=0.5)
+    assert choose_precision(Net, META, "toy") == PLAIN  # remembered
+    with pytest.raises(EngineError) as caught:
+        choose_precision(Net, META, "another")
+    assert caught.value.code == devices.WRONG_DEVICE
+    assert "'meta'" in caught.value.message and "cpu" in caught.value.hint

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from styleengine import devices
 from styleengine.builtins import stretch_contrast
 from styleengine.engine import Engine, Job, Preview, Result, Style
 from styleengine.images import Picture
@@ -659,3 +660,21 @@ def test_a_weight_file_that_is_none_is_an_error(engine, tmp_path):
     work = dataclasses.replace(job(picture(64, 64), features="auto"), weights=str(path))
     error = failure(engine, work)
     assert "w.pth" in error.message
+
+
+def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monkeypatch):
+    meta, choose = torch.device("meta"), devices.choose_precision
+
+    def refuse(make, device, kind):
+        if device == meta:
+            raise EngineError(devices.WRONG_DEVICE, "The device 'meta' computes wrong gradients.")
+        return choose(make, device, kind)
+
+    monkeypatch.setattr(devices, "pick", lambda name: meta)
+    monkeypatch.setattr(devices, "choose_precision", refuse)
+    found = paint(engine, job(picture(40, 48)))
+    assert "CPU" in found.device
+    assert [n for n in found.notes if "'meta'" in n and "processor" in n]
+    with pytest.raises(EngineError) as caught:
+        paint(engine, job(picture(40, 48), device="meta"))
+    assert caught.value.code == devices.WRONG_DEVICE

@@ -108,6 +108,36 @@ def test_it_is_frozen_and_lets_gradients_through_to_the_picture_only(he):
     assert all(not p.requires_grad and p.grad is None for p in trunk.parameters())
 
 
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("layers", [("relu1_1", "relu2_1", "relu3_2"), ("conv2_1", "relu2_1")])
+def test_its_gradient_is_that_of_plain_modules(he, layers, pooling):
+    """Also where a loss leaves its gradient in another memory layout."""
+    trunk = load(VGG19(layers, pooling), he)
+    image = torch.rand(1, 3, 22, 18, generator=torch.Generator().manual_seed(1))
+    found = {}
+
+    def plain(x):
+        """The trunk's own modules, one after the other, in float64."""
+        maps, x = {}, F.pad(x, (1, 1, 1, 1), mode="replicate")
+        for index, module in enumerate(trunk.features):
+            if isinstance(module, nn.Conv2d):
+                x = F.conv2d(x, module.weight.double(), module.bias.double(), 1, module.padding)
+            else:
+                x = F.relu(x) if isinstance(module, nn.ReLU) else module(x)
+            maps[trunk._at.get(index)] = x
+        return maps
+
+    for name, net, x in (("ours", trunk, image), ("plain", plain, image.double())):
+        x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+        maps = net(x)
+        # the transposed copy gives the map a gradient of the other layout
+        loss = sum((k + 1.0) * maps[n].transpose(2, 3).contiguous().square().mean()
+                   for k, n in enumerate(layers))  # fmt: skip
+        found[name] = torch.autograd.grad(loss, x)[0]
+    error = (found["ours"] - found["plain"]).norm() / found["plain"].norm()
+    assert float(error) < 1e-5
+
+
 # --- values ---------------------------------------------------------------------------------------
 
 

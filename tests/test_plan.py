@@ -15,6 +15,7 @@ from styleengine.presets import (
     FAST,
     PRESETS,
     content_factor,
+    layer_balance,
     scale_sizes,
     scale_steps,
     tv_factor,
@@ -111,7 +112,20 @@ def test_strength_and_smoothness_are_neutral_at_their_defaults_and_monotonic():
     assert tv_factor(Settings().smoothness) == pytest.approx(1)
     factors = [content_factor(s) for s in (0, 25, 50, 75, 100)]
     assert factors == sorted(factors, reverse=True) and len(set(factors)) == 5
-    assert [tv_factor(s) for s in (0, 20, 100)] == pytest.approx([0, 1, 25])
+    assert [tv_factor(s) for s in (0, 20, 100)] == pytest.approx([0, 1, 125])
+
+
+def test_shapes_move_the_weight_from_the_first_layer_to_the_last():
+    layers = dict(FAST.style_layers)
+    assert layer_balance(layers, Settings().shapes) == pytest.approx(layers)
+    found = [list(layer_balance(layers, s).values()) for s in (0, 25, 50, 75, 100)]
+    assert [sum(f) for f in found] == pytest.approx([sum(layers.values())] * 5)
+    depth = [f[-1] / f[0] for f in found]
+    assert depth == sorted(depth) and len(set(depth)) == 5
+    assert depth[4] / depth[2] == depth[2] / depth[0] == pytest.approx(64)  # 8 up, 8 down
+    assert layer_balance({"only": 2.0}, 90) == pytest.approx({"only": 2.0})
+    plans = [plan(shapes=s).method.style_layers for s in (0, 100)]
+    assert plans == [layer_balance(layers, 0), layer_balance(layers, 100)]
 
 
 def test_choices_overrule_the_preset():
@@ -120,7 +134,7 @@ def test_choices_overrule_the_preset():
     assert plan(optimizer="adam").optimizer == "adam"
     assert plan(init="noise").init == "noise"
     assert plan().init == "recolor"
-    assert plan(keep_colors="luminance").init == "content"
+    assert plan(keep_colors="luminance").init == plan(keep_colors="palette").init == "content"
     assert plan(keep_colors="luminance", init="recolor").init == "recolor"
 
 
