@@ -4,7 +4,7 @@
     python -m benchmarks.showcase OUTDIR
 
 Draws the samples, paints the photo with every setting as it comes, and saves one strip per style
-(photo, style, result) and one with the built-in random network.
+(photo, style, result), one with the photo's colours kept, and one with the built-in random network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from styleengine.images import Picture, load, save
 from styleengine.resample import resize, to_array, to_tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-STYLES = ("style", "style-wave", "style-glass", "style-woodcut")
+STYLES = (
+    "style",
+    "style-wave",
+    "style-glass",
+    "style-woodcut",
+    "style-watercolor",
+    "style-points",
+    "style-peacock",
+)
+KEPT = ("luminance", "palette")
 STRIP_HEIGHT, GAP = 300, 6
 
 
@@ -39,6 +48,8 @@ def main(arguments: list[str]) -> None:
             painted = paint(engine, photo, style, Settings())
             save(out / f"{name}.jpg", strip(photo, style, painted))
         style = load(samples / f"{STYLES[0]}.jpg")
+        colors = [paint(engine, photo, style, Settings(keep_colors=k)) for k in KEPT]
+        save(out / "colors.jpg", strip(photo, *colors))
         painted = paint(engine, photo, style, Settings(features="random"))
         save(out / "random.jpg", strip(photo, style, painted))
 

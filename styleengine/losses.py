@@ -112,7 +112,8 @@ def _outer(a: Tensor, b: Tensor) -> Tensor:
         pairs = zip(_parts(_rows(a)), _parts(_rows(b)), strict=True)
         sums = [torch.bmm(x.mT, y).sum(0, dtype=torch.float32) for x, y in pairs]
         return torch.stack(sums).sum(0)
-    if a.device.type == "cpu" and a.dtype == torch.float32:
+    onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if onednn and a.device.type == "cpu" and a.dtype == torch.float32:
         # As the weight gradient of a 1×1 convolution: twice as fast as a matrix product there.
         weight = a.new_empty(a.shape[0], a.shape[0], 1, 1)
         found: Tensor = torch.ops.aten.convolution_backward(
