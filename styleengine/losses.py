@@ -92,9 +92,9 @@ class _Sums(torch.autograd.Function):
 
 
 HALF = (torch.bfloat16, torch.float16)
-CHUNKS = 16
-"""Parts in which a long sum over positions is taken in half precision; their sums are added in
-float32, so that rounding does not grow with the picture."""
+PARTS, PART = 16, 1024
+"""A sum over positions is taken in half precision in at most so many parts of at least so many
+positions; their sums are added in float32, so that rounding does not grow with the picture."""
 
 
 def _total(features: Tensor) -> Tensor:
@@ -135,8 +135,8 @@ def _rows(features: Tensor) -> Tensor:
 
 
 def _parts(rows: Tensor) -> tuple[Tensor, ...]:
-    """``rows`` (N, C) as (`CHUNKS`, n, C) and what is left over as (1, m, C)."""
-    length = max(1, rows.shape[0] // CHUNKS)
+    """``rows`` (N, C) as (parts, n, C) and what is left over as (1, m, C)."""
+    length = min(rows.shape[0], max(PART, rows.shape[0] // PARTS))
     whole = rows.shape[0] // length * length
     parts = rows[:whole].view(-1, length, rows.shape[1]), rows[None, whole:]
     return parts if whole < rows.shape[0] else parts[:1]

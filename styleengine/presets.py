@@ -28,7 +28,7 @@ class Recipe:
     optimizer: str
     ratio: float = 2.0
     smallest: int = 128
-    iterations: float = 24.0
+    iterations: float = 20.0
     decline: float = 1.0
     least: int = 4
     most: int = 30
