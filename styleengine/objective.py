@@ -187,4 +187,4 @@ class ClassicObjective(Objective):
         return loss + c.tv_weight * self._tv_factor * classic_tv_loss(x * 255)
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
-        return {n: f[0].float() for n, f in self._extractor(image).items()}
+        return {n: f.squeeze(0).float() for n, f in self._extractor(image).items()}
