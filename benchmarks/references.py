@@ -102,26 +102,21 @@ def wasserstein(
     started, done = time.monotonic(), 0
     for number, side in enumerate(reversed(sides)):
         small = resize(content, _size(content, side)).clamp(0, 1)
-        state = _adam_at(x, first, second, small)
-        x, first, second, before = *state, 0 if number == 0 else first_steps
+        x, first, second = _adam_at(x, first, second, small)
         goal = _WassersteinGoal(net, small, resize(style, _size(style, side)), content_weight)
-        average, count = torch.zeros_like(x), 0
+        average = torch.zeros_like(x)
         steps = first_steps if number == 0 else other_steps
-        warm = 0 if number == 0 else before + (number - 1) * other_steps
         for step in range(1, steps + 1):
             gradient = goal.gradient(x)
             first.lerp_(gradient, 0.1)
             second.lerp_(gradient.square(), 0.01)
-            age = warm + step
-            scale = (second / (1 - 0.99**age)).sqrt() + 1e-8
-            x = (x - 0.02 / (1 - 0.9**age) * first / scale).clamp_(0, 1)
+            done += 1  # over all scales, like the moments
+            scale = (second / (1 - 0.99**done)).sqrt() + 1e-8
+            x = (x - 0.02 / (1 - 0.9**done) * first / scale).clamp_(0, 1)
             average.lerp_(x, 0.01)
-            count += 1
-            done += 1
             if done % every == 0 or step == steps:
-                mean = average / (1 - 0.99**count)
-                yield time.monotonic() - started, done, mean
-        x = average / (1 - 0.99**count)
+                yield time.monotonic() - started, done, average / (1 - 0.99**step)
+        x = average / (1 - 0.99**steps)
 
 
 class _WassersteinGoal:
@@ -181,7 +176,7 @@ def _root(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _covariance(m: Moments) -> Tensor:
-    found = m.gram - torch.outer(m.mean, m.mean)
+    found = m.covariance
     return found + found.detach().diagonal().mean() * EPSILON * torch.eye(len(found)).to(found)
 
 

@@ -136,13 +136,13 @@ class VGG19(nn.Module):
         x = replicate(image)
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
-            if name.startswith("conv") and name not in self.taps:
-                assert isinstance(module, nn.Conv2d)
+            fused = name != "" and f"conv{name[4:]}" not in self.taps
+            if not fused:
+                x = module(x)
+            elif isinstance(module, nn.Conv2d):  # and with it the ReLU, whose turn is next
                 x = _ConvReLU.apply(  # type: ignore[no-untyped-call]
                     x, module.weight, module.bias, module.padding
                 )
-            elif not (name.startswith("relu") and "conv" + name[4:] not in self.taps):
-                x = module(x)  # its ReLU, unlike here, is already in the line above
             if name in self.taps:
                 found[name] = x
         return found
