@@ -96,7 +96,7 @@ def make_plan(
         )
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
-    long_side = settings.size or min(most or recipe.size, recipe.size, max(width, height))
+    long_side = settings.size or min(most or max(width, height), max(width, height))
     longs = scale_sizes(recipe, long_side)
     keep = settings.keep_colors != "off"
     init = settings.init if settings.init != "auto" else "content" if keep else recipe.init

@@ -11,7 +11,7 @@ from styleengine.losses import (
     GramLoss,
     GramMomentsLoss,
     classic_content_loss,
-    classic_style_loss,
+    classic_gram_loss,
     classic_tv_loss,
     content_loss,
     layer_weight,

@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
-from styleengine.objective import ClassicObjective, PaintObjective, StyleTarget
+from styleengine.classic_objective import ClassicObjective
+from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.presets import CLASSIC, FAST
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
