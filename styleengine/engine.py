@@ -135,6 +135,7 @@ class Engine:
             notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
         scene = Scene.of(job, plan, device)
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
+        yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)

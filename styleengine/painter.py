@@ -94,8 +94,6 @@ class Painter:
         self.scale = scale
         optimizer = self._plan.optimizer
         lowest = float("inf")
-        if self.step == 0:
-            yield self.progress("paint")
         for count in self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
             for _ in range(count):

@@ -279,8 +279,8 @@ class Progress:
     (None while unknown), ``loss`` the loss of this step (None outside the optimisation), ``width``
     and ``height`` the pixels of the scale being worked on, ``features`` says in words which network
     is in use (empty until it is loaded), ``memory`` about how many bytes the engine will take at
-    most (None while unknown), ``done`` the share of the work that is done, 0–1. The first "paint"
-    comes before the first step, at step 0; a large picture has more of them within a step.
+    most (None while unknown), ``done`` the share of the work that is done, 0–1. The last
+    "prepare" tells what the run will need; a large picture has several "paint" within a step.
     """
 
     stage: str

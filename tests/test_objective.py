@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
 from styleengine.classic_objective import ClassicObjective
+from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
 from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.presets import CLASSIC, FAST
 
@@ -33,6 +33,7 @@ class Thin:
         self.gain = gain
         self.units = UNITS
         self.balance = BALANCE
+        self.geometry = {}
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
@@ -280,7 +281,7 @@ def test_a_photo_in_the_style_already_stays_as_it_is():
 class Duck:
     """`GramLoss` by a plug-in that knows nothing of `MomentsLoss`."""
 
-    additive = True
+    additive = False
 
     def statistics(self, features, weight=None):
         flat = features.flatten(1)
