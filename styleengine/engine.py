@@ -137,6 +137,7 @@ class Engine:
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
+            allocator.give_back()
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)
             for step in painter.paint(scale, scene, objective):
