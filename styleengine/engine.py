@@ -137,10 +137,13 @@ class Engine:
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
+            painter.begin(scale, scene)
             allocator.give_back()
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)
-            for step in painter.paint(scale, scene, objective):
+            # What was freed so far does not come in the sizes that the steps will ask for.
+            allocator.give_back()
+            for step in painter.paint(objective):
                 yield step
                 if job.preview and painter.preview_due(job.preview_steps):
                     yield Preview(self._preview(job, scene, painter), painter.step)

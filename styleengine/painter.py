@@ -83,15 +83,17 @@ class Painter:
         self._x, self._best, self._minimizer = picture, None, None
         return picture
 
-    def paint(self, scale: int, scene: Scene, objective: Objective) -> Iterator[Progress]:
-        """All steps of one scale; yields a `Progress` after each."""
-        layout = self._layouts[scale]
+    def begin(self, scale: int, scene: Scene) -> None:
+        """Takes the picture to a scale; of the scale before nothing else is kept."""
         before = None if self._x is None else self.release()
         self._x = scene.start(scale, before)
-        del before
-        x = self._x
-        self._best = None if layout.narrow else x.clone()
         self.scale = scale
+
+    def paint(self, objective: Objective) -> Iterator[Progress]:
+        """All steps of the scale that was begun; yields a `Progress` after each, or more."""
+        assert self._x is not None
+        x, scale = self._x, self.scale
+        self._best = None if self._layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
         for count in self._plan.rounds(scale):
