@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from styleengine import allocator
 from styleengine.failures import is_out_of_memory
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
@@ -86,6 +87,7 @@ class Painter:
     def begin(self, scale: int, scene: Scene) -> None:
         """Takes the picture to a scale; of the scale before nothing else is kept."""
         before = None if self._x is None else self.release()
+        allocator.give_back()
         self._x = scene.start(scale, before)
         self.scale = scale
 
