@@ -40,15 +40,17 @@ class Limits:
 
     ``whole`` is for the network where the picture is not cut, which saves the first pass over it;
     ``cut`` for the minimiser and the network together where it is; ``state`` for the minimiser.
+    ``tile`` is what a tile may always take, as smaller ones are slow.
     """
 
     whole: float
     cut: float
     state: float
+    tile: float
 
 
-LIMITS = {"cpu": Limits(2.5 * GIB, 1.6 * GIB, 1.2 * GIB)}
-ACCELERATOR = Limits(64 * GIB, 20 * GIB, 16 * GIB)
+LIMITS = {"cpu": Limits(2.5 * GIB, 1.3 * GIB, 1.2 * GIB, 0.25 * GIB)}
+ACCELERATOR = Limits(64 * GIB, 20 * GIB, 16 * GIB, 4 * GIB)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def layout(
         return Layout(None, narrow, pairs, int(whole + state), 1.0)
     for side in SIDES:
         tile = network * (side + 2 * margin) ** 2
-        if side == SMALLEST_SIDE or tile + state <= min(limits.cut, budget):
+        fits = tile <= max(limits.cut - state, limits.tile) and tile + state <= budget
+        if fits or side == SMALLEST_SIDE:
             break
     # Two passes forward and one back, where one each is enough for a whole picture.
     cost = 1.5 * (1 + 2 * margin / side) ** 2

@@ -91,6 +91,8 @@ class Painter:
         before = None if self._x is None else self.release()
         allocator.give_back()
         self._x = scene.start(scale, before)
+        if scale:
+            scene.forget(scale - 1)
         self.scale = scale
         self._scale_started, self._work_before = time.monotonic(), self._work_done
 

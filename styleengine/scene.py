@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from styleengine.engine import Job
 
 
+KEPT = 2_000_000
+"""Pixels up to which a picture is kept that is needed no more than for previews."""
+
+
 @dataclass(frozen=True)
 class SceneStyle:
     """A style picture (1, 3, h, w) at its largest useful size, its alpha and share of the blend.
@@ -59,14 +63,14 @@ class Scene:
     """The pictures of a run, on its device.
 
     ``levels`` holds the content (1, 3, h, w) at every scale of the plan, its transparent parts
-    filled; the largest may be a view of the job's own picture. With ``keep_colors`` "luminance" the
-    network is shown its luma only. With "palette" it is the styles that were recoloured, with the
-    content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
+    filled; the largest may be a view of the job's own picture. `forget` takes some away. With
+    ``keep_colors`` "luminance" the network is shown its luma only. With "palette" it is the styles
+    that were recoloured, with the content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
     §3.1).
     """
 
     plan: Plan
-    levels: tuple[Tensor, ...]
+    levels: list[Tensor | None]
     alpha: Tensor | None
     styles: tuple[SceneStyle, ...]
     keep_colors: str
@@ -112,7 +116,7 @@ class Scene:
             styles.append(SceneStyle(image.to(device), hole, style.weight / total, ratio, mask))
         return cls(
             plan,
-            tuple(level.to(device) for level in levels),
+            [level.to(device) for level in levels],
             None if alpha is None else alpha.to(device),
             tuple(styles),
             keep,
@@ -122,7 +126,14 @@ class Scene:
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
         colors = self.levels[scale]
+        assert colors is not None
         return luma(colors).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else colors
+
+    def forget(self, scale: int) -> None:
+        """Lets go of the content at a scale that is done, if it is large."""
+        level = self.levels[scale]
+        if level is not None and level is not self.levels[-1] and level[0, 0].numel() > KEPT:
+            self.levels[scale] = None
 
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
@@ -184,9 +195,8 @@ class Scene:
         if self.keep_colors != "luminance":
             return image
         size = (image.shape[-2], image.shape[-1])
-        source = next(
-            x for x in self.levels if x is self.levels[-1] or x.shape[-1] >= image.shape[-1]
-        )
+        kept = [level for level in self.levels if level is not None]
+        source = next(x for x in kept if x is kept[-1] or x.shape[-1] >= image.shape[-1])
         return with_luma(_resized(source.to(image.device), size), luma(image))
 
 
