@@ -65,8 +65,8 @@ class Scene:
     ``levels`` holds the content (1, 3, h, w) at every scale of the plan, its transparent parts
     filled; the largest may be a view of the job's own picture. `forget` takes some away. With
     ``keep_colors`` "luminance" the network is shown its luma only. With "palette" it is the styles
-    that were recoloured, with the content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
-    §3.1).
+    that were recoloured, with the content's statistics (Gatys et al. 2016, "Preserving Color in
+    Neural Artistic Style Transfer", §3.1).
     """
 
     plan: Plan
