@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -100,6 +100,8 @@ class Trunk:
         self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
         self.balance: dict[str, float] = dict(getattr(net, "balance", {}))
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
+        metrics: Mapping[str, Tensor] = getattr(net, "metrics", {})
+        self.metrics = {n: m.to(device) for n, m in metrics.items()}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image``, in the trunk's dtype."""

@@ -17,7 +17,7 @@ from styleengine.failures import is_out_of_memory, out_of_memory
 from styleengine.features import ExtractorRequest
 from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
-from styleengine.plan import make_plan
+from styleengine.plan import make_plan, network
 from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import Scene
@@ -109,8 +109,9 @@ class Engine:
         self._check(job)
         original, job = job, without_hidden_colors(job)
         settings = job.settings
-        entry = self.plugins.extractor(settings.features)
-        plan = make_plan(settings, job.content.width, job.content.height, entry)
+        chosen = dataclasses.replace(settings, features=network(settings, job.weights))
+        entry = self.plugins.extractor(chosen.features)
+        plan = make_plan(chosen, job.content.width, job.content.height, entry)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = devices.pick(settings.device)
         notes = []
@@ -171,7 +172,8 @@ class Engine:
         device: torch.device,
     ) -> tuple[devices.Trunk, str, str]:
         s = job.settings
-        request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, s.features)
+        name = network(s, job.weights)
+        request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
         key = (request, device)
         if key not in self._trunks:
             nets = [build(entry, request)]

@@ -144,9 +144,14 @@ class PaintObjective(Objective):
         }
 
     def _statistics(self, name: str, found: Mapping[str, Tensor], weight: Tensor | None) -> Any:
+        metric = self._extractor.metrics.get(name)
         if isinstance(self._style_loss, MomentsLoss):
-            return moments(found[name].squeeze(0), weight, self._extractor.units[name])
-        return self._style_loss.statistics(self._relative(name, found), weight)
+            sums = moments(found[name].squeeze(0), weight, self._extractor.units[name])
+            return sums if metric is None else sums.mapped(metric)
+        features = self._relative(name, found)
+        if metric is not None:
+            features = torch.einsum("dc,chw->dhw", metric.to(features), features)
+        return self._style_loss.statistics(features, weight)
 
     def _relative(self, name: str, found: Mapping[str, Tensor]) -> Tensor:
         return relative(found[name], self._extractor.units[name])

@@ -20,6 +20,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
+from styleengine.weights import installed
 
 MIN_SIDE = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
@@ -63,8 +64,22 @@ class Plan:
         return [*full, left - sum(full)] if left > sum(full) else full
 
 
+def network(settings: Settings, weights: str | None = None) -> str:
+    """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
+
+    "auto" is the draft network for the preset of that name and where no pretrained weights are
+    installed, else VGG19.
+    """
+    if settings.features != "auto":
+        return settings.features
+    return "vgg19" if settings.preset != "draft" and installed(weights) else "draft"
+
+
 def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry) -> Plan:
-    """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``."""
+    """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``.
+
+    ``entry`` is the one called ``settings.features``, which is not "auto"; see `network`.
+    """
     factors = content_factor(settings.strength), tv_factor(settings.smoothness)
     if settings.preset == "classic":
         return _classic(settings, width, height, entry, factors)
@@ -108,6 +123,8 @@ def _classic(
         c = dataclasses.replace(
             c, style_layers=entry.style_layers, content_layer=entry.content_layer
         )
+    elif settings.features == "draft":  # it does not know the notebook's content layer
+        c = dataclasses.replace(c, content_layer=entry.content_layer)
     if settings.size:
         size = _size(width, height, settings.size)
     else:  # the notebook rounds the width down

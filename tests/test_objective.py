@@ -32,6 +32,7 @@ class Thin:
         self.gain = gain
         self.units = UNITS
         self.balance = BALANCE
+        self.metrics = {}
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}

@@ -168,7 +168,7 @@ def test_ready_says_what_the_engine_can_do(own):
     assert header["capabilities"]["style_losses"]["gram"]
     assert header["capabilities"]["features"]["thin"] == "Test network thin"
     assert "sharpen" in header["capabilities"]["postprocessors"]
-    assert "random" in header["features"]
+    assert "draft" in header["features"]
     assert header["broken_plugins"] == {}
 
 
