@@ -25,11 +25,11 @@ from styleengine.presets import FAST, content_factor, tv_factor
 from styleengine.resample import resize
 from styleengine.weights import Weights
 
-SIZE = 128
+SIZE = 160
 """Long side of what is shown."""
 CANVAS = 192
 """Long side of the optimisations that it is cut from."""
-WINDOWS = {"relu1_1": 48, "relu2_1": 40}
+WINDOWS = {"relu1_1": 48, "relu2_1": 44, "relu3_1": 32}
 """Of the large maps, only windows of so many positions a side are compared."""
 HALF = Precision(torch.bfloat16, True)
 
@@ -58,6 +58,34 @@ class Sample:
     images: Tensor
     features: dict[str, Tensor]
     at: tuple[float, float]
+    facts: dict[str, Facts]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Variance, squared difference and `statistics` of two neighbours' features (2, C, h, w)."""
+
+    variance: float
+    moved: float
+    statistics: Tensor
+
+
+def of(features: Tensor) -> Facts:
+    """The `Facts` of ``features``."""
+    f = features.float()
+    return Facts(float(f.var()), float((f[0] - f[1]).square().mean()), statistics(f))
+
+
+def statistics(f: Tensor) -> Tensor:
+    """Covariances, with the means as one more column, (N, C, C + 1), of (N, C, h, w) features.
+
+    The means count as much as in `CovarianceLoss`.
+    """
+    flat = f.flatten(2)
+    mean = flat.mean(2, keepdim=True)
+    products = (flat @ flat.mT).float() / flat.shape[2]
+    mean = mean.float()
+    return torch.cat([products - mean @ mean.mT, CovarianceLoss.mean_weight**0.5 * mean], 2)
 
 
 def window(name: str, features: Tensor, at: tuple[float, float]) -> Tensor:
@@ -88,8 +116,11 @@ class Pool:
     def add(self, images: Tensor) -> None:
         """Asks the teacher about two neighbours (2, 3, SIZE, SIZE)."""
         at = float(self._rng.random()), float(self._rng.random())
-        found = {n: window(n, f, at).contiguous() for n, f in self._teacher(images).items()}
-        self._samples.append(Sample(images, found, at))
+        found = {
+            n: window(n, f, at).contiguous(memory_format=torch.channels_last)
+            for n, f in self._teacher(images).items()
+        }
+        self._samples.append(Sample(images, found, at, {n: of(f) for n, f in found.items()}))
 
     def add_still(self) -> None:
         """Adds a crop and its neighbour: disturbed by noise, recoloured, or blended."""

@@ -21,17 +21,19 @@ from torch.nn import functional as F
 
 from benchmarks import report
 from benchmarks.draft_pictures import Crops, own_drawings, read_folder
-from benchmarks.draft_samples import Pool, Sample, Teacher, trunk, window
+from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
 from styleengine.draft import FORMAT, MAPPED, Draft
 from styleengine.features import calibration_image, replicate
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
 
-PAIRS = 4
+PAIRS = 3
 """Pairs of neighbours per step."""
 CAPACITY = 600
 STILL_ONLY = 600
 """Steps before the draft paints for itself."""
+REUSE = 2
+"""Steps from one new sample to the next."""
 REFRESH = 50
 """Steps after which the painting network is brought up to date."""
 WEIGHTS = {
@@ -42,7 +44,7 @@ WEIGHTS = {
     "relu4_2": 1.0,
     "relu5_1": 0.6,
 }
-FEATURES, MOVES, STATISTICS = 1.0, 0.5, 0.5
+FEATURES, MOVES, STATISTICS = 1.0, 0.5, 1.0
 """Weights of the three terms of the loss; see `loss`."""
 
 
@@ -72,42 +74,34 @@ def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, flo
     features, of their differences between neighbours (which is what a gradient sees), and of their
     means and covariances, which the style loss compares.
     """
-    found = student(torch.cat([s.images for s in samples]))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = student(torch.cat([s.images for s in samples]))
     total = torch.zeros(())
     parts: dict[str, float] = {}
     for name, weight in WEIGHTS.items():
-        q, t = student.net.maps[name], torch.cat([s.features[name] for s in samples]).float()
-        parted = found[name].split(2)
-        d = torch.cat([window(name, f, s.at) for f, s in zip(parted, samples, strict=True)])
-        f = F.conv2d(d, q[..., None, None]).float()
-        error = f - t
-        features = error.square().mean() / t.var().detach()
-        moved = t[::2] - t[1::2]
-        moves = ((error[::2] - error[1::2]).square().mean((1, 2, 3)) / _size(moved)).mean()
-        statistics = (_statistics(f) - _statistics(t)).square().sum((1, 2)) / _statistics(
-            t
-        ).square().sum((1, 2))
+        shown = [window(name, f, s.at) for f, s in zip(found[name].split(2), samples, strict=True)]
+        facts = [s.facts[name] for s in samples]
+        f = F.conv2d(torch.cat(shown), student.net.maps[name].bfloat16()[..., None, None])
+        error = f - torch.cat([s.features[name] for s in samples])
+        features = _squares(error) / (sum(x.variance for x in facts) / len(facts))
+        typical = 0.02 * sum(x.moved for x in facts) / len(facts) + 1e-6
+        moved = torch.tensor([x.moved + typical for x in facts]).rsqrt()
+        moves = _squares((error[::2] - error[1::2]) * moved.bfloat16()[:, None, None, None])
+        wanted = torch.cat([x.statistics for x in facts])
+        apart = (statistics(f) - wanted).square().sum((1, 2)) / wanted.square().sum((1, 2))
         for kind, factor, value in (
             ("features", FEATURES, features),
             ("moves", MOVES, moves),
-            ("statistics", STATISTICS, statistics.mean()),
+            ("statistics", STATISTICS, apart.mean()),
         ):
             total = total + weight * factor * value
             parts[f"{kind} {name}"] = float(value.detach())
     return total / sum(WEIGHTS.values()), parts
 
 
-def _size(t: Tensor) -> Tensor:
-    squared = t.square().mean((1, 2, 3))
-    return squared + 0.02 * squared.mean() + 1e-6
-
-
-def _statistics(f: Tensor) -> Tensor:
-    """Covariances, with the means as one more column, (N, C, C + 1)."""
-    flat = f.flatten(2)
-    mean = flat.mean(2, keepdim=True)
-    centred = flat - mean
-    return torch.cat([centred @ centred.mT / flat.shape[2], 0.45 * mean], 2)
+def _squares(t: Tensor) -> Tensor:
+    """The mean square of a tensor in half precision, added up in float32."""
+    return torch.linalg.vector_norm(t, dtype=torch.float32).square() / t.numel()
 
 
 def start(teacher: Teacher, pool: Pool, seed: int) -> Student:
@@ -175,7 +169,7 @@ def train(options: argparse.Namespace) -> None:
     report.say(f"{crops.count} pictures")
     teacher = Teacher(resolve())
     pool = Pool(crops, teacher, CAPACITY)
-    while len(pool) < 64:
+    while len(pool) < 200:
         pool.add_still()
     student = start(teacher, pool, options.seed)
     optimizer = torch.optim.Adam(student.parameters(), options.rate, betas=(0.9, 0.98), fused=True)
@@ -186,12 +180,12 @@ def train(options: argparse.Namespace) -> None:
     for step in range(1, options.steps + 1):
         if step >= STILL_ONLY and (painter is None or step % REFRESH == 0):
             painter = trunk(copy_of(student))
-        if painter is not None and crops.rng.random() < 0.6:
-            pool.add_painted(painter)
-        else:
-            pool.add_still()
-        with torch.autocast("cpu", torch.bfloat16):
-            value, parts = loss(student, pool.batch(PAIRS))
+        if step % REUSE == 0:
+            if painter is not None and crops.rng.random() < 0.6:
+                pool.add_painted(painter)
+            else:
+                pool.add_still()
+        value, parts = loss(student, pool.batch(PAIRS))
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
