@@ -19,8 +19,8 @@ from styleengine.devices import CPU, Precision, Trunk
 from styleengine.draft import MAPPED, Draft
 from styleengine.features import Extractor, vgg19
 from styleengine.losses import CovarianceLoss
-from styleengine.objective import PaintObjective, StyleTarget
 from styleengine.optim import LBFGS, Diverged
+from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.presets import FAST, content_factor, tv_factor
 from styleengine.resample import resize
 from styleengine.weights import Weights

@@ -87,7 +87,8 @@ def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, flo
     for name, weight in WEIGHTS.items():
         shown = [window(name, f, s.at) for f, s in zip(found[name].split(2), samples, strict=True)]
         facts = [s.facts[name] for s in samples]
-        f = F.conv2d(torch.cat(shown).bfloat16(), student.net.maps[name].bfloat16()[..., None, None])
+        q = student.net.maps[name].bfloat16()
+        f = F.conv2d(torch.cat(shown).bfloat16(), q[..., None, None])
         error = f - torch.cat([s.features[name] for s in samples])
         features = _squares(error) / (sum(x.variance for x in facts) / len(facts))
         typical = 0.02 * sum(x.moved for x in facts) / len(facts) + 1e-6

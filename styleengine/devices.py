@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from styleengine import paths
+from styleengine.features import Geometry
 from styleengine.protocol import EngineError
 
 GRADIENT_TOLERANCE = 0.05
@@ -94,7 +97,7 @@ class Trunk:
     """An extractor's network in a given precision; itself an `Extractor`."""
 
     def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
-        self._precision = precision
+        self.precision = precision
         self._format = torch.channels_last if precision.channels_last else torch.contiguous_format
         net = net.to(device=device, dtype=precision.dtype)
         self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
@@ -102,12 +105,23 @@ class Trunk:
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
         metrics: Mapping[str, Tensor] = getattr(net, "metrics", {})
         self.metrics = {n: m.to(device) for n, m in metrics.items()}
+        self.geometry: dict[str, Geometry] = dict(getattr(net, "geometry", {}))
+
+        self._look: Callable[[Tensor], dict[str, Tensor]] = net
+
+    def only(self, layers: Sequence[str]) -> Trunk:
+        """The same network, computed no further than the last of ``layers`` if it can do that."""
+        some = getattr(self._net, "some", None)
+        if some is None:
+            return self
+        cut = copy.copy(self)
+        cut._look = partial(some, layers=tuple(layers))
+        return cut
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image``, in the trunk's dtype."""
-        x = image.to(self._precision.dtype).contiguous(memory_format=self._format)
-        found: dict[str, Tensor] = self._net(x)
-        return found
+        x = image.to(self.precision.dtype).contiguous(memory_format=self._format)
+        return self._look(x)
 
 
 def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
@@ -134,6 +148,16 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: 
     except OSError:
         pass  # a read-only home costs a probe per start, nothing else
     return chosen
+
+
+def seconds_per_pixel(device: torch.device, kind: str, precision: Precision) -> float | None:
+    """How long the probe took per pixel of a step, in that precision; None if it is not known."""
+    record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
+    try:
+        seconds = json.loads(record.read_text())["probe"][precision.name]["seconds"]
+        return float(seconds) / PROBE_SIZE**2
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _fingerprint(device: torch.device, kind: str) -> str:

@@ -55,9 +55,9 @@ class Draft(VGG19):
         """Sets ``metrics`` from the maps; to be called once they have their values."""
         self.metrics = {n: metric(q.detach()) for n, q in self.maps.items() if n != CONTENT_LAYER}
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Features at the layers asked for, in the network's own dtype."""
-        found = super().forward(image)
+    def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features at some of the layers only, computed no further than the last of them."""
+        found = super().some(image, layers)
         if CONTENT_LAYER in found:
             weight = self.maps[CONTENT_LAYER][..., None, None]
             found[CONTENT_LAYER] = F.conv2d(found[CONTENT_LAYER], weight)

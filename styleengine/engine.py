@@ -15,6 +15,7 @@ from styleengine import allocator, devices, resample
 from styleengine.color import luma, with_luma
 from styleengine.failures import is_out_of_memory, out_of_memory
 from styleengine.features import ExtractorRequest
+from styleengine.fitting import fit_to_memory
 from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
 from styleengine.plan import make_plan, network
@@ -25,10 +26,15 @@ from styleengine.scene import Scene
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture and its share in the blend (any positive number)."""
+    """A style picture and its share in the blend (any positive number).
+
+    ``mask`` (h, w), float32 0–1, says where on the content the style is painted; it covers the
+    content whatever its size. A style without one is painted where no mask is.
+    """
 
     picture: Picture
     weight: float = 1.0
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Engine:
     def __init__(self, plugins: Plugins | None = None) -> None:
         """``plugins``: what may be chosen by name; all installed ones when None."""
         self.plugins = plugins if plugins is not None else load_plugins()
-        self._trunks: dict[tuple[object, ...], tuple[devices.Trunk, str, str]] = {}
+        self._trunks: dict[tuple[object, ...], tuple[devices.Trunk, str, float | None]] = {}
 
     def run(self, job: Job, should_stop: Callable[[], bool] = lambda: False) -> Generator[Event]:
         """Paints ``job``, yielding `Progress` and `Preview` events and, last, one `Result`.
@@ -116,18 +122,23 @@ class Engine:
         device = devices.pick(settings.device)
         notes = []
         try:
-            trunk, source, precision = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
         except EngineError as error:
             if error.code != devices.WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
-            trunk, source, precision = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
+        wanted = plan.sizes[-1]
+        plan, layouts = fit_to_memory(plan, job.content, settings, entry, trunk, style_loss, device)
+        if plan.sizes[-1] != wanted:
+            height, width = plan.sizes[-1]
+            notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
         scene = Scene.of(job, plan, device)
-
-        painter = Painter(plan, should_stop, source)
+        painter = Painter(plan, layouts, should_stop, source, rate)
         for scale in range(len(plan.sizes)):
-            objective = scene.objective(scale, trunk, style_loss)
+            only = trunk.only(plan.at(scale))
+            objective = scene.objective(scale, only, style_loss, layouts[scale].side)
             for step in painter.paint(scale, scene, objective):
                 yield step
                 if job.preview and painter.preview_due(job.preview_steps):
@@ -136,12 +147,12 @@ class Engine:
                 break
 
         yield painter.progress("finish")
-        result = self._finish(job, scene, painter.picture.cpu())
+        result = self._finish(job, scene, painter.release().cpu())
         if original.content.alpha is not None:
             hidden = original.content.alpha <= 0
             result.rgb[hidden] = original.content.rgb[hidden]
         seconds = time.monotonic() - started
-        about = f"{devices.describe(str(device))}, {precision}"
+        about = f"{devices.describe(str(device))}, {trunk.precision.name}"
         notes += painter.notes
         yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
 
@@ -170,7 +181,7 @@ class Engine:
         layers: tuple[str, ...],
         entry: ExtractorEntry,
         device: torch.device,
-    ) -> tuple[devices.Trunk, str, str]:
+    ) -> tuple[devices.Trunk, str, float | None]:
         s = job.settings
         name = network(s, job.weights)
         request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
@@ -186,7 +197,8 @@ class Engine:
             precision = devices.choose_precision(make, device, kind)
             trunk = devices.Trunk(make(), device, precision)
             self._trunks.clear()  # one network at a time is enough memory
-            self._trunks[key] = (trunk, source, precision.name)
+            rate = devices.seconds_per_pixel(device, kind, precision)
+            self._trunks[key] = (trunk, source, rate)
         return self._trunks[key]
 
     def _preview(self, job: Job, scene: Scene, painter: Painter) -> Picture:

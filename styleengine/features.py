@@ -32,12 +32,40 @@ WIDTHS = tuple((width,) * convs for convs, width in BLOCKS)
 _NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """Where a layer's positions lie on the picture: how it shrinks, and how far it looks.
+
+    Along either axis, position i sees the pixels from ``stride · i - radius`` to
+    ``stride · (i + 1) - 1 + radius``; the layer has as many positions as whole strides fit in.
+    """
+
+    stride: int
+    radius: int
+
+    @property
+    def margin(self) -> int:
+        """Pixels around a region that its gradient depends on, through this layer.
+
+        A position that sees a pixel of the region starts less than ``radius`` away from it, and
+        itself depends on what lies a ``radius`` beyond its own end.
+        """
+        start = (self.radius - 1) // self.stride * self.stride
+        return start + self.stride + self.radius
+
+
 class Extractor(Protocol):
     """What the engine needs of a network that looks at pictures.
 
     ``units`` gives, per layer name, the size of a typical activation; losses divide by it, so that
     one recipe serves networks of any scale. ``balance`` may change the recipe's weights.
+    ``geometry`` lets a picture be looked at in tiles; empty for a network that cannot.
     """
+
+    @property
+    def geometry(self) -> Mapping[str, Geometry]:
+        """Stride and reach by layer name."""
+        ...
 
     @property
     def balance(self) -> Mapping[str, float]:
@@ -105,11 +133,13 @@ class VGG19(nn.Module):
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
         self.balance: Mapping[str, float] = {}
         self.metrics: Mapping[str, Tensor] = {}
+        self.geometry: dict[str, Geometry] = {}
         self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
+        radius = 0
         for block, widths in enumerate(blocks, start=1):
             for i, width in enumerate(widths, start=1):
                 if not left:
@@ -126,6 +156,9 @@ class VGG19(nn.Module):
                 self._at[len(modules) - 1] = conv
                 modules.append(nn.ReLU(inplace=conv not in left))
                 self._at[len(modules) - 1] = relu
+                radius += 2 ** (block - 1)
+                for name in left & {conv, relu}:
+                    self.geometry[name] = Geometry(2 ** (block - 1), radius)
                 left -= {conv, relu}
                 channels = width
             if left:
@@ -135,6 +168,10 @@ class VGG19(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Features at the layers asked for, in the trunk's own dtype."""
+        return self.some(image, self.taps)
+
+    def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features at some of the layers only, computed no further than the last of them."""
         found: dict[str, Tensor] = {}
         x = replicate(image)
         for i, module in enumerate(self.features):
@@ -146,8 +183,10 @@ class VGG19(nn.Module):
                 x = _ConvReLU.apply(  # type: ignore[no-untyped-call]
                     x, module.weight, module.bias, module.padding
                 )
-            if name in self.taps:
+            if name in layers and isinstance(module, nn.ReLU) == name.startswith("relu"):
                 found[name] = x
+                if len(found) == len(layers):
+                    break
         return found
 
 

@@ -39,6 +39,14 @@ class Moments:
         matrix = matrix.to(self.total)
         return Moments(self.count, matrix @ self.total, matrix @ self.outer @ matrix.T)
 
+    def pull(self, features: Tensor, weight: Tensor | None, unit: float) -> Tensor:
+        """The gradient with respect to ``features`` where this is that of their `moments`.
+
+        With the arguments given to `moments`; ``total`` and ``outer`` hold the derivatives by these
+        sums. The sums themselves are not needed, nor computed.
+        """
+        return _pull(features, weight, self.total / unit, self.outer / unit**2)
+
     @property
     def gram(self) -> Tensor:
         """The Gram matrix Σ w f fᵀ / Σ w, (C, C)."""
@@ -88,12 +96,16 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         features, weight = ctx.saved_tensors
-        g_total, g_outer = (g.to(features.dtype) for g in gradients)
-        matrix = g_outer + g_outer.T
-        # The product of every position's features with one matrix, plus one vector: a 1×1
-        # convolution, which keeps the layout and is faster than a matrix product on processors.
-        g = F.conv2d(_batch(features), matrix[..., None, None], g_total)[0]
-        return (g if weight is None else g.mul_(weight.to(g.dtype))), None
+        return _pull(features, weight, *gradients), None
+
+
+def _pull(features: Tensor, weight: Tensor | None, g_total: Tensor, g_outer: Tensor) -> Tensor:
+    g_total, g_outer = g_total.to(features.dtype), g_outer.to(features.dtype)
+    matrix = g_outer + g_outer.T
+    # The product of every position's features with one matrix, plus one vector: a 1×1
+    # convolution, which keeps the layout and is faster than a matrix product on processors.
+    g = F.conv2d(_batch(features), matrix[..., None, None], g_total)[0]
+    return g if weight is None else g.mul_(weight.to(g.dtype))
 
 
 HALF = (torch.bfloat16, torch.float16)
@@ -150,8 +162,9 @@ def _parts(rows: Tensor) -> tuple[Tensor, ...]:
 class StyleLoss(Protocol):
     """A loss between the style statistics of two pictures at one layer.
 
-    ``additive`` tells whether ``statistics`` of disjoint regions add up with ``+`` to those of
-    their union; only then can a picture be processed in tiles.
+    ``additive`` tells whether ``statistics`` are a tensor, and those of disjoint regions add up
+    with ``+`` to those of their union; only then can a picture be processed in tiles. (So are the
+    `Moments` of a `MomentsLoss`.)
     """
 
     additive: bool
@@ -234,19 +247,15 @@ def content_loss(features: Tensor, target: Tensor, weight: Tensor | None = None)
 
     ``weight`` (H, W) weighs the positions; the result is the weighted mean over them.
     """
-    squared = (features - target).square()
+    squared = squared_difference(features, target)
     if weight is None:
         return squared.mean()
-    return (squared.mean(0) * weight).sum() / weight.sum().clamp_min(1e-12)
+    return (squared * weight).sum() / weight.sum().clamp_min(1e-12)
 
 
-def variance(features: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Variance of all activations of (C, H, W) features; ``weight`` (H, W) weighs the positions."""
-    if weight is None:
-        return features.var(correction=0)
-    share = weight / weight.sum().clamp_min(1e-12)
-    mean = (features.mean(0) * share).sum()
-    return ((features - mean).square().mean(0) * share).sum()
+def squared_difference(features: Tensor, target: Tensor) -> Tensor:
+    """Mean over the channels of the squared difference of (C, H, W) features, (H, W)."""
+    return (features - target).square().mean(0)
 
 
 def tv_loss(image: Tensor) -> Tensor:
@@ -256,11 +265,16 @@ def tv_loss(image: Tensor) -> Tensor:
     each), times two: a nearly isotropic form, unlike the five-point one, which prefers edges along
     the axes.
     """
+    return tv_values(image).mean()
+
+
+def tv_values(image: Tensor) -> Tensor:
+    """What each pixel adds to `tv_loss`, before the mean over pixels, (H, W)."""
     x = F.pad(image, (1, 1, 1, 1), mode="replicate")
     mid = x[..., 1:-1, 1:-1]
-    across = (x[..., 1:-1, 2:] - mid).square().mean() + (x[..., 2:, 1:-1] - mid).square().mean()
-    diagonal = (x[..., 2:, 2:] - mid).square().mean() + (x[..., 2:, :-2] - mid).square().mean()
-    return 2 * (across / 3 + diagonal / 12)
+    across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()
+    diagonal = (x[..., 2:, 2:] - mid).square() + (x[..., 2:, :-2] - mid).square()
+    return torch.add(across, diagonal, alpha=0.25)[0].mean(0) * (2 / 3)
 
 
 # --- the notebook's forms -----------------------------------------------------------------------
@@ -271,14 +285,14 @@ def classic_content_loss(features: Tensor, target: Tensor) -> Tensor:
     return (features - target).square().sum()
 
 
-def classic_style_loss(features: Tensor, target: Tensor, size: int) -> Tensor:
-    """``sum((F Fᵀ - S Sᵀ)²) / (4 · 3² · size²)`` with ``size`` = the picture's pixel count.
+def classic_gram_loss(gram: Tensor, target: Tensor, size: int) -> Tensor:
+    """``sum((F Fᵀ - S Sᵀ)²) / (4 · 3² · size²)`` of (C, C) Gram matrices, sums over positions.
 
-    Unlike the paper, whose N and M are the layer's own, 3 channels and the picture's size stand for
-    every layer: that is what the notebook does, and it gives deep layers a smaller weight.
+    ``size`` is the picture's pixel count. Unlike the paper, whose N and M are the layer's own, 3
+    channels and the picture's size stand for every layer: that is what the notebook does, and it
+    gives deep layers a smaller weight.
     """
-    f, s = features.flatten(1), target.flatten(1)
-    return (f @ f.T - s @ s.T).square().sum() / (4.0 * 3**2 * float(size) ** 2)
+    return (gram - target).square().sum() / (4.0 * 3**2 * float(size) ** 2)
 
 
 def classic_tv_loss(image: Tensor) -> Tensor:
@@ -287,16 +301,26 @@ def classic_tv_loss(image: Tensor) -> Tensor:
     The differences are those of the inner pixels, without the last row and column. The power's
     gradient is finite at zero because its exponent is above one.
     """
+    return classic_tv_values(image).sum()
+
+
+def classic_tv_values(image: Tensor) -> Tensor:
+    """What each inner pixel adds to `classic_tv_loss`, (H - 1, W - 1)."""
     inner = image[..., :-1, :-1]
     dy = (inner - image[..., 1:, :-1]).square()
     dx = (inner - image[..., :-1, 1:]).square()
-    return (dy + dx).pow(1.25).sum()
+    return (dy + dx).pow(1.25)[0].sum(0)
 
 
-def layer_weight(mask: Tensor, features: Tensor) -> Tensor:
-    """``mask`` (H, W) brought to the (h, w) of ``features`` by area averaging."""
-    size = features.shape[-2:]
-    return F.interpolate(mask[None, None], size=size, mode="area")[0, 0]
+def layer_weight(mask: Tensor, size: tuple[int, int], stride: int | None = None) -> Tensor:
+    """``mask`` (H, W) brought to a layer's ``size`` by area averaging, (h, w).
+
+    With ``stride`` each position gets the mean of the pixels it stands for, as in a tile; without,
+    the mask is divided evenly.
+    """
+    if stride is None:
+        return F.interpolate(mask[None, None], size=size, mode="area")[0, 0]
+    return F.avg_pool2d(mask[None, None], stride)[0, 0]
 
 
 def relative(features: Tensor, unit: float) -> Tensor:

@@ -1,195 +1,195 @@
-"""The loss of one picture at one scale, and its gradient."""
+"""The loss of one picture at one scale, and its gradient: in one piece, or tile by tile."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from styleengine.features import TV, Extractor
-from styleengine.losses import (
-    MomentsLoss,
-    StyleLoss,
-    classic_content_loss,
-    classic_style_loss,
-    classic_tv_loss,
-    content_loss,
-    layer_weight,
-    moments,
-    relative,
-    tv_loss,
-    variance,
-)
-from styleengine.presets import Classic, Recipe
+from styleengine import tiling
+from styleengine.features import Extractor
+from styleengine.losses import Moments, layer_weight
+from styleengine.protocol import EngineError
+from styleengine.tiling import Tile
 
-
-class Objective(ABC):
-    """A function of a picture (1, 3, h, w)."""
-
-    def __call__(self, image: Tensor) -> tuple[float, Tensor]:
-        """``(loss, gradient)`` at ``image``, the gradient of its shape and float32."""
-        x = image.detach().requires_grad_()
-        loss = self.loss(x)
-        (gradient,) = torch.autograd.grad(loss, x)
-        return float(loss.detach()), gradient.float().contiguous()
-
-    @abstractmethod
-    def loss(self, x: Tensor) -> Tensor:
-        """The differentiable loss of ``x``."""
-
-
-FLAT = 0.1
-"""Added to the content's variance, so that a flat picture does not make its own loss infinite."""
-ALIKE = 0.02
-"""Share of a layer's energy added to the distance of content and style, so that a photo in the
-style already does not make its own loss infinite."""
-TINY = 1e-12
+Key = tuple[str, int]
+"""A layer, and which of the regions of the picture: statistics are taken of each pair."""
+Statistics = dict[Key, Any]
+Found = Mapping[str, Tensor]
+"""Features (1, C, h, w) by layer name."""
 
 
 @dataclass(frozen=True)
-class StyleTarget:
-    """A style at the size of a scale.
+class LocalTerm:
+    """A part of the loss that is a sum over places: ``factor · Σ values``.
 
-    ``image`` is (1, 3, h, w); the ``share`` of all styles adds up to one; ``alpha`` (h, w), if any,
-    weighs the pixels.
+    ``values`` (h, w) lie at ``stride`` on the picture.
     """
 
-    image: Tensor
-    share: float = 1.0
-    alpha: Tensor | None = None
+    factor: float
+    values: Tensor
+    stride: int = 1
 
 
-class PaintObjective(Objective):
-    """Style, content and total variation in position-mean form, for the presets' recipes.
+class Objective(ABC):
+    """A function of a picture (1, 3, h, w).
 
-    Every term is measured in its own natural unit: content in the variance of the content's
-    features, style at a layer in the distance of the content from the styles there, so that 1 is
-    the untouched photo and 0 the style's own statistics. Unlike Gatys et al., whose style term
-    grows with the fourth power of the style's contrast, so that a woodcut dissolved the photo at
-    the same weights at which a dark painting hardly showed, and nearly all of whose gradient comes
-    from relu4_1: in these units all layers arrive together, in few steps.
-
-    Several styles are blended as the weighted sum of their style losses: for Gram matrices that is
-    the same minimum as matching the weighted mean of the matrices.
+    It is the sum of a function of statistics, which add up over positions, and of local terms.
+    Where the picture is cut into tiles, a first pass adds up the statistics, and a second one gives
+    every tile its part of the gradient. The result is that of the whole picture.
     """
 
     def __init__(
         self,
         extractor: Extractor,
-        recipe: Recipe,
-        style_loss: StyleLoss,
-        content: Tensor,
-        styles: Sequence[StyleTarget],
-        alpha: Tensor | None = None,
-        content_factor: float = 1.0,
-        tv_factor: float = 1.0,
+        layers: Sequence[str],
+        size: tuple[int, int],
+        side: int | None,
+        *,
+        additive: bool = True,
     ) -> None:
-        """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given."""
-        self._extractor, self._recipe, self._style_loss = extractor, recipe, style_loss
-        self._content_weight = recipe.content_weight * content_factor
-        self._tv_weight = recipe.tv_weight * tv_factor
-        self._alpha = alpha
-        with torch.no_grad():
-            found = extractor(content)
-            self._content = self._relative(recipe.content_layer, found)
-            self._weights = {
-                n: None if alpha is None else layer_weight(alpha, f) for n, f in found.items()
-            }
-            self._targets = [(self._style(style), style.share) for style in styles]
-            mask = self._weights[recipe.content_layer]
-            self._content_unit = float(variance(self._content, mask)) + FLAT
-            self._style_units = {n: self._unit(n, found) for n in recipe.style_layers}
+        """``layers`` are those looked at in a picture of ``size`` (h, w), in tiles of ``side``.
+
+        ``side`` None means one tile, the picture. ``additive`` tells whether the statistics are
+        `Moments` or tensors that add up over tiles. Raises `EngineError` ("cannot-tile").
+        """
+        self.extractor, self.layers, self.size, self.additive = extractor, layers, size, additive
+        self.side = side
+
+    @property
+    def side(self) -> int | None:
+        """That of the tiles; may be changed at any time, which changes nothing but the memory."""
+        return self._side
+
+    @side.setter
+    def side(self, side: int | None) -> None:
+        self.tiles = self.cut(self.size, side)
+        self._side = side
+
+    @abstractmethod
+    def statistics(self, found: Found, tile: Tile, *, covered: bool) -> Statistics:
+        """Statistics of the features of a tile: of what it covers, or of all that it looks at."""
+
+    @abstractmethod
+    def of_statistics(self, statistics: Statistics) -> Tensor:
+        """The part of the loss that is a function of the whole picture's statistics."""
+
+    @abstractmethod
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[LocalTerm]:
+        """The other parts, for the outer part ``x`` of a tile and its features."""
+
+    @abstractmethod
+    def pull(self, key: Key, by: Any, features: Tensor, tile: Tile) -> Tensor:
+        """The gradient by a layer's features in a tile, where ``by`` is that by the statistics."""
+
+    def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
+        """``(loss, gradient)`` at ``image``, the gradient of its shape.
+
+        In float16 the gradient is multiplied by the number of pixels, to lie well in its range;
+        ``dtype`` None means the image's.
+        """
+        dtype = dtype or image.dtype
+        factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
+        if len(self.tiles) > 1:
+            return self._tiled(image, dtype, factor)
+        x = image.detach().requires_grad_()
+        loss = self.loss(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        gradient = gradient * factor if factor != 1 else gradient
+        return float(loss.detach()), gradient.to(dtype).contiguous()
 
     def loss(self, x: Tensor) -> Tensor:
-        """The differentiable loss of ``x``."""
-        recipe = self._recipe
-        found = self._extractor(x)
-        content = self._relative(recipe.content_layer, found)
-        balance = self._extractor.balance
-        factor = self._content_weight * balance.get(recipe.content_layer, 1.0)
-        loss = (factor / self._content_unit) * content_loss(
-            content, self._content, self._weights[recipe.content_layer]
+        """The differentiable loss of ``x``, in one piece."""
+        (tile,) = self.cut(self.size, None)
+        found = self.extractor(x)
+        loss = self.of_statistics(self.statistics(found, tile, covered=False))
+        for term in self.local(x, found, tile):
+            loss = loss + term.factor * term.values.sum()
+        return loss
+
+    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> tuple[float, Tensor]:
+        loss, pulls = _derivatives(self.of_statistics, self.summed(image))
+        gradient = torch.empty_like(image, dtype=dtype)
+        for tile in self.tiles:
+            x = tile.outer(image).detach().requires_grad_()
+            found = self.extractor(x)
+            local = image.new_zeros(())
+            for term in self.local(x, found, tile):
+                local = local + term.factor * term.values.sum()
+                loss += term.factor * float(tile.covered(term.values.detach(), term.stride).sum())
+            below: dict[str, Tensor] = {}
+            for key, by in pulls.items():
+                layer = key[0]
+                part = self.pull(key, by, found[layer], tile)
+                below[layer] = below[layer] + part if layer in below else part
+            ends = [local, *(found[n] for n in below)]
+            (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
+            tile.inner(gradient).copy_(tile.covered(g) * factor)
+        return loss, gradient
+
+    def summed(self, image: Tensor) -> Statistics:
+        """The statistics of a picture of this size."""
+        return self.accumulate(
+            image, self.tiles, lambda found, tile: self.statistics(found, tile, covered=True)
         )
-        for name, weight in recipe.style_layers.items():
-            layer_factor = weight * balance.get(name, 1.0) / self._style_units[name]
-            ours = self._statistics(name, found, self._weights[name])
-            for targets, share in self._targets:
-                loss = loss + layer_factor * share * self._style_loss.distance(ours, targets[name])
-        tv_weight = self._tv_weight * balance.get(TV, 1.0)
-        return loss + tv_weight * tv_loss(x) if tv_weight else loss
 
-    def _unit(self, name: str, content: Mapping[str, Tensor]) -> float:
-        """The unit of the style loss at a layer, where the content's features are ``content``."""
-        weight, distance = self._weights[name], self._style_loss.distance
-        dark = {name: torch.zeros_like(content[name])}
-        nothing = self._statistics(name, dark, weight)
-        own = self._statistics(name, content, weight)
-        apart, energy = 0.0, float(distance(own, nothing)) / 2
-        for targets, share in self._targets:
-            apart += share * float(distance(own, targets[name]))
-            energy += share * float(distance(targets[name], nothing)) / 2
-        return max(apart + ALIKE * energy, TINY)
+    def accumulate(
+        self, image: Tensor, tiles: Iterable[Tile], measure: Callable[[Found, Tile], Statistics]
+    ) -> Statistics:
+        """The sum of what ``measure`` makes of the features of each tile of ``image``."""
+        total: Statistics = {}
+        with torch.no_grad():
+            for tile in tiles:
+                for key, value in measure(self.extractor(tile.outer(image)), tile).items():
+                    total[key] = total[key] + value if key in total else value
+        return total
 
-    def _style(self, style: StyleTarget) -> dict[str, Any]:
-        found = self._extractor(style.image)
-        return {
-            n: self._statistics(
-                n, found, None if style.alpha is None else layer_weight(style.alpha, found[n])
+    def cut(self, size: tuple[int, int], side: int | None) -> list[Tile]:
+        """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`."""
+        if side is None or side >= max(size):
+            return tiling.grid(size, max(size), 0, 1)
+        if not self.additive or any(n not in self.extractor.geometry for n in self.layers):
+            raise EngineError(
+                "cannot-tile",
+                f"The {'features see' if self.additive else 'style loss sees'} a picture only as a "
+                f"whole, and {size[1]}×{size[0]} pixels are too many for the memory at hand.",
+                "Choose a smaller working size, or other features or another style loss.",
             )
-            for n in self._recipe.style_layers
-        }
+        geometries = [self.extractor.geometry[n] for n in self.layers]
+        margin, align = tiling.margin(geometries), tiling.alignment(geometries)
+        return tiling.grid(size, side, margin, align)
 
-    def _statistics(self, name: str, found: Mapping[str, Tensor], weight: Tensor | None) -> Any:
-        metric = self._extractor.metrics.get(name)
-        if isinstance(self._style_loss, MomentsLoss):
-            sums = moments(found[name].squeeze(0), weight, self._extractor.units[name])
-            return sums if metric is None else sums.mapped(metric)
-        features = self._relative(name, found)
-        if metric is not None:
-            features = torch.einsum("dc,chw->dhw", metric.to(features), features)
-        return self._style_loss.statistics(features, weight)
+    def stride(self, layer: str) -> int:
+        """Pixels from one position of a layer to the next; 1 where the network does not say."""
+        geometry = self.extractor.geometry.get(layer)
+        return geometry.stride if geometry else 1
 
-    def _relative(self, name: str, found: Mapping[str, Tensor]) -> Tensor:
-        return relative(found[name], self._extractor.units[name])
+    def weight(self, mask: Tensor, layer: str, features: Tensor, tile: Tile) -> Tensor:
+        """``mask`` (H, W) at the positions of a layer's ``features`` in what a tile looks at."""
+        size = (features.shape[-2], features.shape[-1])
+        known = layer in self.extractor.geometry
+        return layer_weight(tile.outer(mask), size, self.stride(layer) if known else None)
 
 
-class ClassicObjective(Objective):
-    """The notebook's loss, term for term (*Deep Learning with Python* §8.3); see `losses`."""
+def _derivatives(
+    function: Callable[[Statistics], Tensor], statistics: Statistics
+) -> tuple[float, Statistics]:
+    """The value of a function of statistics, and its derivative by each of them, of their kind."""
+    leaves = {k: [t.detach().requires_grad_() for t in _tensors(v)] for k, v in statistics.items()}
+    value = function({k: _like(statistics[k], tensors) for k, tensors in leaves.items()})
+    flat = [t for tensors in leaves.values() for t in tensors]
+    slopes = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True))
+    by = {k: _like(statistics[k], [next(slopes) for _ in ts]) for k, ts in leaves.items()}
+    return float(value.detach()), by
 
-    def __init__(
-        self,
-        extractor: Extractor,
-        classic: Classic,
-        content: Tensor,
-        style: Tensor,
-        content_factor: float = 1.0,
-        tv_factor: float = 1.0,
-    ) -> None:
-        """``content`` and ``style`` (1, 3, h, w) of the same size, as in the notebook."""
-        self._extractor, self._classic = extractor, classic
-        self._content_factor, self._tv_factor = content_factor, tv_factor
-        with torch.no_grad():
-            found = self._features(content)
-            self._content = found[classic.content_layer]
-            found = self._features(style)
-            self._style = {n: found[n] for n in classic.style_layers}
 
-    def loss(self, x: Tensor) -> Tensor:
-        """The differentiable loss of ``x``."""
-        c = self._classic
-        found = self._features(x)
-        loss = (c.content_weight * self._content_factor) * classic_content_loss(
-            found[c.content_layer], self._content
-        )
-        size = x.shape[-2] * x.shape[-1]
-        for name, target in self._style.items():
-            term = classic_style_loss(found[name], target, size)
-            loss = loss + c.style_weight / len(self._style) * term
-        return loss + c.tv_weight * self._tv_factor * classic_tv_loss(x * 255)
+def _tensors(value: Any) -> list[Tensor]:
+    return [value.count, value.total, value.outer] if isinstance(value, Moments) else [value]
 
-    def _features(self, image: Tensor) -> dict[str, Tensor]:
-        return {n: f.squeeze(0).float() for n, f in self._extractor(image).items()}
+
+def _like(value: Any, tensors: list[Tensor]) -> Any:
+    return Moments(*tensors) if isinstance(value, Moments) else tensors[0]

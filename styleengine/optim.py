@@ -4,11 +4,15 @@ Both take the loss and its gradient at the current picture and move the picture 
 evaluation per step, so that a step costs the same whatever the method. They are written for
 pictures: the first move is set in units of the picture's values, not of the gradient, which makes
 them indifferent to the scale of the loss and to the number of pixels.
+
+Vectors as long as a picture are kept in the dtype of the gradient. In float16 they take half the
+memory, and are worked on in pieces, so that no float32 copy of a large picture comes to be.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -36,6 +40,10 @@ class Minimizer(Protocol):
         """The best estimate of the minimum so far, at least as good to look at as ``x``."""
         ...
 
+    def retract(self, x: Tensor) -> None:
+        """Makes ``x`` the best estimate: without the last move, whose loss is not known yet."""
+        ...
+
 
 class LBFGS:
     """L-BFGS (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4) with unit steps.
@@ -53,23 +61,30 @@ class LBFGS:
         self._last: tuple[float, Tensor, Tensor] | None = None
 
     def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
-        """One step; takes back the previous one where it led uphill."""
+        """One step; takes back the previous one where it led uphill. Keeps ``gradient``."""
+        finite = bool(torch.isfinite(gradient).all())
         if self._last is not None:
             last_loss, last_gradient, move = self._last
-            if not (loss <= self._tolerated_rise * last_loss and torch.isfinite(gradient).all()):
+            if not (loss <= self._tolerated_rise * last_loss and finite):
                 self._retreat(x, move)
                 return
             self._failures = 0
-            self._remember(move, gradient - last_gradient)
-        elif not torch.isfinite(gradient).all():
+            add(last_gradient, gradient, -1.0)
+            self._remember(move, last_gradient.neg_())
+        elif not finite:
             raise Diverged("The gradient is not finite.")
         move = self._direction(gradient)
-        x += move
+        add(x, move)
         self._last = (loss, gradient, move)
 
     def average(self, x: Tensor) -> Tensor:
         """The picture itself: L-BFGS does not jitter."""
         return x
+
+    def retract(self, x: Tensor) -> None:
+        """Takes the last move back."""
+        if self._last is not None:
+            add(x, self._last[2], -1.0)
 
     def _retreat(self, x: Tensor, move: Tensor) -> None:
         assert self._last is not None
@@ -77,9 +92,9 @@ class LBFGS:
         if self._failures > self._retries:
             raise Diverged("No step leads downhill.")
         self._pairs.clear()
-        x -= move
+        add(x, move, -1.0)
         shorter = move * 0.1
-        x += shorter
+        add(x, shorter)
         self._last = (self._last[0], self._last[1], shorter)
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
@@ -93,16 +108,16 @@ class LBFGS:
             size = (dot(gradient, gradient) / gradient.numel()) ** 0.5
             if size == 0:
                 return direction
-            return direction.mul_(FIRST_MOVE / size)
+            return scale(direction, FIRST_MOVE / size)
         alphas = []
         for s, y, rho in reversed(self._pairs):
             alpha = rho * dot(s, direction)
-            direction.add_(y, alpha=-alpha)
+            add(direction, y, -alpha)
             alphas.append(alpha)
         _, y, rho = self._pairs[-1]
-        direction.mul_(1.0 / (rho * dot(y, y)))
+        scale(direction, 1.0 / (rho * dot(y, y)))
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
-            direction.add_(s, alpha=alpha - rho * dot(y, direction))
+            add(direction, s, alpha - rho * dot(y, direction))
         return direction
 
 
@@ -154,7 +169,41 @@ class Adam:
         corrected: Tensor = self._mean / (1 - self._averaging**self._steps)
         return corrected
 
+    def retract(self, x: Tensor) -> None:
+        """Makes ``x`` that mean, in which no single move counts much."""
+        x.copy_(self.average(x))
+
+
+PIECE = 1 << 22
+"""Numbers worked on at a time where the dtypes are not float32."""
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Corresponding parts of contiguous tensors of equal size."""
+    flat = [t.view(-1) for t in tensors]
+    length = flat[0].numel()
+    piece = length if all(t.dtype == flat[0].dtype != torch.float16 for t in flat) else PIECE
+    for start in range(0, length, max(piece, 1)):
+        yield tuple(t[start : start + piece] for t in flat)
+
+
+def _wide(piece: Tensor) -> Tensor:
+    return piece.float() if piece.dtype == torch.float16 else piece
+
 
 def dot(a: Tensor, b: Tensor) -> float:
     """The inner product of two tensors of equal shape."""
-    return float(torch.dot(a.flatten(), b.flatten()))
+    return sum(float(torch.dot(_wide(p), _wide(q))) for p, q in _pieces(a, b))
+
+
+def add(a: Tensor, b: Tensor, factor: float = 1.0) -> None:
+    """``a += factor · b`` in place; the sum is taken in float32 at least."""
+    for p, q in _pieces(a, b):
+        p.copy_(_wide(p).add_(_wide(q), alpha=factor))
+
+
+def scale(a: Tensor, factor: float) -> Tensor:
+    """``a *= factor`` in place, which it returns; not rounded in between."""
+    for (p,) in _pieces(a):
+        p.copy_(_wide(p).mul_(factor))
+    return a

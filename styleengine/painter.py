@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import torch
 from torch import Tensor
 
+from styleengine.failures import is_out_of_memory
+from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
 from styleengine.optim import LBFGS, Adam, Diverged, Minimizer
 from styleengine.plan import Plan
@@ -20,18 +23,37 @@ log = logging.getLogger(__name__)
 PREVIEW_INTERVAL_S = 0.4
 RESCUE_RATE = 0.01
 """Adam's step when it has to take over from a minimiser that diverged."""
+SURE_STEPS = 3
+"""Steps after which the time left is told from the time they took."""
 
 
 class Painter:
     """Runs the minimiser through the scales; holds the picture and the state of the run."""
 
-    def __init__(self, plan: Plan, should_stop: Callable[[], bool], features: str = "") -> None:
-        """Starts with no picture; `paint` takes the scene's initial one at the first scale."""
+    def __init__(
+        self,
+        plan: Plan,
+        layouts: Sequence[Layout],
+        should_stop: Callable[[], bool],
+        features: str = "",
+        rate: float | None = None,
+    ) -> None:
+        """Starts with no picture; `paint` takes the scene's initial one at the first scale.
+
+        ``layouts`` says how each scale is computed; ``rate`` is how many seconds a pixel may take
+        in a step of the whole network, to tell the time beforehand.
+        """
         self._plan, self._should_stop, self._features = plan, should_stop, features
+        self._layouts, self._rate = layouts, rate
+        self._work = [
+            h * w * layout.cost * plan.share(scale)
+            for scale, ((h, w), layout) in enumerate(zip(plan.sizes, layouts, strict=True))
+        ]
+        self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
         self._started = self._last_preview = time.monotonic()
-        self._pixels_done = 0.0
+        self._work_done = 0.0
         self.scale = self.step = 0
         self.loss: float | None = None
         self.stopped = False
@@ -39,25 +61,44 @@ class Painter:
 
     @property
     def picture(self) -> Tensor:
-        """The best estimate so far, (1, 3, h, w) at the scale reached.
+        """The picture as it is now, (1, 3, h, w) at the scale reached."""
+        assert self._x is not None
+        best = self._x if self._best is None else self._best
+        return best if self._minimizer is None else self._minimizer.average(best)
 
-        That is the evaluated iterate of the lowest loss, never the last, unproven move; with Adam,
-        the mean of its iterates.
+    def release(self) -> Tensor:
+        """The best picture there is; gives up all else that takes a picture's memory.
+
+        That is the evaluated iterate of the lowest loss, or where memory is short the last one
+        evaluated, never the last, unproven move; with Adam, the mean of its iterates.
         """
-        assert self._best is not None
-        return self._best if self._minimizer is None else self._minimizer.average(self._best)
+        assert self._x is not None
+        if self._best is None and self._minimizer is not None:
+            self._minimizer.retract(self._x)
+            picture = self._x
+        else:
+            picture = self.picture
+        self._x, self._best, self._minimizer = picture, None, None
+        return picture
 
     def paint(self, scale: int, scene: Scene, objective: Objective) -> Iterator[Progress]:
         """All steps of one scale; yields a `Progress` after each."""
-        x = scene.start(scale, None if self._best is None else self.picture)
-        self._best, self.scale = x.clone(), scale
+        layout = self._layouts[scale]
+        before = None if self._x is None else self.release()
+        self._x = scene.start(scale, before)
+        del before
+        x = self._x
+        self._best = None if layout.narrow else x.clone()
+        self.scale = scale
         optimizer = self._plan.optimizer
         lowest = float("inf")
+        if self.step == 0:
+            yield self.progress("paint")
         for count in self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
             for _ in range(count):
-                loss, gradient = objective(x)
-                if loss < lowest:
+                loss, gradient = self._evaluate(objective, x)
+                if loss < lowest and self._best is not None:
                     lowest = loss
                     self._best.copy_(x)
                 try:
@@ -71,24 +112,46 @@ class Painter:
                         ) from error
                     log.warning("L-BFGS diverged at scale %d, going on with Adam", scale)
                     self.notes.append("L-BFGS diverged; Adam took over from the last good picture.")
-                    x.copy_(self._best)
+                    if self._best is None:
+                        self._minimizer.retract(x)
+                    else:
+                        x.copy_(self._best)
                     optimizer = "adam"
                     self._minimizer = Adam(RESCUE_RATE)
                     continue
                 finally:
                     self.step += 1
-                    self._pixels_done += x.shape[-1] * x.shape[-2]
+                    self._work_done += self._work[scale]
                 self.loss = loss if math.isfinite(loss) else None
                 yield self.progress("paint")
                 if self._should_stop():
                     self.stopped = True
                     return
 
+    def _evaluate(self, objective: Objective, x: Tensor) -> tuple[float, Tensor]:
+        """Loss and gradient; in smaller tiles, from here on, if memory runs out."""
+        dtype = torch.float16 if self._layouts[self.scale].narrow else x.dtype
+        while True:
+            try:
+                return objective(x, dtype)
+            except (MemoryError, RuntimeError) as error:
+                side = objective.side or max(objective.size)
+                if not is_out_of_memory(error) or side <= SMALLEST_SIDE:
+                    raise
+            # Outside the handler, which holds on to the memory of the failed attempt.
+            objective.side = max(SMALLEST_SIDE, min(side, max(objective.size)) // 2)
+            log.warning("out of memory, going on with tiles of %d pixels", objective.side)
+            self.notes.append(
+                f"Memory ran out; from step {self.step + 1} on the picture was worked on in tiles "
+                f"of {objective.side} pixels."
+            )
+
     def progress(self, stage: str) -> Progress:
         """Where the run stands."""
         plan, elapsed = self._plan, time.monotonic() - self._started
-        left = max(0.0, plan.work - self._pixels_done)
-        eta = elapsed / self._pixels_done * left if self.step >= 3 else None
+        work = sum(n * w for n, w in zip(plan.steps, self._work, strict=True))
+        rate = elapsed / self._work_done if self.step >= SURE_STEPS else self._rate
+        eta = None if rate is None else rate * max(0.0, work - self._work_done)
         height, width = plan.sizes[self.scale]
         return Progress(
             stage,
@@ -101,6 +164,7 @@ class Painter:
             self.loss,
             eta,
             self._features,
+            max(layout.bytes for layout in self._layouts),
         )
 
     def preview_due(self, steps: int | None) -> bool:
@@ -114,4 +178,4 @@ class Painter:
         return due
 
     def _make(self, optimizer: str) -> Minimizer:
-        return Adam() if optimizer == "adam" else LBFGS(self._plan.history)
+        return Adam() if optimizer == "adam" else LBFGS(self._layouts[self.scale].history)

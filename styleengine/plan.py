@@ -12,6 +12,7 @@ from styleengine.presets import (
     PRESETS,
     Classic,
     Recipe,
+    at_scale,
     content_factor,
     layer_balance,
     scale_sizes,
@@ -26,19 +27,22 @@ MIN_SIDE = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
 
 
+WORK = {"1": 0.05, "2": 0.15, "3": 0.3, "4": 0.8}
+"""Share of VGG19's work that is done up to a block's first layers, by the block's number."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """The schedule of a run.
 
     ``sizes`` holds (height, width) per scale, ``steps`` the number of steps at each; they
-    run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``method`` is the
-    recipe, or the notebook's parameters for ``classic``.
+    run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``methods`` holds
+    the recipe of each scale, or the notebook's parameters for ``classic``.
     """
 
     sizes: tuple[tuple[int, int], ...]
     steps: tuple[int, ...]
-    layers: tuple[str, ...]
-    method: Recipe | Classic
+    methods: tuple[Recipe | Classic, ...]
     style_loss: str
     optimizer: str
     history: int
@@ -53,9 +57,18 @@ class Plan:
         return sum(self.steps)
 
     @property
-    def work(self) -> float:
-        """Steps × pixels of the whole run: the unit in which the time left is estimated."""
-        return float(sum(n * h * w for n, (h, w) in zip(self.steps, self.sizes, strict=True)))
+    def layers(self) -> tuple[str, ...]:
+        """All layers that the run looks at."""
+        return tuple(dict.fromkeys(n for scale in range(len(self.sizes)) for n in self.at(scale)))
+
+    def at(self, scale: int) -> tuple[str, ...]:
+        """The layers that a scale looks at."""
+        method = self.methods[scale]
+        return tuple(dict.fromkeys([*method.style_layers, method.content_layer]))
+
+    def share(self, scale: int) -> float:
+        """About how much of the network's work is done at a scale, 0–1."""
+        return max(WORK.get(name[4:5], 1.0) for name in self.at(scale))
 
     def rounds(self, scale: int) -> list[int]:
         """Numbers of steps of the rounds of a scale."""
@@ -75,10 +88,13 @@ def network(settings: Settings, weights: str | None = None) -> str:
     return "vgg19" if settings.preset != "draft" and installed(weights) else "draft"
 
 
-def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry) -> Plan:
+def make_plan(
+    settings: Settings, width: int, height: int, entry: ExtractorEntry, most: int | None = None
+) -> Plan:
     """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``.
 
     ``entry`` is the one called ``settings.features``, which is not "auto"; see `network`.
+    ``most``, if given, is the longest side that a working size of the recipe's choice may have.
     """
     factors = content_factor(settings.strength), tv_factor(settings.smoothness)
     if settings.preset == "classic":
@@ -93,15 +109,14 @@ def make_plan(settings: Settings, width: int, height: int, entry: ExtractorEntry
         )
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
-    long_side = settings.size or min(recipe.size, max(width, height))
+    long_side = settings.size or min(most or recipe.size, recipe.size, max(width, height))
     longs = scale_sizes(recipe, long_side)
     keep = settings.keep_colors != "off"
     init = settings.init if settings.init != "auto" else "content" if keep else recipe.init
     return Plan(
         sizes=tuple(_size(width, height, s) for s in longs),
         steps=scale_steps(recipe, longs, settings.iterations),
-        layers=tuple(dict.fromkeys([*recipe.style_layers, recipe.content_layer])),
-        method=recipe,
+        methods=tuple(at_scale(recipe, long) for long in longs),
         style_loss=recipe.style_loss if settings.style_loss == "auto" else settings.style_loss,
         optimizer=recipe.optimizer if settings.optimizer == "auto" else settings.optimizer,
         history=recipe.history,
@@ -133,8 +148,7 @@ def _classic(
     return Plan(
         sizes=(size,),
         steps=(settings.iterations or c.rounds * c.evaluations,),
-        layers=tuple(dict.fromkeys([*c.style_layers, c.content_layer])),
-        method=c,
+        methods=(c,),
         style_loss="gram",
         optimizer=optimizer,
         history=c.history,

@@ -89,6 +89,11 @@ TILT = 8.0
 """How far the extremes of the control for large shapes go; see `layer_balance`."""
 
 
+def at_scale(recipe: Recipe, long_side: int) -> Recipe:
+    """The recipe for a scale of that size."""
+    return recipe
+
+
 def content_factor(strength: float) -> float:
     """Factor on the content weight for a strength of 0–100: 30 at 0, 1 at 50, 1/30 at 100."""
     return float(30.0 ** ((50.0 - strength) / 50.0))

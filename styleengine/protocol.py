@@ -12,7 +12,7 @@ to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview}
 engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
           ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
 from      ``ready {protocol, version, devices, capabilities}`` ·
-engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features}`` ·
+engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features, memory}`` ·
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
           settings, features, device}``, then its ``pixels {id, of: "result", y, rows}`` ·
           ``cancelled {id}`` · ``failed {id, code, message, hint}``
@@ -275,7 +275,8 @@ class Progress:
     ``step``/``steps`` count over the whole run, ``eta_s`` is the estimated time left in seconds
     (None while unknown), ``loss`` the loss of this step (None outside the optimisation), ``width``
     and ``height`` the pixels of the scale being worked on, ``features`` says in words which network
-    is in use (empty until it is loaded).
+    is in use (empty until it is loaded), ``memory`` about how many bytes the engine will take at
+    most (None while unknown). The first "paint" comes before the first step, at step 0.
     """
 
     stage: str
@@ -288,6 +289,7 @@ class Progress:
     loss: float | None = None
     eta_s: float | None = None
     features: str = ""
+    memory: int | None = None
 
     @property
     def fraction(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from styleengine.color import luma
 
 STRIP_ROWS = 256
+STRIP_PIXELS = 1 << 20
 FILL_SIDE = 256
 """Long side, in pixels, at which colours for hidden pixels are made up."""
 TINY = 1e-12
@@ -106,43 +109,51 @@ def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
     )
 
 
-def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
-    """The small ``result`` at the full size of ``content``, with the content's fine detail.
-
-    ``result`` is (1, 3, h, w), ``content`` an (H, W, 3) array; returns (H, W, 3) in 0–1.
+def carry(result: Tensor, content: Tensor, guide: Tensor | None = None) -> Tensor:
+    """``result`` (1, 3, h, w) at the larger size of ``content`` (1, 3, H, W), with its detail.
 
     A local linear model of the result in the content's luma (guided filter, He et al. 2010, eq. 5)
     tells how strongly the result follows the photo at each place. What the photo has above the
     small size, ``content - enlarge(small content)``, is added with that strength: edges the
-    painting kept become sharp, grain in areas it repainted stays out.
+    painting kept become sharp, grain in areas it repainted stays out. ``guide`` is the content at
+    the small size, if it is at hand. Not clamped.
     """
-    size = (content.shape[0], content.shape[1])
-    small_size = (result.shape[-2], result.shape[-1])
-    if small_size[0] >= size[0] and small_size[1] >= size[1]:
-        return to_array(resize(result, size))
-    guide = luma(resize(to_tensor(content), small_size))
-    gain = local_gain(guide, result)
-    out = np.empty((*size, 3), np.float32)
-    for y in range(0, size[0], STRIP_ROWS):
-        rows = min(STRIP_ROWS, size[0] - y)
-        strip = luma(to_tensor(content[y : y + rows]))
-        detail = strip - enlarge(guide, size, y, rows)
-        painted = enlarge(result, size, y, rows)
-        painted += enlarge(gain, size, y, rows).clamp_(0, MOST_GAIN) * detail
-        out[y : y + rows] = to_array(painted)
+    size = content.shape[-2], content.shape[-1]
+    out = result.new_empty(1, result.shape[1], *size)
+    for y, strip in carried(result, content, guide):
+        out[..., y : y + strip.shape[-2], :] = strip
     return out
 
 
-def carry(result: Tensor, content: Tensor) -> Tensor:
-    """``result`` (1, 3, h, w) at the larger size of ``content`` (1, 3, H, W), with its detail.
+def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
+    """`carry` with a ``content`` (H, W, 3) array; returns (H, W, 3) float32 in 0–1."""
+    out = np.empty(content.shape, np.float32)
+    for y, strip in carried(result, to_tensor(content, result.device)):
+        out[y : y + strip.shape[-2]] = to_array(strip)
+    return out
 
-    What `carry_to_full_size` does, in one piece and wherever the tensors are; not clamped.
-    """
-    size = (content.shape[-2], content.shape[-1])
-    guide = luma(resize(content, (result.shape[-2], result.shape[-1])))
-    detail = luma(content) - resize(guide, size)
-    gain = resize(local_gain(guide, result), size).clamp(0, MOST_GAIN)
-    return resize(result, size) + gain * detail
+
+def carried(
+    result: Tensor, content: Tensor, guide: Tensor | None = None
+) -> Iterator[tuple[int, Tensor]]:
+    """The rows of `carry` in strips, as ``(y, strip)``: no more memory than a strip's is taken."""
+    height, width = size = content.shape[-2], content.shape[-1]
+    small_size = result.shape[-2], result.shape[-1]
+    rows = max(1, STRIP_PIXELS // width)
+    if small_size[0] >= height and small_size[1] >= width:
+        whole = resize(result, size)
+        for y in range(0, height, rows):
+            yield y, whole[..., y : y + rows, :]
+        return
+    light = luma(resize(content, small_size) if guide is None else guide)
+    gain = local_gain(light, result)
+    for y in range(0, height, rows):
+        strip = luma(content[..., y : y + rows, :])
+        count = strip.shape[-2]
+        painted = enlarge(result, size, y, count)
+        detail = strip - enlarge(light, size, y, count)
+        painted += enlarge(gain, size, y, count).clamp_(0, MOST_GAIN) * detail
+        yield y, painted
 
 
 def local_gain(guide: Tensor, image: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from styleengine.devices import CPU, PLAIN, Trunk
 from styleengine.engine import Engine
 from styleengine.features import VGG19, calibration_image, vgg19
 from styleengine.losses import CovarianceLoss, GramLoss, moments
-from styleengine.objective import PaintObjective, StyleTarget
+from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.plan import make_plan, network
 from styleengine.plugins import load_plugins
 from styleengine.presets import FAST

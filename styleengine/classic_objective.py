@@ -1,0 +1,82 @@
+"""The loss of the Keras notebook (*Deep Learning with Python* §8.3), term for term."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from styleengine.features import Extractor
+from styleengine.losses import Moments, classic_gram_loss, classic_tv_values, moments
+from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
+from styleengine.presets import Classic
+from styleengine.tiling import Mosaic, Tile
+
+
+class ClassicObjective(Objective):
+    """Sums of squares at block5_conv2, Gram matrices of five layers and total variation."""
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        classic: Classic,
+        content: Tensor,
+        style: Tensor,
+        content_factor: float = 1.0,
+        tv_factor: float = 1.0,
+        side: int | None = None,
+    ) -> None:
+        """``content`` and ``style`` (1, 3, h, w) of the same size, as in the notebook."""
+        self._classic = classic
+        self._content_weight = classic.content_weight * content_factor
+        self._tv_weight = classic.tv_weight * tv_factor
+        layers = (*classic.style_layers, classic.content_layer)
+        super().__init__(extractor, layers, (content.shape[-2], content.shape[-1]), side)
+        self._style = self.summed(style)
+        mosaic = Mosaic()
+
+        def keep(found: Found, tile: Tile) -> Statistics:
+            stride = self.stride(classic.content_layer)
+            mosaic.put(tile, tile.covered(_single(found[classic.content_layer]), stride))
+            return {}
+
+        self.accumulate(content, self.tiles, keep)
+        self._content = mosaic.whole()
+
+    def statistics(self, found: Found, tile: Tile, *, covered: bool) -> Statistics:
+        """`Moments` of the style layers."""
+
+        def part(name: str) -> Tensor:
+            return tile.covered(found[name], self.stride(name)) if covered else found[name]
+
+        return {(n, 0): moments(_single(part(n))) for n in self._classic.style_layers}
+
+    def of_statistics(self, statistics: Statistics) -> Tensor:
+        """The notebook's style loss."""
+        height, width = self.size
+        share = self._classic.style_weight / len(self._style)
+        terms = [
+            share * classic_gram_loss(ours.outer, self._style[key].outer, height * width)
+            for key, ours in statistics.items()
+        ]
+        return torch.stack(terms).sum()
+
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[LocalTerm]:
+        """The notebook's content loss and total variation."""
+        layer = self._classic.content_layer
+        stride = self.stride(layer)
+        target = tile.seen(self._content, stride) if len(self.tiles) > 1 else self._content
+        values = (_single(found[layer]) - target).square().sum(0)
+        return [
+            LocalTerm(self._content_weight, values, stride),
+            LocalTerm(self._tv_weight, classic_tv_values(x * 255)),
+        ]
+
+    def pull(self, key: Key, by: Moments, features: Tensor, tile: Tile) -> Tensor:
+        """The gradient by a layer's features, from that by its moments."""
+        g = by.pull(_single(features.detach()), None, 1.0)
+        return g.unsqueeze(0).to(features.dtype)
+
+
+def _single(features: Tensor) -> Tensor:
+    """The features (C, h, w) of one picture, at least float32."""
+    return features.squeeze(0).to(torch.promote_types(features.dtype, torch.float32))

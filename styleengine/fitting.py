@@ -1,0 +1,66 @@
+"""Fitting a plan to the memory there is: how each scale is computed, and at what size at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from styleengine import memory, tiling
+from styleengine.devices import Trunk
+from styleengine.losses import StyleLoss
+from styleengine.memory import Layout
+from styleengine.picture import Picture
+from styleengine.plan import Plan, make_plan
+from styleengine.plugins import ExtractorEntry
+from styleengine.protocol import Settings
+
+SMALL_ENOUGH = 1024
+"""Long side below which a picture is not made smaller for lack of memory."""
+SHRINK = 0.8
+
+
+def fit_to_memory(
+    plan: Plan,
+    content: Picture,
+    settings: Settings,
+    entry: ExtractorEntry,
+    trunk: Trunk,
+    style_loss: StyleLoss,
+    device: torch.device,
+) -> tuple[Plan, list[Layout]]:
+    """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
+
+    A working size that the user asked for stays.
+    """
+    width, height = content.width, content.height
+    while True:
+        long_side = max(plan.sizes[-1])
+        pixels = plan.sizes[-1][0] * plan.sizes[-1][1]
+        # The content at all scales, and besides, in the end, the result.
+        room = memory.USABLE * memory.free(device) - 2 * memory.PICTURE * pixels
+        limits = memory.LIMITS.get(device.type, memory.ACCELERATOR)
+        layouts = [
+            memory.layout(
+                size,
+                plan.steps[scale],
+                plan.history,
+                margin(trunk, plan.at(scale), style_loss),
+                trunk.precision.dtype.itemsize,
+                room,
+                limits,
+            )
+            for scale, size in enumerate(plan.sizes)
+        ]
+        fits = max(layout.bytes for layout in layouts) <= room
+        if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
+            return plan, layouts
+        most = max(SMALL_ENOUGH, int(SHRINK * long_side))
+        plan = make_plan(settings, width, height, entry, most)
+
+
+def margin(trunk: Trunk, layers: Sequence[str], style_loss: StyleLoss) -> int | None:
+    """The margin of tiles for these layers; None where the picture cannot be cut."""
+    if not style_loss.additive or any(n not in trunk.geometry for n in layers):
+        return None
+    return tiling.margin(trunk.geometry[n] for n in layers)
