@@ -25,7 +25,7 @@ from styleengine.presets import FAST, content_factor, tv_factor
 from styleengine.resample import resize
 from styleengine.weights import Weights
 
-SIZE = 160
+SIZE = 144
 """Long side of what is shown."""
 CANVAS = 192
 """Long side of the optimisations that it is cut from."""

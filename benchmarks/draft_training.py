@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from benchmarks import report
 from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
-from styleengine.draft import FORMAT, MAPPED, Draft
+from styleengine.draft import FORMAT, MAPPED, Draft, load
 from styleengine.features import calibration_image, replicate
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
@@ -34,7 +34,7 @@ STILL_ONLY = 600
 """Steps before the draft paints for itself."""
 SMALL = 14
 """Convolutions of narrower maps go backward ten times faster in float32 than in bfloat16."""
-REUSE = 2
+REUSE = 3
 """Steps from one new sample to the next."""
 REFRESH = 50
 """Steps after which the painting network is brought up to date."""
@@ -111,7 +111,7 @@ def _squares(t: Tensor) -> Tensor:
     return torch.linalg.vector_norm(t, dtype=torch.float32).square() / t.numel()
 
 
-def start(teacher: Teacher, pool: Pool, seed: int) -> Student:
+def start(pool: Pool, seed: int) -> Student:
     """A student with unit variances and the maps that fit best."""
     torch.manual_seed(seed)
     net = Draft()
@@ -164,6 +164,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--out", type=Path, required=True, metavar="FILE")
     top.add_argument("--steps", type=int, default=20_000)
     top.add_argument("--rate", type=float, default=2e-3, help="the largest learning rate")
+    top.add_argument("--start", type=Path, metavar="FILE", help="go on from this network")
     top.add_argument("--seed", type=int, default=0)
     top.add_argument("--log", type=int, default=50, help="steps between two lines of the log")
     top.add_argument("--keep", type=int, default=500, help="steps between two checkpoints")
@@ -178,7 +179,10 @@ def train(options: argparse.Namespace) -> None:
     pool = Pool(crops, teacher, CAPACITY)
     while len(pool) < 200:
         pool.add_still()
-    student = start(teacher, pool, options.seed)
+    if options.start:
+        student = Student(load(path=options.start).to(memory_format=torch.channels_last))
+    else:
+        student = start(pool, options.seed)
     optimizer = torch.optim.Adam(student.parameters(), options.rate, betas=(0.9, 0.98), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.rate, options.steps, pct_start=0.05, cycle_momentum=False

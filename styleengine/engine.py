@@ -122,13 +122,13 @@ class Engine:
         device = devices.pick(settings.device)
         notes = []
         try:
-            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(job, plan.layers, chosen.features, device)
         except EngineError as error:
             if error.code != devices.WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
-            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(job, plan.layers, chosen.features, device)
         wanted = plan.sizes[-1]
         plan, layouts = fit_to_memory(plan, job.content, settings, entry, trunk, style_loss, device)
         if plan.sizes[-1] != wanted:
@@ -137,12 +137,16 @@ class Engine:
         scene = Scene.of(job, plan, device)
         painter = Painter(plan, layouts, should_stop, source, rate)
         for scale in range(len(plan.sizes)):
-            only = trunk.only(plan.at(scale))
-            objective = scene.objective(scale, only, style_loss, layouts[scale].side)
-            for step in painter.paint(scale, scene, objective):
-                yield step
-                if job.preview and painter.preview_due(job.preview_steps):
-                    yield Preview(self._preview(job, scene, painter), painter.step)
+            for drafting in (True, False) if plan.drafted(scale) else (False,):
+                net = self._draft(job, plan.layers, device) if drafting else trunk
+                only = net.only(plan.at(scale))
+                objective = scene.objective(scale, only, style_loss, layouts[scale].side)
+                for step in painter.paint(scale, scene, objective, draft=drafting):
+                    yield step
+                    if job.preview and painter.preview_due(job.preview_steps):
+                        yield Preview(self._preview(job, scene, painter), painter.step)
+                if painter.stopped:
+                    break
             if painter.stopped:
                 break
 
@@ -179,13 +183,12 @@ class Engine:
         self,
         job: Job,
         layers: tuple[str, ...],
-        entry: ExtractorEntry,
+        name: str,
         device: torch.device,
     ) -> tuple[devices.Trunk, str, float | None]:
         s = job.settings
-        name = network(s, job.weights)
         request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
-        key = (request, device)
+        entry, key = self.plugins.extractor(name), (request, device)
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
@@ -196,10 +199,14 @@ class Engine:
 
             precision = devices.choose_precision(make, device, kind)
             trunk = devices.Trunk(make(), device, precision)
-            self._trunks.clear()  # one network at a time is enough memory
+            if len(self._trunks) > 1:  # one network and the draft are enough memory
+                self._trunks.clear()
             rate = devices.seconds_per_pixel(device, kind, precision)
             self._trunks[key] = (trunk, source, rate)
         return self._trunks[key]
+
+    def _draft(self, job: Job, layers: tuple[str, ...], device: torch.device) -> devices.Trunk:
+        return self._trunk(dataclasses.replace(job, weights=None), layers, "draft", device)[0]
 
     def _preview(self, job: Job, scene: Scene, painter: Painter) -> Picture:
         image = painter.picture

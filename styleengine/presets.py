@@ -33,6 +33,8 @@ class Recipe:
     least: int = 4
     most: int = 30
     history: int = 10
+    draft: float = 0.0
+    """Share of each scale's steps that the draft network takes first, where VGG19 paints."""
 
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
