@@ -98,6 +98,14 @@ def parser() -> argparse.ArgumentParser:
         help="the share of each --style in the blend, in the same order (default: equal)",
     )
     run.add_argument(
+        "--style-mask",
+        action="append",
+        default=[],
+        metavar="MASK",
+        help="where each --style is painted, in the same order: a picture, white there and black "
+        "elsewhere, or - for wherever no mask is",
+    )
+    run.add_argument(
         "-o", "--output", metavar="FILE", help="PNG, TIFF, JPEG or WebP (default: PHOTO-styled.png)"
     )
     run.add_argument(
@@ -206,7 +214,7 @@ def run_command(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace, settings: Settings) -> Job:
     from styleengine.engine import Job, Style
-    from styleengine.images import load
+    from styleengine.images import as_mask, load
 
     shares = args.style_weight or [1.0] * len(args.style)
     if len(shares) != len(args.style):
@@ -217,8 +225,18 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
         )
     if args.save_every is not None and args.save_every < 1:
         raise EngineError("bad-setting", "--save-every must be at least 1.")
+    masks = args.style_mask or ["-"] * len(args.style)
+    if len(masks) != len(args.style):
+        raise EngineError(
+            "bad-setting",
+            f"There are {len(args.style)} styles but {len(masks)} style masks.",
+            "Give --style-mask once per --style (- for none), or not at all.",
+        )
     content = load(args.content)
-    styles = tuple(Style(load(p), w) for p, w in zip(args.style, shares, strict=True))
+    styles = tuple(
+        Style(load(style), share, None if mask == "-" else as_mask(load(mask)))
+        for style, share, mask in zip(args.style, shares, masks, strict=True)
+    )
     long_side = max(content.width, content.height) if args.save_every else 0
     return Job(content, styles, settings, long_side, args.save_every, args.weights)
 
@@ -276,12 +294,14 @@ def _shown(event: Progress) -> dict[str, Any]:
     if event.stage != "paint":
         label = "Finishing" if event.stage == "finish" else "Preparing"
         return {"description": label, "left": ""}
-    left = "" if event.eta_s is None else f"{time_left(event.eta_s)} left"
+    about = [] if event.eta_s is None else [f"{time_left(event.eta_s)} left"]
+    if event.memory is not None:
+        about.append(f"{event.memory / 1e9:.1f} GB")
     return {
         "description": f"Painting {event.width}×{event.height}",
         "completed": event.step,
         "total": event.steps,
-        "left": left,
+        "left": ", ".join(about),
     }
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R', G', B' in the luma Y' of ITU-R BT.601."""
+from styleengine.picture import LUMA
 
 
 @dataclass(frozen=True)

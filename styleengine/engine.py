@@ -15,7 +15,7 @@ from styleengine import allocator, devices, resample
 from styleengine.color import luma, with_luma
 from styleengine.failures import is_out_of_memory, out_of_memory
 from styleengine.features import ExtractorRequest
-from styleengine.fitting import fit_to_memory
+from styleengine.fitting import fit_to_memory, needed
 from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
 from styleengine.plan import make_plan, network
@@ -130,12 +130,13 @@ class Engine:
             device = devices.CPU
             trunk, source, rate = self._trunk(job, plan.layers, chosen.features, device)
         wanted = plan.sizes[-1]
-        plan, layouts = fit_to_memory(plan, job.content, settings, entry, trunk, style_loss, device)
+        plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunk, style_loss, device)
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
         scene = Scene.of(job, plan, device)
-        painter = Painter(plan, layouts, should_stop, source, rate)
+        painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
+        yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
             for drafting in (True, False) if plan.drafted(scale) else (False,):
                 net = self._draft(job, plan.layers, device) if drafting else trunk
@@ -176,6 +177,15 @@ class Engine:
             )
         if job.settings.style_loss != "auto":
             self.plugins.style_loss(job.settings.style_loss)
+        masked = [style.mask for style in job.styles if style.mask is not None]
+        if masked and job.settings.preset == "classic":
+            raise EngineError(
+                "bad-setting",
+                "The classic method paints one style everywhere.",
+                "Choose the quality Fast or Best to paint styles in regions.",
+            )
+        if not all(mask.ndim == 2 and mask.size and np.isfinite(mask).all() for mask in masked):
+            raise EngineError("bad-setting", "The mask of a style must be a gray picture.")
         for name in postprocessors(job.settings):
             self.plugins.postprocessor(name)
 

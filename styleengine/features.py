@@ -173,6 +173,7 @@ class VGG19(nn.Module):
     def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features at some of the layers only, computed no further than the last of them."""
         found: dict[str, Tensor] = {}
+        wanted = set(layers)
         x = replicate(image)
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
@@ -183,9 +184,9 @@ class VGG19(nn.Module):
                 x = _ConvReLU.apply(  # type: ignore[no-untyped-call]
                     x, module.weight, module.bias, module.padding
                 )
-            if name in layers and isinstance(module, nn.ReLU) == name.startswith("relu"):
+            if name in wanted:
                 found[name] = x
-                if len(found) == len(layers):
+                if len(found) == len(wanted):
                     break
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import psutil
 import torch
 
 from styleengine import memory, tiling
@@ -14,6 +15,7 @@ from styleengine.picture import Picture
 from styleengine.plan import Plan, make_plan
 from styleengine.plugins import ExtractorEntry
 from styleengine.protocol import Settings
+from styleengine.scene import Scene
 
 SMALL_ENOUGH = 1024
 """Long side below which a picture is not made smaller for lack of memory."""
@@ -57,6 +59,17 @@ def fit_to_memory(
             return plan, layouts
         most = max(SMALL_ENOUGH, int(SHRINK * long_side))
         plan = make_plan(settings, width, height, entry, most)
+
+
+def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
+    """About how many bytes the process will hold at most, or the accelerator besides it."""
+    most = max(layout.bytes for layout in layouts)
+    top = scene.levels[-1]
+    if top.device.type != "cpu":
+        return most
+    # In the end there are the picture at its working size, and the result.
+    ending = 2 * memory.PICTURE * top.shape[-2] * top.shape[-1]
+    return int(psutil.Process().memory_info().rss) + max(most, ending)
 
 
 def margin(trunk: Trunk, layers: Sequence[str], style_loss: StyleLoss) -> int | None:

@@ -8,7 +8,14 @@ import stat
 from pathlib import Path
 
 from styleengine.decoding import MAX_PIXELS, bad, decode, stem
-from styleengine.picture import MIN_SIDE, Picture, from_pixels, require_usable, to_pixels
+from styleengine.picture import (
+    MIN_SIDE,
+    Picture,
+    as_mask,
+    from_pixels,
+    require_usable,
+    to_pixels,
+)
 from styleengine.protocol import EngineError
 from styleengine.saving import require_writable, save
 
@@ -16,6 +23,7 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "Picture",
+    "as_mask",
     "decode",
     "from_pixels",
     "load",

@@ -9,7 +9,7 @@ import numpy as np
 
 from styleengine.failures import out_of_memory
 from styleengine.images import decode, from_pixels
-from styleengine.picture import SAMPLE_TYPES, Picture
+from styleengine.picture import SAMPLE_TYPES, Picture, to_unit
 from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Settings, picture_spec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Canvas:
     missing: int = field(init=False)
 
     def __post_init__(self) -> None:
-        shape = (self.spec.height, self.spec.width, CHANNELS)
+        shape = (self.spec.height, self.spec.width, self.spec.channels)
         try:
             self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
         except (MemoryError, ValueError, OverflowError) as error:
@@ -44,8 +44,24 @@ class Canvas:
         if not fits or len(payload) != rows * self.spec.row_bytes:
             raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
         strip = np.frombuffer(payload, self.pixels.dtype)
-        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, CHANNELS)
+        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, self.spec.channels)
         self.missing -= rows
+
+
+@dataclass
+class ArrivingStyle:
+    """A style on its way in: a file's bytes or a canvas of pixels, and perhaps a mask."""
+
+    name: str
+    weight: float
+    picture: Canvas | bytes | None
+    mask: Canvas | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is here."""
+        canvases = [c for c in (self.picture, self.mask) if isinstance(c, Canvas)]
+        return self.picture is not None and not any(c.missing for c in canvases)
 
 
 @dataclass
@@ -56,7 +72,7 @@ class Incoming:
     settings: Settings
     content: Canvas
     name: str
-    styles: list[tuple[str, float, Canvas | bytes | None]]
+    styles: list[ArrivingStyle]
     preview: int
     weights: str | None
     stop: Stop = ""
@@ -65,17 +81,18 @@ class Incoming:
     def of(cls, header: dict[str, Any]) -> Incoming:
         """The job a ``run`` message announces; raises `EngineError`."""
         announced = header.get("content")
-        content = Canvas(picture_spec(announced))
-        styles: list[tuple[str, float, Canvas | bytes | None]] = []
+        content = _canvas(announced)
+        styles = []
         entries = header.get("styles")
         if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
             raise EngineError("protocol", "A job without a list of styles was announced.")
         for entry in entries:
-            picture = Canvas(picture_spec(entry)) if "width" in entry else None
+            picture = _canvas(entry) if "width" in entry else None
+            mask = _canvas(entry["mask"], 1) if entry.get("mask") is not None else None
             weight = entry.get("weight", 1.0)
             if isinstance(weight, bool) or not isinstance(weight, int | float):
                 raise EngineError("protocol", "The weight of a style is not a number.")
-            styles.append((str(entry.get("name", "")), float(weight), picture))
+            styles.append(ArrivingStyle(str(entry.get("name", "")), float(weight), picture, mask))
         preview = header.get("preview", 0)
         weights = header.get("weights")
         settings = header.get("settings", {})
@@ -99,13 +116,14 @@ class Incoming:
         index = header.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self.styles):
             raise EngineError("protocol", f"There is no style number {index!r}.")
-        name, weight, data = self.styles[index]
+        style = self.styles[index]
+        target = style.mask if header.get("of") == "mask" else style.picture
         if header["type"] == "style":
-            self.styles[index] = (name, weight, payload)
-        elif isinstance(data, Canvas):
-            data.put(header.get("y"), header.get("rows"), payload)
+            style.picture = payload
+        elif isinstance(target, Canvas):
+            target.put(header.get("y"), header.get("rows"), payload)
         else:
-            raise EngineError("protocol", "Pixels came for a style that was announced as a file.")
+            raise EngineError("protocol", "Pixels came for a style that did not announce them.")
 
     def asked(self) -> Stop:
         """What the other side asked for so far; another thread sets it."""
@@ -114,23 +132,29 @@ class Incoming:
     @property
     def complete(self) -> bool:
         """Whether every announced picture is here."""
-        return not self.content.missing and all(
-            data is not None and not (isinstance(data, Canvas) and data.missing)
-            for _, _, data in self.styles
-        )
+        return not self.content.missing and all(style.complete for style in self.styles)
 
     def job(self) -> Job:
         """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
         from styleengine.engine import Job, Style
 
         styles = []
-        for name, weight, data in self.styles:
+        for style in self.styles:
+            data, name = style.picture, style.name
             picture = (
                 _picture(data, name) if isinstance(data, Canvas) else decode(data or b"", name)
             )
-            styles.append(Style(picture, weight))
+            mask = None if style.mask is None else to_unit(style.mask.pixels[..., 0])
+            styles.append(Style(picture, style.weight, mask))
         content = _picture(self.content, self.name)
         return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
+
+
+def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:
+    spec = picture_spec(announced)
+    if spec.channels != channels:
+        raise EngineError("protocol", f"A picture of {spec.channels} channels was announced.")
+    return Canvas(spec)
 
 
 def _picture(canvas: Canvas, name: str) -> Picture:

@@ -324,5 +324,6 @@ def layer_weight(mask: Tensor, size: tuple[int, int], stride: int | None = None)
 
 
 def relative(features: Tensor, unit: float) -> Tensor:
-    """(C, H, W) float32 features of the first picture in a batch, in units of ``unit``."""
-    return features.squeeze(0).to(torch.float32) / unit
+    """(C, H, W) features of the only picture in a batch, in units of ``unit``, at least float32."""
+    wide = torch.promote_types(features.dtype, torch.float32)
+    return features.squeeze(0).to(wide) / unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ Key = tuple[str, int]
 Statistics = dict[Key, Any]
 Found = Mapping[str, Tensor]
 """Features (1, C, h, w) by layer name."""
+Evaluation = Generator[float, None, tuple[float, Tensor]]
+"""The computation of a loss and its gradient, which tells how much of it is done, 0–1."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,20 @@ class Objective(ABC):
         In float16 the gradient is multiplied by the number of pixels, to lie well in its range;
         ``dtype`` None means the image's.
         """
+        work = self.evaluate(image, dtype)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                found: tuple[float, Tensor] = done.value
+                return found
+
+    def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
+        """The same in the course of time: yields the share of the work done after each tile."""
         dtype = dtype or image.dtype
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
         if len(self.tiles) > 1:
-            return self._tiled(image, dtype, factor)
+            return (yield from self._tiled(image, dtype, factor))
         x = image.detach().requires_grad_()
         loss = self.loss(x)
         (gradient,) = torch.autograd.grad(loss, x)
@@ -111,10 +123,15 @@ class Objective(ABC):
             loss = loss + term.factor * term.values.sum()
         return loss
 
-    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> tuple[float, Tensor]:
-        loss, pulls = _derivatives(self.of_statistics, self.summed(image))
+    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> Evaluation:
+        total: Statistics = {}
+        share = 1 / len(self.tiles)
+        for number, tile in enumerate(self.tiles):
+            self._add(total, image, tile, self._covered)
+            yield (number + 1) * share / 3
+        loss, pulls = _derivatives(self.of_statistics, total)
         gradient = torch.empty_like(image, dtype=dtype)
-        for tile in self.tiles:
+        for number, tile in enumerate(self.tiles):
             x = tile.outer(image).detach().requires_grad_()
             found = self.extractor(x)
             local = image.new_zeros(())
@@ -129,24 +146,35 @@ class Objective(ABC):
             ends = [local, *(found[n] for n in below)]
             (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
             tile.inner(gradient).copy_(tile.covered(g) * factor)
+            yield (1 + 2 * (number + 1) * share) / 3
         return loss, gradient
 
     def summed(self, image: Tensor) -> Statistics:
         """The statistics of a picture of this size."""
-        return self.accumulate(
-            image, self.tiles, lambda found, tile: self.statistics(found, tile, covered=True)
-        )
+        return self.accumulate(image, self.tiles, self._covered)
 
     def accumulate(
         self, image: Tensor, tiles: Iterable[Tile], measure: Callable[[Found, Tile], Statistics]
     ) -> Statistics:
         """The sum of what ``measure`` makes of the features of each tile of ``image``."""
         total: Statistics = {}
-        with torch.no_grad():
-            for tile in tiles:
-                for key, value in measure(self.extractor(tile.outer(image)), tile).items():
-                    total[key] = total[key] + value if key in total else value
+        for tile in tiles:
+            self._add(total, image, tile, measure)
         return total
+
+    def _add(
+        self,
+        total: Statistics,
+        image: Tensor,
+        tile: Tile,
+        measure: Callable[[Found, Tile], Statistics],
+    ) -> None:
+        with torch.no_grad():
+            for key, value in measure(self.extractor(tile.outer(image)), tile).items():
+                total[key] = total[key] + value if key in total else value
+
+    def _covered(self, found: Found, tile: Tile) -> Statistics:
+        return self.statistics(found, tile, covered=True)
 
     def cut(self, size: tuple[int, int], side: int | None) -> list[Tile]:
         """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`."""

@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-FIRST_MOVE = 0.01
+FIRST_MOVE = 0.02
 """Root mean square change of the first L-BFGS step, in picture values (0–1)."""
 
 CURVATURE = 1e-10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -39,14 +39,16 @@ class Painter:
         should_stop: Callable[[], bool],
         features: str = "",
         rate: float | None = None,
+        memory: int | None = None,
     ) -> None:
         """Starts with no picture; `paint` takes the scene's initial one at the first scale.
 
         ``layouts`` says how each scale is computed; ``rate`` is how many seconds a pixel may take
-        in a step of the whole network, to tell the time beforehand.
+        in a step of the whole network, to tell the time beforehand, ``memory`` how many bytes the
+        run takes at most.
         """
         self._plan, self._should_stop, self._features = plan, should_stop, features
-        self._layouts, self._rate = layouts, rate
+        self._layouts, self._rate, self._memory = layouts, rate, memory
         self._work = [
             h * w * layout.cost * plan.share(scale)
             for scale, ((h, w), layout) in enumerate(zip(plan.sizes, layouts, strict=True))
@@ -56,7 +58,7 @@ class Painter:
         self._minimizer: Minimizer | None = None
         self._started = self._last_preview = time.monotonic()
         self._work_done = 0.0
-        self.scale = self.step = 0
+        self.scale = self.step = self._seen_step = 0
         self.loss: float | None = None
         self.stopped = False
         self.notes: list[str] = []
@@ -102,13 +104,14 @@ class Painter:
         self.scale = scale
         optimizer = self._plan.optimizer
         lowest = float("inf")
-        if self.step == 0:
-            yield self.progress("paint")
         cost = self._work[scale] * (DRAFT_COST if draft else 1.0)
         for count in [drafted] if draft else self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
             for _ in range(count):
-                loss, gradient = self._evaluate(objective, x)
+                found = yield from self._evaluate(objective, x)
+                if found is None:
+                    return
+                loss, gradient = found
                 if loss < lowest and self._best is not None:
                     lowest = loss
                     self._best.copy_(x)
@@ -135,38 +138,56 @@ class Painter:
                     self._work_done += cost
                 self.loss = loss if math.isfinite(loss) else None
                 yield self.progress("paint")
-                if self._should_stop():
-                    self.stopped = True
+                if self._stop_now():
                     return
 
-    def _evaluate(self, objective: Objective, x: Tensor) -> tuple[float, Tensor]:
-        """Loss and gradient; in smaller tiles, from here on, if memory runs out."""
+    def _stop_now(self) -> bool:
+        self.stopped = self.stopped or self._should_stop()
+        return self.stopped
+
+    def _evaluate(
+        self, objective: Objective, x: Tensor
+    ) -> Generator[Progress, None, tuple[float, Tensor] | None]:
+        """Loss and gradient, or None if the run is to stop; a `Progress` after each tile.
+
+        If memory runs out, all goes on in smaller tiles.
+        """
         dtype = torch.float16 if self._layouts[self.scale].narrow else x.dtype
         while True:
+            work = objective.evaluate(x, dtype)
             try:
-                return objective(x, dtype)
+                while True:
+                    share = next(work)
+                    yield self.progress("paint", share)
+                    if self._stop_now():
+                        return None
+            except StopIteration as done:
+                found: tuple[float, Tensor] = done.value
+                return found
             except (MemoryError, RuntimeError) as error:
-                side = objective.side or max(objective.size)
+                side = min(objective.side or max(objective.size), max(objective.size))
                 if not is_out_of_memory(error) or side <= SMALLEST_SIDE:
                     raise
             # Outside the handler, which holds on to the memory of the failed attempt.
-            objective.side = max(SMALLEST_SIDE, min(side, max(objective.size)) // 2)
+            del work
+            objective.side = max(SMALLEST_SIDE, side // 2)
             log.warning("out of memory, going on with tiles of %d pixels", objective.side)
             self.notes.append(
                 f"Memory ran out; from step {self.step + 1} on the picture was worked on in tiles "
                 f"of {objective.side} pixels."
             )
 
-    def progress(self, stage: str) -> Progress:
-        """Where the run stands."""
+    def progress(self, stage: str, share: float = 0.0) -> Progress:
+        """Where the run stands, with a ``share`` of the next step done."""
         plan, elapsed = self._plan, time.monotonic() - self._started
         saved = 1.0 - DRAFT_COST
         work = sum(
             w * (n - saved * plan.drafted(scale))
             for scale, (n, w) in enumerate(zip(plan.steps, self._work, strict=True))
         )
-        rate = elapsed / self._work_done if self.step >= SURE_STEPS else self._rate
-        eta = None if rate is None else rate * max(0.0, work - self._work_done)
+        done = self._work_done + (share * self._work[self.scale] if share else 0.0)
+        rate = elapsed / done if self.step >= SURE_STEPS else self._rate
+        eta = None if rate is None else rate * max(0.0, work - done)
         height, width = plan.sizes[self.scale]
         return Progress(
             stage,
@@ -179,11 +200,15 @@ class Painter:
             self.loss,
             eta,
             self._features,
-            max(layout.bytes for layout in self._layouts),
+            self._memory,
+            min(1.0, done / work) if work else 1.0,
         )
 
     def preview_due(self, steps: int | None) -> bool:
         """Whether it is time for a preview; remembers the answer yes."""
+        if self.step == self._seen_step:
+            return False
+        self._seen_step = self.step
         now = time.monotonic()
         if steps is not None:
             return self.step % steps == 0

@@ -13,6 +13,8 @@ from styleengine.protocol import CHANNELS, SAMPLE_BYTES, EngineError
 
 Floats = NDArray[np.float32]
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R', G', B' in the luma Y' of ITU-R BT.601."""
 MIN_SIDE = 8
 """Shortest side, in pixels, that the network can say anything about."""
 
@@ -51,6 +53,12 @@ class Picture:
     def height(self) -> int:
         """Number of rows."""
         return int(self.rgb.shape[0])
+
+
+def as_mask(picture: Picture) -> Floats:
+    """How white and opaque a picture is, (H, W): the luma (ITU-R BT.601) times the alpha."""
+    mask = picture.rgb @ np.array(LUMA, np.float32)
+    return mask if picture.alpha is None else mask * picture.alpha
 
 
 def row_strips(height: int, width: int) -> Iterator[slice]:

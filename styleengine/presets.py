@@ -12,13 +12,11 @@ class Recipe:
     """A complete description of how a picture is painted.
 
     Weights are those of `PaintObjective`, whose terms have units of their own, so they hold for any
-    pictures and any trained weights. ``size`` is the working long side when the user
-    does not choose one. Scales grow by ``ratio`` from about ``smallest`` to the working size; a
-    scale of long side s gets ``iterations · (512 / s)^decline`` steps, at least ``least`` and at
-    most ``most``.
+    pictures and any trained weights. Scales grow by ``ratio`` from about ``smallest`` to the
+    picture's own size; a scale of long side s gets ``iterations · (512 / s)^decline`` steps, at
+    least ``least`` and at most ``most``.
     """
 
-    size: int
     style_loss: str
     style_layers: Mapping[str, float]
     content_layer: str
@@ -30,9 +28,11 @@ class Recipe:
     smallest: int = 128
     iterations: float = 20.0
     decline: float = 1.0
-    least: int = 4
+    least: int = 5
     most: int = 30
     history: int = 10
+    largest: int | None = None
+    """Long side above which the picture is not painted but enlarged; None for no limit."""
     draft: float = 0.0
     """Share of each scale's steps that the draft network takes first, where VGG19 paints."""
 
@@ -42,7 +42,6 @@ LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
 FAST = Recipe(
-    size=1024,
     style_loss="covariance",
     style_layers=LAYERS,
     content_layer="relu4_2",
@@ -53,17 +52,16 @@ FAST = Recipe(
 )
 BEST = replace(
     FAST,
-    size=1536,
     ratio=math.sqrt(2.0),
     iterations=50.0,
     decline=0.7,
-    least=16,
+    least=10,
     most=60,
 )
 
 
-DRAFT = replace(FAST, size=512)
-"""For the draft network, whose steps cost a tenth of VGG19's."""
+DRAFT = replace(FAST, largest=1024)
+"""A quick picture, for the draft network."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,23 @@ TILT = 8.0
 """How far the extremes of the control for large shapes go; see `layer_balance`."""
 
 
+FINE = 1600
+"""Long side above which a scale only adds what can be seen of brush and canvas close up."""
+FINE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+FINE_CONTENT = "relu3_1"
+
+
 def at_scale(recipe: Recipe, long_side: int) -> Recipe:
-    """The recipe for a scale of that size."""
-    return recipe
+    """The recipe for a scale of that size: the shallow layers only, where that is above `FINE`.
+
+    What deeper layers see, shapes and motifs, the smaller scales have settled, and a style picture
+    of web size would ask for them ever smaller. The shallow layers take 45 % of the time of a step
+    and give the same brushwork.
+    """
+    shallow = {n: w for n, w in recipe.style_layers.items() if n in FINE_LAYERS}
+    if long_side <= FINE or not shallow:
+        return recipe
+    return replace(recipe, style_layers=shallow, content_layer=FINE_CONTENT)
 
 
 def content_factor(strength: float) -> float:

@@ -12,15 +12,19 @@ to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview}
 engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
           ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
 from      ``ready {protocol, version, devices, capabilities}`` ·
-engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features, memory}`` ·
+engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features,
+          memory, done}`` ·
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
           settings, features, device}``, then its ``pixels {id, of: "result", y, rows}`` ·
           ``cancelled {id}`` · ``failed {id, code, message, hint}``
 ========  =========================================================================================
 
 ``run`` is followed by one ``style`` frame (or ``pixels`` with ``of: "style"``, for a style that
-declares ``width``) per style, and by the strips of the content. Unknown message types and unknown
-fields are ignored, so that either side may be a little newer than the other.
+declares ``width``) per style, and by the strips of the content. A style that declares a
+``mask {width, height, dtype, channels: 1}`` is painted only where that is not 0: its strips come as
+``pixels`` with ``of: "mask"``, one sample a pixel, over the whole content, whatever its size.
+Unknown message types and unknown fields are ignored, so that either side may be a little newer than
+the other.
 """
 
 from __future__ import annotations
@@ -150,8 +154,8 @@ class Settings:
     size: int = option(
         0,
         "Working size",
-        "Long side, in pixels, at which the picture is painted; the result always has the photo's "
-        "full size. 0 chooses it by quality.",
+        "Long side, in pixels, at which the picture is painted: a smaller one is quicker, and the "
+        "result is enlarged to the photo's full size. 0 paints at full size.",
         low=0,
         high=16384,
         unit="px",
@@ -276,7 +280,8 @@ class Progress:
     (None while unknown), ``loss`` the loss of this step (None outside the optimisation), ``width``
     and ``height`` the pixels of the scale being worked on, ``features`` says in words which network
     is in use (empty until it is loaded), ``memory`` about how many bytes the engine will take at
-    most (None while unknown). The first "paint" comes before the first step, at step 0.
+    most (None while unknown), ``done`` the share of the work that is done, 0–1. The last
+    "prepare" tells what the run will need; a large picture has several "paint" within a step.
     """
 
     stage: str
@@ -290,10 +295,13 @@ class Progress:
     eta_s: float | None = None
     features: str = ""
     memory: int | None = None
+    done: float | None = None
 
     @property
     def fraction(self) -> float:
-        """How much of the run is done, 0–1."""
+        """How much of the run is done, 0–1: in time, as far as that is known, or in steps."""
+        if self.done is not None:
+            return self.done
         return self.step / self.steps if self.steps else 0.0
 
 
@@ -309,23 +317,28 @@ def progress_from(header: dict[str, Any]) -> Progress:
 
 @dataclass(frozen=True)
 class PictureSpec:
-    """Shape and sample type of a picture that travels as ``pixels`` strips."""
+    """Shape and sample type of a picture that travels as ``pixels`` strips.
+
+    ``channels`` is 4 for RGBA, or 1 for a mask.
+    """
 
     width: int
     height: int
     dtype: str = "u8"
+    channels: int = CHANNELS
 
     def __post_init__(self) -> None:
         whole = all(isinstance(n, int) and n > 0 for n in (self.width, self.height))
-        if not whole or not isinstance(self.dtype, str) or self.dtype not in SAMPLE_BYTES:
+        known = isinstance(self.dtype, str) and self.dtype in SAMPLE_BYTES
+        if not whole or not known or self.channels not in (1, CHANNELS):
             raise EngineError(
                 "protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}."
             )
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row of RGBA pixels."""
-        return self.width * CHANNELS * SAMPLE_BYTES[self.dtype]
+        """Bytes of one row of pixels."""
+        return self.width * self.channels * SAMPLE_BYTES[self.dtype]
 
     def strips(self) -> Iterator[tuple[int, int]]:
         """``(y, rows)`` of consecutive strips of about 4 MB that cover the picture."""
@@ -338,7 +351,12 @@ def picture_spec(header: Any) -> PictureSpec:
     """The `PictureSpec` in a JSON object; raises `EngineError` ("protocol") if there is none."""
     if not isinstance(header, dict):
         raise EngineError("protocol", "A picture without width and height was announced.")
-    return PictureSpec(header.get("width", 0), header.get("height", 0), header.get("dtype", "u8"))
+    return PictureSpec(
+        header.get("width", 0),
+        header.get("height", 0),
+        header.get("dtype", "u8"),
+        header.get("channels", CHANNELS),
+    )
 
 
 # --- frames -----------------------------------------------------------------------------------

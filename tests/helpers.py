@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
-from styleengine import protocol, weights
+from styleengine import protocol, resample, weights
 from styleengine.engine import Engine, Job, Preview, Result, Style
-from styleengine.images import Picture
+from styleengine.images import Picture, load
 from styleengine.plugins import Plugins, load_plugins
 from styleengine.protocol import Progress, Settings
 from styleengine.vgg_layout import LAYERS
@@ -258,3 +259,25 @@ def wait_until(condition: Any, what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain until {what}"
         time.sleep(0.01)
+
+
+# --- the pictures and weights beside the project --------------------------------------------------
+
+
+def shared(name: str) -> Path:
+    """A file of the folder ``shared`` beside the project; skips the test where it is not."""
+    path = ROOT.parent / "shared" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+def pretrained() -> str:
+    """The pretrained VGG19 for development; skips the test where it is not."""
+    return str(shared("vgg19/vgg19_notop_rebuilt.h5"))
+
+
+def shared_picture(name: str, size: tuple[int, int]) -> torch.Tensor:
+    """One of the test pictures as (1, 3, height, width)."""
+    rgb = load(shared(f"images/{name}")).rgb
+    return resample.resize(resample.to_tensor(rgb), size).clamp(0, 1)

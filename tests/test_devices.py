@@ -47,7 +47,7 @@ def clock(monkeypatch):
     gradient = devices._timed_gradient
 
     def timed(trunk, image):
-        return gradient(trunk, image)[0], seconds[trunk._precision.name]
+        return gradient(trunk, image)[0], seconds[trunk.precision.name]
 
     monkeypatch.setattr(devices, "_timed_gradient", timed)
     return seconds

@@ -6,6 +6,7 @@ import dataclasses
 import gc
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch.nn import functional as F
@@ -14,6 +15,8 @@ from styleengine import devices
 from styleengine.builtins import stretch_contrast
 from styleengine.engine import Engine, Job, Preview, Result, Style
 from styleengine.images import Picture
+from styleengine.memory import Layout
+from styleengine.objective import Evaluation
 from styleengine.painter import Painter
 from styleengine.plan import make_plan
 from styleengine.protocol import EngineError, Progress, Settings
@@ -88,7 +91,7 @@ def test_a_style_too_narrow_for_the_network_is_widened(plain_precision):
 def test_events_come_in_order_and_count_the_steps(engine):
     work = job(picture(300, 200), size=256, iterations=6)
     events = events_of(engine, work)
-    assert [e.stage for e in events[:-1]] == ["prepare", *["paint"] * 6, "finish"]
+    assert [e.stage for e in events[:-1]] == ["prepare", "prepare", *["paint"] * 6, "finish"]
     steps = [e for e in events if isinstance(e, Progress) and e.stage == "paint"]
     assert [e.step for e in steps] == list(range(1, 7))
     assert {e.steps for e in steps} == {6}
@@ -100,6 +103,10 @@ def test_events_come_in_order_and_count_the_steps(engine):
     assert etas[:2] == [None, None] and all(eta >= 0 for eta in etas[2:])
     assert etas[-1] == pytest.approx(0, abs=1e-6)
     assert all(np.isfinite(e.loss) for e in steps)
+    shares = [e.done for e in events[1:-1]]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1
+    assert {e.memory for e in events[1:-1]} == {events[1].memory}
+    assert events[1].memory > psutil.Process().memory_info().rss / 2
     assert isinstance(events[-1], Result) and events[-1].seconds > 0
 
 
@@ -393,7 +400,7 @@ def test_only_visible_light_is_matched(engine):
     work = job(Picture(rgb, mask), keep_colors="luminance")
     plan = make_plan(work.settings, 64, 64, engine.plugins.extractor("thin"))
     scene = Scene.of(work, plan, torch.device("cpu"))
-    light = luma(to_array(scene.colors))
+    light = luma(to_array(scene.levels[-1]))
     assert float(scene.styles[0].image.mean()) == pytest.approx(
         np.average(light, weights=mask), abs=0.01
     )
@@ -468,7 +475,7 @@ def test_stopping_keeps_what_there_is(engine):
 def test_a_stop_at_a_coarse_scale_skips_the_finer_ones(engine):
     work = job(picture(256, 256), size=256, iterations=20)
     events = list(engine.run(work, lambda: True))
-    assert [e.scale for e in events[:-1]] == [0, 1, 1]
+    assert [e.scale for e in events[:-1]] == [0, 1, 1, 1]
     assert events[-1].stopped and events[-1].picture.rgb.shape == (256, 256, 3)
 
 
@@ -507,18 +514,21 @@ class Scripted:
     def start(self, scale: int, before: torch.Tensor | None) -> torch.Tensor:
         return torch.full((1, 3, 16, 16), 0.5)
 
-    def __call__(self, image: torch.Tensor) -> tuple[float, torch.Tensor]:
+    def evaluate(self, image: torch.Tensor, dtype: torch.dtype) -> Evaluation:
         self.asked.append(image.clone())
         loss = self.losses[len(self.asked) - 1]
         gradient = torch.linspace(1, 2, 768).view_as(image) * (0.9 ** len(self.asked))
-        return loss, gradient * (float("nan") if np.isnan(loss) else 1)
+        yield from ()
+        return loss, gradient.to(dtype) * (float("nan") if np.isnan(loss) else 1)
 
 
-def painted_by(engine: Engine, script: Scripted, rounds: int | None = None) -> Painter:
+def painted_by(
+    engine: Engine, script: Scripted, rounds: int | None = None, narrow: bool = False
+) -> Painter:
     settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses)})
     plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
     plan = dataclasses.replace(plan, round_steps=rounds)
-    painter = Painter(plan, lambda: False)
+    painter = Painter(plan, [Layout(None, narrow, 10, 0, 1.0)], lambda: False)
     assert sum(1 for _ in painter.paint(0, script, script)) <= len(script.losses)
     return painter
 
@@ -541,6 +551,13 @@ def test_the_rescue_starts_from_the_best_picture(engine):
     assert not torch.equal(script.asked[2], script.asked[1])
     assert torch.equal(script.asked[10], script.asked[1])
     assert torch.isfinite(painter.picture).all()
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_last_unproven_move_is_not_in_what_is_released(engine, narrow):
+    script = Scripted(3.0, 2.0, 1.0)
+    painter = painted_by(engine, script, narrow=narrow)
+    torch.testing.assert_close(painter.release(), script.asked[2], rtol=0, atol=1e-6)
 
 
 # --- when things go wrong -------------------------------------------------------------------------

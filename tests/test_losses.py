@@ -11,7 +11,7 @@ from styleengine.losses import (
     GramLoss,
     GramMomentsLoss,
     classic_content_loss,
-    classic_style_loss,
+    classic_gram_loss,
     classic_tv_loss,
     content_loss,
     layer_weight,
@@ -230,7 +230,11 @@ def test_classic_style_divides_by_the_notebooks_constants():
     img_height, img_width, channels = 24, 28, 3
     size = img_height * img_width
     expected = ((gram(F2.numpy()) - gram(F1.numpy())) ** 2).sum() / (4.0 * channels**2 * size**2)
-    assert float(classic_style_loss(F1, F2, size)) == pytest.approx(expected, 1e-10)
+    assert float(
+        classic_gram_loss(
+            torch.from_numpy(gram(F1.numpy())), torch.from_numpy(gram(F2.numpy())), size
+        )
+    ) == pytest.approx(expected, 1e-10)
 
 
 def test_classic_tv_is_over_the_inner_pixels():
@@ -258,7 +262,7 @@ TERMS = {
     "content, masked": (F1, lambda f: content_loss(f, F2, MASK)),
     "tv": (IMAGE, tv_loss),
     "classic content": (F1, lambda f: classic_content_loss(f, F2)),
-    "classic style": (F1, lambda f: classic_style_loss(f, F2, 50)),
+    "classic style": (F1, lambda f: classic_gram_loss(moments(f).outer, moments(F2).outer, 50)),
     "classic tv": (IMAGE, classic_tv_loss),
 }
 MINIMA = {
@@ -300,9 +304,13 @@ def test_a_channel_without_any_variance_has_a_finite_gradient():
 def test_layer_weight_averages_over_areas():
     mask = torch.rand(8, 12, generator=torch.Generator().manual_seed(0))
     expected = mask.numpy().reshape(2, 4, 3, 4).mean((1, 3))
-    np.testing.assert_allclose(layer_weight(mask, torch.zeros(1, 5, 2, 3)), expected, rtol=1e-5)
-    odd = layer_weight(torch.ones(37, 50), torch.zeros(1, 5, 4, 6))
-    torch.testing.assert_close(odd, torch.ones(4, 6))
+    np.testing.assert_allclose(layer_weight(mask, (2, 3)), expected, rtol=1e-5)
+    np.testing.assert_allclose(layer_weight(mask, (2, 3), 4), expected, rtol=1e-5)
+    torch.testing.assert_close(layer_weight(torch.ones(37, 50), (4, 6)), torch.ones(4, 6))
+    # With a stride, what is left over at the end belongs to no position, as in the network.
+    odd = torch.rand(37, 50, generator=torch.Generator().manual_seed(1))
+    whole = odd.numpy()[:32, :48].reshape(4, 8, 6, 8).mean((1, 3))
+    np.testing.assert_allclose(layer_weight(odd, (4, 6), 8), whole, rtol=1e-5)
 
 
 def test_relative_features_are_float32_in_units():

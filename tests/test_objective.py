@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from styleengine.classic_objective import ClassicObjective
 from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
-from styleengine.objective import ClassicObjective, PaintObjective, StyleTarget
+from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.presets import CLASSIC, FAST
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
@@ -33,6 +34,7 @@ class Thin:
         self.units = UNITS
         self.balance = BALANCE
         self.metrics = {}
+        self.geometry = {}
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
@@ -280,7 +282,7 @@ def test_a_photo_in_the_style_already_stays_as_it_is():
 class Duck:
     """`GramLoss` by a plug-in that knows nothing of `MomentsLoss`."""
 
-    additive = True
+    additive = False
 
     def statistics(self, features, weight=None):
         flat = features.flatten(1)

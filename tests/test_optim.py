@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.optim import LBFGS, Adam, Diverged
+from styleengine.optim import FIRST_MOVE, LBFGS, Adam, Diverged, add, dot, scale
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -69,13 +69,13 @@ def test_lbfgs_is_far_faster_than_steepest_descent():
     assert evaluate(f, x)[0] < 1e-3 * evaluate(f, steepest)[0]
 
 
-def test_the_first_move_is_downhill_and_of_a_hundredth():
+def test_the_first_move_is_downhill_and_small():
     x = torch.rand(1, 3, 8, 8)
     gradient = torch.randn(1, 3, 8, 8) * 1e-6
     before = x.clone()
     LBFGS().step(x, 1.0, gradient)
     move = x - before
-    assert float(move.square().mean().sqrt()) == pytest.approx(0.01, rel=1e-3)
+    assert float(move.square().mean().sqrt()) == pytest.approx(FIRST_MOVE, rel=1e-3)
     torch.testing.assert_close(move / move.norm(), -gradient / gradient.norm(), atol=1e-4, rtol=0)
 
 
@@ -101,12 +101,12 @@ def test_directions_are_those_of_the_inverse_hessian_updated_pair_by_pair():
 
 
 def test_steps_equal_those_of_torchs_lbfgs():
-    # torch's first step is min(1, 1/|g|₁)·g, ours a hundredth in root mean square: at this scale
-    # of the function they are the same.
+    # torch's first step is min(1, 1/|g|₁)·g, ours `FIRST_MOVE` in root mean square: at this
+    # scale of the function they are the same.
     f, _ = quadratic(n=20, condition=30.0)
     x = torch.zeros(20, dtype=torch.float64)
     _, gradient = evaluate(f, x)
-    scale = 0.01 / float(gradient.square().mean().sqrt())
+    scale = FIRST_MOVE / float(gradient.square().mean().sqrt())
 
     def scaled(x):
         return f(x) * scale
@@ -168,7 +168,7 @@ def test_what_led_uphill_is_forgotten():
     moves = run([(3.0, [3.0, 1.0, 2.0, 0.0]), curved, last, (1e6, [5.0, 5.0, 5.0, 5.0]), level])
     gradient = torch.tensor(level[1], dtype=torch.float64)
     torch.testing.assert_close(moves[-1] / moves[-1].norm(), -gradient / gradient.norm())
-    assert float(moves[-1].square().mean().sqrt()) == pytest.approx(0.01)
+    assert float(moves[-1].square().mean().sqrt()) == pytest.approx(FIRST_MOVE)
 
 
 def test_a_wall_is_climbed_back_and_the_minimum_before_it_found():
@@ -313,3 +313,50 @@ def test_adam_without_any_gradient_does_not_move():
     for _ in range(3):
         minimizer.step(x, 0.0, torch.zeros(4))
     assert torch.equal(x, torch.full((4,), 0.5))
+
+
+# --- in float16 -----------------------------------------------------------------------------------
+
+
+def test_vectors_are_added_and_multiplied_in_pieces_as_in_one(monkeypatch):
+    monkeypatch.setattr("styleengine.optim.PIECE", 100)
+    a, b = (torch.randn(3, 7, 31, generator=torch.Generator().manual_seed(k)) for k in (1, 2))
+    half = b.half()
+    assert dot(a, half) == pytest.approx(float((a.double() * half.double()).sum()), rel=1e-5)
+    expected = a + 0.3 * half.float()
+    add(a, half, 0.3)
+    torch.testing.assert_close(a, expected)
+    assert torch.equal(scale(half.clone(), 0.25), half * 0.25)  # exact, in any precision
+
+
+def test_lbfgs_in_float16_goes_the_same_way():
+    f, minimum = quadratic(n=200, condition=30.0)
+
+    def run(dtype):
+        x, minimizer = torch.zeros(200), LBFGS(3)
+        for _ in range(12):
+            loss, gradient = evaluate(lambda x: f(x.double()), x)
+            minimizer.step(x, loss, gradient.to(dtype))
+        minimizer.retract(x)
+        return x
+
+    wide, narrow = run(torch.float32), run(torch.float16)
+    assert 1e-5 < float((wide - minimum).norm() / minimum.norm()) < 0.2
+    assert float((narrow - wide).norm() / wide.norm()) < 0.02
+
+
+def test_retracting_restores_what_was_evaluated():
+    for minimizer in (LBFGS(), LBFGS(1)):
+        x = torch.rand(1, 3, 8, 8)
+        for k in range(4):
+            before = x.clone()
+            minimizer.step(x, 1.0 / (k + 1), torch.randn(1, 3, 8, 8).half())
+            assert not torch.equal(x, before)
+        minimizer.retract(x)
+        torch.testing.assert_close(x, before, rtol=0, atol=1e-6)
+    x = torch.rand(4)
+    adam = Adam()
+    adam.step(x, 1.0, torch.ones(4))
+    expected = adam.average(x).clone()
+    adam.retract(x)
+    assert torch.equal(x, expected)

@@ -13,6 +13,7 @@ from styleengine.presets import (
     BEST,
     CLASSIC,
     FAST,
+    FINE,
     PRESETS,
     content_factor,
     layer_balance,
@@ -79,11 +80,24 @@ def test_extreme_shapes_leave_the_network_something_to_look_at():
     assert all(min(size) >= MIN_SIDE for size in found.sizes)
 
 
-def test_the_working_size_is_the_pictures_up_to_the_presets():
-    assert max(plan(300, 200).sizes[-1]) == 300
-    assert max(plan(9000, 6000).sizes[-1]) == FAST.size
-    assert max(plan(9000, 6000, preset="best").sizes[-1]) == BEST.size
+def test_the_working_size_is_the_pictures_own():
+    for preset in ("fast", "best"):
+        assert plan(300, 200, preset=preset).sizes[-1] == (200, 300)
+        assert plan(9000, 6000, preset=preset).sizes[-1] == (6000, 9000)
     assert max(plan(300, 200, size=700).sizes[-1]) == 700
+    assert max(make_plan(Settings(), 9000, 6000, VGG, 5000).sizes[-1]) == 5000
+    assert max(make_plan(Settings(), 900, 600, VGG, 5000).sizes[-1]) == 900
+
+
+def test_large_scales_look_at_shallow_layers_only():
+    found = plan(9000, 6000)
+    assert set(found.layers) == {*FAST.style_layers, FAST.content_layer}
+    for scale, size in enumerate(found.sizes):
+        deep = set(found.at(scale)) - {"relu1_1", "relu2_1", "relu3_1"}
+        assert bool(deep) == (max(size) <= FINE)
+    assert found.share(len(found.sizes) - 1) < found.share(0) == 1
+    other = plan(9000, 6000, entry=OTHER)
+    assert set(other.at(len(other.sizes) - 1)) == {"a", "b", "c"}
 
 
 def test_classic_is_the_notebooks_schedule():
@@ -124,7 +138,7 @@ def test_shapes_move_the_weight_from_the_first_layer_to_the_last():
     assert depth == sorted(depth) and len(set(depth)) == 5
     assert depth[4] / depth[2] == depth[2] / depth[0] == pytest.approx(64)  # 8 up, 8 down
     assert layer_balance({"only": 2.0}, 90) == pytest.approx({"only": 2.0})
-    plans = [plan(shapes=s).method.style_layers for s in (0, 100)]
+    plans = [plan(shapes=s).methods[0].style_layers for s in (0, 100)]
     assert plans == [layer_balance(layers, 0), layer_balance(layers, 100)]
 
 
@@ -141,12 +155,12 @@ def test_choices_overrule_the_preset():
 def test_another_networks_layers_count_equally():
     found = plan(entry=OTHER)
     assert set(found.layers) == {"a", "b", "c"}
-    assert dict(found.method.style_layers) == {"a": 1.0, "b": 1.0}
-    assert found.method.content_layer == "c"
+    assert dict(found.methods[0].style_layers) == {"a": 1.0, "b": 1.0}
+    assert found.methods[0].content_layer == "c"
 
 
 def test_classic_reads_another_networks_own_layers():
     found = plan(entry=OTHER, preset="classic")
     assert set(found.layers) == {"a", "b", "c"}
-    assert tuple(found.method.style_layers) == ("a", "b")
-    assert found.method.content_layer == "c"
+    assert tuple(found.methods[0].style_layers) == ("a", "b")
+    assert found.methods[0].content_layer == "c"
