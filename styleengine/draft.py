@@ -25,6 +25,9 @@ FILE = Path(__file__).with_name("draft.safetensors")
 FORMAT = "styleengine-draft-1"
 DRAFT_BLOCKS = ((32, 24), (64, 48), (128, 96, 96), (192, 192, 192), (256,))
 """Channels of the convolutions, block by block."""
+TOLERANCE = 0.2
+"""Largest relative error of the gradient that a faster precision may have. Far less than the error
+of the network itself, and no difference can be seen in the pictures."""
 MAPPED = {
     "relu1_1": 64,
     "relu2_1": 128,
@@ -47,6 +50,7 @@ class Draft(VGG19):
     def __init__(self, layers: Sequence[str] = tuple(MAPPED), pooling: str = "max") -> None:
         super().__init__(layers, pooling, DRAFT_BLOCKS)
         self.source, self.kind = DRAFT, "draft"
+        self.tolerance = TOLERANCE
         self.maps = nn.ParameterDict(
             {n: nn.Parameter(torch.zeros(MAPPED[n], width(n)), False) for n in self.taps}
         )
