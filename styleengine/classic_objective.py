@@ -9,7 +9,7 @@ from styleengine.features import Extractor
 from styleengine.losses import Moments, classic_gram_loss, classic_tv_values, moments
 from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
 from styleengine.presets import Classic
-from styleengine.tiling import Mosaic, Tile
+from styleengine.tiling import Mosaic, Tile, geometries
 
 
 class ClassicObjective(Objective):
@@ -29,8 +29,8 @@ class ClassicObjective(Objective):
         self._classic = classic
         self._content_weight = classic.content_weight * content_factor
         self._tv_weight = classic.tv_weight * tv_factor
-        layers = (*classic.style_layers, classic.content_layer)
-        super().__init__(extractor, layers, (content.shape[-2], content.shape[-1]), side)
+        looked_at = geometries(extractor.geometry, classic.style_layers, classic.content_layer)
+        super().__init__(extractor, looked_at, (content.shape[-2], content.shape[-1]), side)
         self._style = self.summed(style)
         mosaic = Mosaic()
 

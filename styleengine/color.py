@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from styleengine.picture import LUMA
+from styleengine.picture import LUMA, STRIP_PIXELS
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,18 @@ class ColorStatistics:
 
 def color_statistics(image: Tensor, weight: Tensor | None = None) -> ColorStatistics:
     """Statistics of ``image`` (1, 3, H, W), each pixel weighted by ``weight`` (H, W)."""
-    colors = image[0].flatten(1).cpu().double().numpy()
-    w = np.ones(colors.shape[1]) if weight is None else weight.flatten().cpu().double().numpy()
-    w = w / w.sum()
-    mean = colors @ w
-    centred = colors - mean[:, None]
-    return ColorStatistics(mean, (centred * w) @ centred.T)
+    count, total, outer = 0.0, np.zeros(3), np.zeros((3, 3))
+    rows = max(1, STRIP_PIXELS // image.shape[-1])
+    for y in range(0, image.shape[-2], rows):
+        colors = image[0, :, y : y + rows].flatten(1).cpu().double().numpy()
+        w = np.ones(colors.shape[1])
+        if weight is not None:
+            w = weight[y : y + rows].flatten().cpu().double().numpy()
+        count += w.sum()
+        total += colors @ w
+        outer += (colors * w) @ colors.T
+    mean = total / count
+    return ColorStatistics(mean, outer / count - np.outer(mean, mean))
 
 
 def blend(statistics: list[ColorStatistics], weights: list[float]) -> ColorStatistics:

@@ -25,6 +25,9 @@ FILE = Path(__file__).with_name("draft.safetensors")
 FORMAT = "styleengine-draft-1"
 DRAFT_BLOCKS = ((32, 24), (64, 48), (128, 96, 96), (192, 192, 192), (256,))
 """Channels of the convolutions, block by block."""
+BALANCE = {CONTENT_LAYER: 3.0}
+"""Factors on the recipes' weights. The draft's content holds the photo less firmly than VGG19's, as
+much of what VGG19 sees there is hidden from it."""
 TOLERANCE = 0.2
 """Largest relative error of the gradient that a faster precision may have. Far less than the error
 of the network itself, and no difference can be seen in the pictures."""
@@ -51,6 +54,7 @@ class Draft(VGG19):
         super().__init__(layers, pooling, DRAFT_BLOCKS)
         self.source, self.kind = DRAFT, "draft"
         self.tolerance = TOLERANCE
+        self.balance = {n: factor for n, factor in BALANCE.items() if n in self.taps}
         self.maps = nn.ParameterDict(
             {n: nn.Parameter(torch.zeros(MAPPED[n], width(n)), False) for n in self.taps}
         )

@@ -138,6 +138,7 @@ class Engine:
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
+            allocator.give_back()
             for drafting in (True, False) if plan.drafted(scale) else (False,):
                 net = self._draft(job, plan.layers, device) if drafting else trunk
                 only = net.only(plan.at(scale))

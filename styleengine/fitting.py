@@ -14,6 +14,7 @@ from styleengine.memory import Layout
 from styleengine.picture import Picture
 from styleengine.plan import Plan, make_plan
 from styleengine.plugins import ExtractorEntry
+from styleengine.presets import Classic, Recipe
 from styleengine.protocol import Settings
 from styleengine.scene import Scene
 
@@ -47,7 +48,7 @@ def fit_to_memory(
                 size,
                 plan.steps[scale],
                 plan.history,
-                margin(trunk, plan.at(scale), style_loss),
+                margin(trunk, plan.methods[scale], style_loss),
                 trunk.precision.dtype.itemsize,
                 room,
                 limits,
@@ -72,8 +73,8 @@ def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
     return int(psutil.Process().memory_info().rss) + max(most, ending)
 
 
-def margin(trunk: Trunk, layers: Sequence[str], style_loss: StyleLoss) -> int | None:
-    """The margin of tiles for these layers; None where the picture cannot be cut."""
-    if not style_loss.additive or any(n not in trunk.geometry for n in layers):
-        return None
-    return tiling.margin(trunk.geometry[n] for n in layers)
+def margin(trunk: Trunk, method: Recipe | Classic, style_loss: StyleLoss) -> int | None:
+    """The margin of the tiles of a scale; None where the picture cannot be cut."""
+    pool = 1 if isinstance(method, Classic) else method.content_pool
+    looked_at = tiling.geometries(trunk.geometry, method.style_layers, method.content_layer, pool)
+    return tiling.margin(looked_at) if looked_at and style_loss.additive else None

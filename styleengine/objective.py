@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from styleengine import tiling
-from styleengine.features import Extractor
+from styleengine.features import Extractor, Geometry
 from styleengine.losses import Moments, layer_weight
 from styleengine.protocol import EngineError
 from styleengine.tiling import Tile
@@ -48,19 +48,23 @@ class Objective(ABC):
     def __init__(
         self,
         extractor: Extractor,
-        layers: Sequence[str],
+        geometries: Sequence[Geometry] | None,
         size: tuple[int, int],
         side: int | None,
         *,
         additive: bool = True,
     ) -> None:
-        """``layers`` are those looked at in a picture of ``size`` (h, w), in tiles of ``side``.
+        """``geometries`` are those of all that is looked at, None if the network does not say.
 
-        ``side`` None means one tile, the picture. ``additive`` tells whether the statistics are
-        `Moments` or tensors that add up over tiles. Raises `EngineError` ("cannot-tile").
+        ``size`` is (h, w); ``side`` that of the tiles, None for one tile, the picture.
+        ``additive`` tells whether the statistics are `Moments` or tensors that add up over tiles.
+        Raises `EngineError` ("cannot-tile").
         """
-        self.extractor, self.layers, self.size, self.additive = extractor, layers, size, additive
+        self.extractor, self.size, self.additive = extractor, size, additive
+        self.geometries = geometries
         self.side = side
+        self.hidden: Tensor | None = None
+        """(h, w), true for pixels that shall stay as they are; None where there are none."""
 
     @property
     def side(self) -> int | None:
@@ -112,7 +116,10 @@ class Objective(ABC):
         loss = self.loss(x)
         (gradient,) = torch.autograd.grad(loss, x)
         gradient = gradient * factor if factor != 1 else gradient
-        return float(loss.detach()), gradient.to(dtype).contiguous()
+        return float(loss.detach()), self._visible(gradient.to(dtype).contiguous())
+
+    def _visible(self, gradient: Tensor) -> Tensor:
+        return gradient if self.hidden is None else gradient.masked_fill_(self.hidden, 0)
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``, in one piece."""
@@ -147,7 +154,7 @@ class Objective(ABC):
             (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
             tile.inner(gradient).copy_(tile.covered(g) * factor)
             yield (1 + 2 * (number + 1) * share) / 3
-        return loss, gradient
+        return loss, self._visible(gradient)
 
     def summed(self, image: Tensor) -> Statistics:
         """The statistics of a picture of this size."""
@@ -180,15 +187,14 @@ class Objective(ABC):
         """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`."""
         if side is None or side >= max(size):
             return tiling.grid(size, max(size), 0, 1)
-        if not self.additive or any(n not in self.extractor.geometry for n in self.layers):
+        if not self.additive or self.geometries is None:
             raise EngineError(
                 "cannot-tile",
                 f"The {'features see' if self.additive else 'style loss sees'} a picture only as a "
                 f"whole, and {size[1]}×{size[0]} pixels are too many for the memory at hand.",
                 "Choose a smaller working size, or other features or another style loss.",
             )
-        geometries = [self.extractor.geometry[n] for n in self.layers]
-        margin, align = tiling.margin(geometries), tiling.alignment(geometries)
+        margin, align = tiling.margin(self.geometries), tiling.alignment(self.geometries)
         return tiling.grid(size, side, margin, align)
 
     def stride(self, layer: str) -> int:
@@ -196,11 +202,16 @@ class Objective(ABC):
         geometry = self.extractor.geometry.get(layer)
         return geometry.stride if geometry else 1
 
-    def weight(self, mask: Tensor, layer: str, features: Tensor, tile: Tile) -> Tensor:
-        """``mask`` (H, W) at the positions of a layer's ``features`` in what a tile looks at."""
+    def weight(
+        self, mask: Tensor, layer: str, features: Tensor, tile: Tile, pool: int = 1
+    ) -> Tensor:
+        """``mask`` (H, W) at the positions of a layer's ``features`` in what a tile looks at.
+
+        ``pool`` × ``pool`` of the layer's positions make one of theirs.
+        """
         size = (features.shape[-2], features.shape[-1])
         known = layer in self.extractor.geometry
-        return layer_weight(tile.outer(mask), size, self.stride(layer) if known else None)
+        return layer_weight(tile.outer(mask), size, self.stride(layer) * pool if known else None)
 
 
 def _derivatives(

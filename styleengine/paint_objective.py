@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from styleengine.features import TV, Extractor
 from styleengine.losses import (
@@ -21,7 +22,7 @@ from styleengine.losses import (
 )
 from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
 from styleengine.presets import Recipe
-from styleengine.tiling import Mosaic, Tile
+from styleengine.tiling import Mosaic, Tile, geometries
 
 FLAT = 0.1
 """Added to the content's variance, so that a flat picture does not make its own loss infinite."""
@@ -99,11 +100,14 @@ class PaintObjective(Objective):
         self._tv_weight = recipe.tv_weight * tv_factor
         self._alpha = alpha
         size = (content.shape[-2], content.shape[-1])
-        layers = (*recipe.style_layers, recipe.content_layer)
-        super().__init__(extractor, layers, size, side, additive=style_loss.additive)
+        name, pool = recipe.content_layer, recipe.content_pool
+        looked_at = geometries(extractor.geometry, recipe.style_layers, name, pool)
+        super().__init__(extractor, looked_at, size, side, additive=style_loss.additive)
         self._regions = regions(
             [(style, self._style(style, side)) for style in styles], alpha, size
         )
+        if alpha is not None and not bool((alpha > 0).all()):
+            self.hidden = alpha <= 0
         own = self._look_at(content)
         nothing = self._nothing(content, own)
         self._style_units = {key: self._unit(key, own[key], nothing[key]) for key in own}
@@ -132,11 +136,16 @@ class PaintObjective(Objective):
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[LocalTerm]:
         """The content loss and the total variation."""
         name, balance = self._recipe.content_layer, self.extractor.balance
-        unit, stride = self.extractor.units[name], self.stride(name)
+        pool, unit = self._recipe.content_pool, self.extractor.units[name]
+        stride = self.stride(name) * pool
         target = tile.seen(self._content, stride) if len(self.tiles) > 1 else self._content
-        values = squared_difference(relative(found[name], unit), relative(target, unit))
+        ours = pooled(found[name], pool)
+        values = squared_difference(
+            self._in_metric(name, relative(ours, unit)),
+            self._in_metric(name, relative(target, unit)),
+        )
         if self._alpha is not None:
-            values = values * self.weight(self._alpha, name, found[name], tile)
+            values = values * self.weight(self._alpha, name, ours, tile, pool)
         factor = self._content_weight * balance.get(name, 1.0) / self._content_unit
         terms = [LocalTerm(factor / self._content_count, values, stride)]
         tv_weight = self._tv_weight * balance.get(TV, 1.0)
@@ -168,10 +177,15 @@ class PaintObjective(Objective):
         unit = self.extractor.units[name]
         if isinstance(self._style_loss, MomentsLoss):
             return moments(features.squeeze(0), weight, unit)
-        metric, found = self.extractor.metrics.get(name), relative(features, unit)
-        if metric is not None:
-            found = torch.einsum("dc,chw->dhw", metric.to(found), found)
+        found = self._in_metric(name, relative(features, unit))
         return self._style_loss.statistics(found, weight)
+
+    def _in_metric(self, name: str, features: Tensor) -> Tensor:
+        """A layer's (C, h, w) features as they are compared position by position."""
+        metric = self.extractor.metrics.get(name)
+        if metric is None:
+            return features
+        return torch.einsum("dc,chw->dhw", metric.to(features), features)
 
     def _distance(self, name: str, ours: Any, target: Any) -> Tensor:
         """The distance of a layer's statistics, in the network's metric if they are moments."""
@@ -185,16 +199,18 @@ class PaintObjective(Objective):
 
         The features stay in the network's own dtype, as a map of the whole picture.
         """
-        name = self._recipe.content_layer
-        unit, stride = self.extractor.units[name], self.stride(name)
+        name, pool = self._recipe.content_layer, self._recipe.content_pool
+        unit, stride = self.extractor.units[name], self.stride(name) * pool
         mosaic, sums = Mosaic(), torch.zeros(3, dtype=torch.float64)
 
         def look(found: Found, tile: Tile) -> Statistics:
-            features, weight = tile.covered(found[name], stride), None
+            ours, weight = pooled(found[name], pool), None
+            features = tile.covered(ours, stride)
             if self._alpha is not None:
-                weight = tile.covered(self.weight(self._alpha, name, found[name], tile), stride)
+                weight = tile.covered(self.weight(self._alpha, name, ours, tile, pool), stride)
             mosaic.put(tile, features.squeeze(0))
-            sums.add_(weighted_sums(relative(features, unit), weight))
+            seen = self._in_metric(name, relative(features, unit))
+            sums.add_(weighted_sums(seen, weight))
             return self.statistics(found, tile, covered=True)
 
         own = self.accumulate(content, self.tiles, look)
@@ -262,6 +278,11 @@ def regions(
         if area > SMALLEST:
             made.append(Region(mask, area, [(f, s.share / total) for s, f in members]))
     return made
+
+
+def pooled(features: Tensor, pool: int) -> Tensor:
+    """Means over ``pool`` × ``pool`` positions of (1, C, h, w) features; what is over is left."""
+    return features if pool == 1 else F.avg_pool2d(features, pool)
 
 
 def weighted_sums(features: Tensor, weight: Tensor | None) -> Tensor:

@@ -154,7 +154,8 @@ class Scene:
             generator = torch.Generator().manual_seed(self.seed)
             return torch.rand(content.shape, generator=generator).to(content.device)
         if self.plan.init == "recolor":
-            return recolored(content, self.targets(scale), self.alpha_at(scale))
+            found = recolored(content, self.targets(scale), self.alpha_at(scale))
+            return found.contiguous()
         return content.clone(memory_format=torch.contiguous_format)
 
     def objective(

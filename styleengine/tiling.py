@@ -12,7 +12,7 @@ margin, but the network's padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,26 +95,41 @@ def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
     ]
 
 
+def geometries(
+    known: Mapping[str, Geometry], layers: Iterable[str], content_layer: str, pool: int = 1
+) -> list[Geometry] | None:
+    """The geometries of style ``layers`` and of means over ``pool`` positions of the content layer.
+
+    None if one of them is not known.
+    """
+    names = [*layers, content_layer]
+    if any(n not in known for n in names):
+        return None
+    content = known[content_layer]
+    pooled = Geometry(content.stride * pool, content.radius)
+    return [*(known[n] for n in layers), pooled]
+
+
 def alignment(layers: Iterable[Geometry]) -> int:
     """What tiles must begin at multiples of: the largest stride; strides are powers of two."""
     return max(g.stride for g in layers)
 
 
-DEEP = 8
-"""Stride from which the outermost positions hardly pull at a tile any more."""
+DEEP = 38
+"""Radius from which a layer's outermost positions hardly pull at a tile any more: relu4_2's."""
 
 
 def margin(layers: Iterable[Geometry], *, exact: bool = False) -> int:
     """Pixels of margin for these layers, a multiple of their alignment.
 
-    Unless ``exact``, layers of a stride from `DEEP` on get a little less than they can reach: with
+    Unless ``exact``, layers of a radius from `DEEP` on get a little less than they can reach: with
     real weights the relative error stays below 1e-5, that of float32 itself.
     """
     layers = list(layers)
     align = alignment(layers)
     needed = 1
     for g in layers:
-        tight = g.stride >= DEEP and not exact
+        tight = g.radius >= DEEP and not exact
         needed = max(needed, 2 * g.radius // align * align if tight else g.margin)
     return -(-needed // align) * align
 

@@ -101,7 +101,7 @@ def test_it_is_frozen_and_an_extractor(net):
     trunk = Trunk(draft.load(), CPU, PLAIN)
     assert set(trunk.metrics) == set(STYLE_LAYERS)
     assert trunk.units == dict.fromkeys(LAYERS, 1.0)
-    assert trunk.balance == {}
+    assert trunk.balance == draft.BALANCE
 
 
 # --- the metric -----------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_mapped_moments_are_the_moments_of_mapped_features(net, loss):
 class Slow:
     """The draft with every feature mapped to VGG19's channels, and no metrics."""
 
-    balance: dict[str, float] = {}  # noqa: RUF012
+    balance = draft.BALANCE
     metrics: dict[str, torch.Tensor] = {}  # noqa: RUF012
     geometry: dict[str, Geometry] = {}  # noqa: RUF012
     units = dict.fromkeys(LAYERS, 1.0)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from styleengine.features import Geometry
 from styleengine.hookspecs import hookimpl
 from styleengine.losses import GramLoss
 
@@ -37,6 +38,7 @@ class Thin(nn.Module):
         self.requires_grad_(False)
         self.layers = request.layers
         self.units = dict.fromkeys(request.layers, 1.0)
+        self.geometry = {"thin1": Geometry(1, 1), "thin2": Geometry(2, 3)}
         self.source = "thin test network"
 
     def forward(self, image):
@@ -91,6 +93,15 @@ class GreedyInNumpy(Thin):
         return super().forward(image)
 
 
+class Small(Thin):
+    """Has memory for pictures of up to 40,000 pixels."""
+
+    def forward(self, image):
+        if image.requires_grad and image.shape[-2] * image.shape[-1] > 40_000:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(image)
+
+
 class OutOfGPU(Thin):
     def forward(self, image):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -137,6 +148,7 @@ NETWORKS = {
     "greedy": Greedy,
     "greedy-in-numpy": GreedyInNumpy,
     "out-of-gpu": OutOfGPU,
+    "small": Small,
     "buggy": Buggy,
     "buggy-later": BuggyLater,
     "slow": Slow,
