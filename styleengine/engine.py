@@ -122,13 +122,13 @@ class Engine:
         device = devices.pick(settings.device)
         notes = []
         try:
-            trunk, source, rate = self._trunk(job, plan.layers, chosen.features, device)
+            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
         except EngineError as error:
             if error.code != devices.WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
-            trunk, source, rate = self._trunk(job, plan.layers, chosen.features, device)
+            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
         wanted = plan.sizes[-1]
         plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunk, style_loss, device)
         if plan.sizes[-1] != wanted:
@@ -138,17 +138,16 @@ class Engine:
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
+            painter.begin(scale, scene)
             allocator.give_back()
-            for drafting in (True, False) if plan.drafted(scale) else (False,):
-                net = self._draft(job, plan.layers, device) if drafting else trunk
-                only = net.only(plan.at(scale))
-                objective = scene.objective(scale, only, style_loss, layouts[scale].side)
-                for step in painter.paint(scale, scene, objective, draft=drafting):
-                    yield step
-                    if job.preview and painter.preview_due(job.preview_steps):
-                        yield Preview(self._preview(job, scene, painter), painter.step)
-                if painter.stopped:
-                    break
+            only = trunk.only(plan.at(scale))
+            objective = scene.objective(scale, only, style_loss, layouts[scale].side)
+            # What was freed so far does not come in the sizes that the steps will ask for.
+            allocator.give_back()
+            for step in painter.paint(objective):
+                yield step
+                if job.preview and painter.preview_due(job.preview_steps):
+                    yield Preview(self._preview(job, scene, painter), painter.step)
             if painter.stopped:
                 break
 
@@ -194,12 +193,13 @@ class Engine:
         self,
         job: Job,
         layers: tuple[str, ...],
-        name: str,
+        entry: ExtractorEntry,
         device: torch.device,
     ) -> tuple[devices.Trunk, str, float | None]:
         s = job.settings
+        name = network(s, job.weights)
         request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
-        entry, key = self.plugins.extractor(name), (request, device)
+        key = (request, device)
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
@@ -215,9 +215,6 @@ class Engine:
             rate = devices.seconds_per_pixel(device, kind, precision)
             self._trunks[key] = (trunk, source, rate)
         return self._trunks[key]
-
-    def _draft(self, job: Job, layers: tuple[str, ...], device: torch.device) -> devices.Trunk:
-        return self._trunk(dataclasses.replace(job, weights=None), layers, "draft", device)[0]
 
     def _preview(self, job: Job, scene: Scene, painter: Painter) -> Picture:
         image = painter.picture

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 PREVIEW_INTERVAL_S = 0.4
 RESCUE_RATE = 0.01
 """Adam's step when it has to take over from a minimiser that diverged."""
-DRAFT_COST = 0.2
-"""About what a step of the draft network costs, relative to one of VGG19."""
 SURE_STEPS = 3
 """Steps after which the time left is told from the time they took."""
 
@@ -85,27 +83,20 @@ class Painter:
         self._x, self._best, self._minimizer = picture, None, None
         return picture
 
-    def paint(
-        self, scale: int, scene: Scene, objective: Objective, *, draft: bool = False
-    ) -> Iterator[Progress]:
-        """All steps of one scale; yields a `Progress` after each.
-
-        Where the plan has steps of the draft network at that scale, they are a call of their own
-        (``draft``), which comes first. The minimiser starts afresh between the two: what it has
-        learnt of one network's loss does not hold for the other's.
-        """
-        layout, drafted = self._layouts[scale], self._plan.drafted(scale)
+    def begin(self, scale: int, scene: Scene) -> None:
+        """Takes the picture to a scale; of the scale before nothing else is kept."""
         before = None if self._x is None else self.release()
-        self._x = before if drafted and not draft else scene.start(scale, before)
-        assert self._x is not None
-        del before
-        x = self._x
-        self._best = None if layout.narrow else x.clone()
+        self._x = scene.start(scale, before)
         self.scale = scale
+
+    def paint(self, objective: Objective) -> Iterator[Progress]:
+        """All steps of the scale that was begun; yields a `Progress` after each, or more."""
+        assert self._x is not None
+        x, scale = self._x, self.scale
+        self._best = None if self._layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
-        cost = self._work[scale] * (DRAFT_COST if draft else 1.0)
-        for count in [drafted] if draft else self._plan.rounds(scale):
+        for count in self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
             for _ in range(count):
                 found = yield from self._evaluate(objective, x)
@@ -135,7 +126,7 @@ class Painter:
                     continue
                 finally:
                     self.step += 1
-                    self._work_done += cost
+                    self._work_done += self._work[scale]
                 self.loss = loss if math.isfinite(loss) else None
                 yield self.progress("paint")
                 if self._stop_now():
@@ -180,11 +171,7 @@ class Painter:
     def progress(self, stage: str, share: float = 0.0) -> Progress:
         """Where the run stands, with a ``share`` of the next step done."""
         plan, elapsed = self._plan, time.monotonic() - self._started
-        saved = 1.0 - DRAFT_COST
-        work = sum(
-            w * (n - saved * plan.drafted(scale))
-            for scale, (n, w) in enumerate(zip(plan.steps, self._work, strict=True))
-        )
+        work = sum(n * w for n, w in zip(plan.steps, self._work, strict=True))
         done = self._work_done + (share * self._work[self.scale] if share else 0.0)
         rate = elapsed / done if self.step >= SURE_STEPS else self._rate
         eta = None if rate is None else rate * max(0.0, work - done)

@@ -37,8 +37,7 @@ class Plan:
 
     ``sizes`` holds (height, width) per scale, ``steps`` the number of steps at each; they
     run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``methods`` holds
-    the recipe of each scale, or the notebook's parameters for ``classic``. ``draft``, if not empty,
-    says how many of a scale's steps are the draft network's; they come first.
+    the recipe of each scale, or the notebook's parameters for ``classic``.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -51,7 +50,6 @@ class Plan:
     content_factor: float
     tv_factor: float
     round_steps: int | None = None
-    draft: tuple[int, ...] = ()
 
     @property
     def total_steps(self) -> int:
@@ -72,14 +70,9 @@ class Plan:
         """About how much of the network's work is done at a scale, 0–1."""
         return max(WORK.get(name[4:5], 1.0) for name in self.at(scale))
 
-    def drafted(self, scale: int) -> int:
-        """How many of a scale's steps are the draft network's."""
-        return self.draft[scale] if self.draft else 0
-
     def rounds(self, scale: int) -> list[int]:
-        """Numbers of steps of the rounds of a scale, without those of the draft network."""
-        left = self.steps[scale] - self.drafted(scale)
-        length = self.round_steps or left
+        """Numbers of steps of the rounds of a scale."""
+        left, length = self.steps[scale], self.round_steps or self.steps[scale]
         full = [length] * (left // length) if length else []
         return [*full, left - sum(full)] if left > sum(full) else full
 
@@ -119,15 +112,11 @@ def make_plan(
     limits = (most, recipe.largest, max(width, height))
     long_side = settings.size or min(n for n in limits if n)
     longs = scale_sizes(recipe, long_side)
-    steps = scale_steps(recipe, longs, settings.iterations)
-    draft: tuple[int, ...] = ()
-    if settings.features == "vgg19" and settings.pooling == "max" and recipe.draft:
-        draft = tuple(int(recipe.draft * n) for n in steps)
     keep = settings.keep_colors != "off"
     init = settings.init if settings.init != "auto" else "content" if keep else recipe.init
     return Plan(
         sizes=tuple(_size(width, height, s) for s in longs),
-        steps=steps,
+        steps=scale_steps(recipe, longs, settings.iterations),
         methods=tuple(at_scale(recipe, long) for long in longs),
         style_loss=recipe.style_loss if settings.style_loss == "auto" else settings.style_loss,
         optimizer=recipe.optimizer if settings.optimizer == "auto" else settings.optimizer,
@@ -135,7 +124,6 @@ def make_plan(
         init=init,
         content_factor=factors[0],
         tv_factor=factors[1],
-        draft=draft,
     )
 
 

@@ -35,8 +35,6 @@ class Recipe:
     content_pool: int = 1
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
-    draft: float = 0.0
-    """Share of each scale's steps that the draft network takes first, where VGG19 paints."""
 
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -22,11 +20,11 @@ from styleengine.losses import CovarianceLoss, GramLoss, moments
 from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.plan import make_plan, network
 from styleengine.plugins import load_plugins
-from styleengine.presets import FAST, PRESETS
+from styleengine.presets import FAST
 from styleengine.protocol import EngineError, Settings
 from styleengine.resample import to_tensor
 from styleengine.weights import resolve
-from tests.helpers import ROOT, events_of, job, losses, paint, picture, tinted
+from tests.helpers import ROOT, job, paint, picture, tinted
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -211,64 +209,3 @@ def test_the_judge_sees_the_style_come_nearer(monkeypatch):
     assert result.features == "built-in draft network"
     scores = judge.scores(result.picture)
     assert scores.style < 0.25 and scores.held_out < 0.5 and scores.content < 2
-
-
-# --- its part in the runs of VGG19 ----------------------------------------------------------------
-
-
-@pytest.fixture
-def drafting(monkeypatch):
-    """A recipe by which the draft network takes half of the steps of `fast`."""
-    recipe = dataclasses.replace(PRESETS["fast"], draft=0.5)
-    monkeypatch.setattr("styleengine.plan.PRESETS", {**PRESETS, "fast": recipe})
-
-
-def test_the_draft_network_helps_vgg19_only_as_it_was_trained(drafting):
-    def drafted(entry="vgg19", **settings):
-        chosen = Settings(**{"features": "vgg19", "size": 256, **settings})
-        plan = make_plan(chosen, 256, 256, load_plugins(()).extractor(entry))
-        assert all(0 <= d < n for d, n in zip(plan.draft, plan.steps, strict=bool(plan.draft)))
-        return plan.draft
-
-    plain = drafted()
-    assert len(plain) == 2 and min(plain) > 0
-    assert sum(drafted(iterations=21)) == pytest.approx(10, abs=1)
-    assert not drafted(pooling="average")
-    assert not drafted("draft", features="draft")
-    assert not drafted(preset="classic")
-
-
-def test_the_draft_networks_steps_come_first_and_their_picture_is_gone_on_with(
-    drafting, monkeypatch
-):
-    """With the draft network in both roles, so that the losses can be compared."""
-    looked = []
-    plugins = load_plugins(())
-
-    def stand_in(role):
-        def factory(request):
-            net = draft.load(request.layers, request.pooling)
-            really = net.some
-
-            def some(image, layers):
-                if image.requires_grad:
-                    looked.append(role)
-                return really(image, layers)
-
-            net.some = some
-            return net
-
-        return dataclasses.replace(plugins.extractors[role], factory=factory)
-
-    for role in ("draft", "vgg19"):
-        monkeypatch.setitem(plugins.extractors, role, stand_in(role))
-    work = job(picture(128, 256), tinted((0.2, 0.4, 0.7)), size=256, iterations=20, preset="fast",
-               features="vgg19")  # fmt: skip
-    found = [loss for loss in losses(events_of(Engine(plugins), work)) if loss is not None]
-    plan = make_plan(work.settings, 256, 128, plugins.extractor("vgg19"))
-    at = 0
-    for scale, (n, d) in enumerate(zip(plan.steps, plan.draft, strict=True)):
-        assert looked[at : at + n] == ["draft"] * d + ["vgg19"] * (n - d), scale
-        assert found[at + d] == pytest.approx(min(found[at : at + d]), rel=1e-4)
-        at += n
-    assert len(found) == len(looked) == at == 20
