@@ -47,7 +47,7 @@ class Limits:
     state: float
 
 
-LIMITS = {"cpu": Limits(2.5 * GIB, 0.7 * GIB, 1.4 * GIB)}
+LIMITS = {"cpu": Limits(2.5 * GIB, 0.7 * GIB, 1.2 * GIB)}
 ACCELERATOR = Limits(64 * GIB, 4 * GIB, 16 * GIB)
 
 

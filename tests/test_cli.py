@@ -199,6 +199,24 @@ def test_a_weight_decides_the_blend(here, files):
     assert means[0][0] - means[0][2] > 50 and means[1][2] - means[1][0] > 50
 
 
+def test_a_mask_tells_where_a_style_is_painted(here, files):
+    for name, rgb in (("red", (0.8, 0.1, 0.1)), ("blue", (0.1, 0.1, 0.8))):
+        pixels = np.clip(picture(48, 48, 4).rgb * 0.2 + np.float32(rgb), 0, 1)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(f"{name}.png")
+    mask = np.zeros((10, 20), np.uint8)
+    mask[:, :10] = 255
+    Image.fromarray(mask).save("left.png")
+    styles = ["--style", "red.png", "--style", "blue.png"]
+    masks = ["--style-mask", "left.png", "--style-mask", "-"]
+    arguments = ["run", str(files / "photo.png"), *styles, *masks, "-o", "out.png", *QUICK]
+    assert cli.main(arguments) == 0
+    with Image.open("out.png") as image:
+        rgb = np.asarray(image, np.float32)[..., :3]
+    quarter = rgb.shape[1] // 4
+    left, right = rgb[:, :quarter].mean((0, 1)), rgb[:, -quarter:].mean((0, 1))
+    assert left[0] - left[2] > 50 and right[2] - right[0] > 50
+
+
 BAD = {
     "no photo": (["gone.png", "--style", "painting.png"], "gone.png"),
     "no style": (["photo.png", "--style", "gone.png"], "gone.png"),
@@ -209,6 +227,9 @@ BAD = {
     "no such folder": (["photo.png", "--style", "painting.png", "-o", "no/out.png"], "no"),
     "weights": (["photo.png", "--style", "painting.png", "--style-weight", "1",
                  "--style-weight", "2"], "2 style weights"),
+    "masks": (["photo.png", "--style", "painting.png", "--style-mask", "-",
+               "--style-mask", "-"], "2 style masks"),
+    "no mask": (["photo.png", "--style", "painting.png", "--style-mask", "gone.png"], "gone.png"),
     "weight of 0": (["photo.png", "--style", "painting.png", "--style-weight", "0"], "above zero"),
     "strength": (["photo.png", "--style", "painting.png", "--strength", "101"], "strength"),
     "not finite": (["photo.png", "--style", "painting.png", "--strength", "nan"], "strength"),

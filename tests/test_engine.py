@@ -529,7 +529,8 @@ def painted_by(
     plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
     plan = dataclasses.replace(plan, round_steps=rounds)
     painter = Painter(plan, [Layout(None, narrow, 10, 0, 1.0)], lambda: False)
-    assert sum(1 for _ in painter.paint(0, script, script)) <= len(script.losses)
+    painter.begin(0, script)
+    assert sum(1 for _ in painter.paint(script)) <= len(script.losses)
     return painter
 
 

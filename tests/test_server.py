@@ -15,6 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from styleengine.picture import to_pixels
 from styleengine.protocol import (
     PROTOCOL,
     PictureSpec,
@@ -32,6 +33,7 @@ from tests.helpers import (
     install_package,
     picture,
     run_cli,
+    tinted,
     wait_until,
 )
 
@@ -441,6 +443,38 @@ def test_a_malformed_job_is_refused_and_the_engine_lives(engine, kind):
     assert works(engine, f"after {kind}")
 
 
+@pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
+def test_a_mask_arrives_in_strips_of_one_channel(engine, dtype):
+    tints = [tinted((0.8, 0.1, 0.1)), tinted((0.1, 0.1, 0.8))]
+    styles = [to_pixels(tint, "u8") for tint in tints]
+    mask = np.zeros((30, 60), TYPES[dtype])
+    mask[:, :30] = TOP[dtype]
+    about = {"width": 60, "height": 30, "dtype": dtype, "channels": 1}
+    content = to_pixels(picture(48, 64), "u8")
+    job = f"mask-{dtype}"
+    engine.send({
+        "type": "run", "id": job, "settings": {**QUICK, "iterations": 12, "strength": 100},
+        "content": spec_of(content),
+        "styles": [{**spec_of(styles[0]), "mask": about}, spec_of(styles[1])],
+    })  # fmt: skip
+    send_pixels(engine, job, content, of="content")
+    for index, style in enumerate(styles):
+        send_pixels(engine, job, style, of="style", index=index)
+    send_pixels(engine, job, mask, 7, of="mask", index=0)  # only now all is there
+    _, pixels = result_of(engine, job)
+    rgb = pixels[..., :3].astype(float)
+    left, right = rgb[:, :16].mean((0, 1)), rgb[:, -16:].mean((0, 1))
+    assert left[0] - left[2] > 50 and right[2] - right[0] > 50
+
+
+@pytest.mark.parametrize("mask", [{"width": 4, "height": 4}, {}, {"width": 0, "height": 3}, 5])
+def test_a_mask_that_is_none_fails_the_job(engine, mask):
+    styles = [{"mask": mask}]
+    job = f"no-mask-{mask}"
+    engine.send({"type": "run", "id": job, "settings": QUICK, "content": CONTENT, "styles": styles})
+    assert failure_of(engine, job)["code"] == "protocol"
+
+
 STRIP = rgba(10, 40).tobytes()
 
 
@@ -462,6 +496,7 @@ STRIP = rgba(10, 40).tobytes()
         {"of": "style", "y": 0, "rows": 10},
         {"of": "style", "index": True, "y": 0, "rows": 10},
         {"of": "mask", "y": 0, "rows": 10},
+        {"of": "mask", "index": 0, "y": 0, "rows": 10},
     ],
     ids=str,
 )

@@ -1,0 +1,233 @@
+"""What a large picture takes: time, memory, seams, and how well a small preview predicts it.
+
+    python -m benchmarks.large                        # 24 megapixels against one
+    python -m benchmarks.large --long-side 9488 --iterations 12      # 60: memory only
+    python -m benchmarks.large --predict              # a preview of 512 px against 12 megapixels
+
+Every run is a process of its own, whose peak of resident memory is reported. The photo is enlarged
+to the size asked for; the style is taken as it is.
+
+*Seam* is the mean difference of neighbouring pixels across the tiles' borders, over that a few
+pixels beside them: 1 where there is no seam. *Untiled* is what the same job would take in one
+piece. *Predicts* is the structural similarity of a run at 512 px with the large result, shrunk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from benchmarks import metrics, report
+from benchmarks.pairs import add_options, chosen_precision, load_pairs
+from styleengine import memory, tiling
+from styleengine.devices import CPU
+from styleengine.engine import Engine, Job, Result, Style
+from styleengine.features import VGG19
+from styleengine.fitting import fit_to_memory
+from styleengine.images import Picture, load, save
+from styleengine.memory import Layout
+from styleengine.plan import Plan, make_plan
+from styleengine.plugins import load_plugins
+from styleengine.protocol import Progress, Settings
+from styleengine.resample import STRIP_ROWS, enlarge, fit, resize, to_array, to_tensor
+
+PREVIEW = 512
+SOURCE = 1536
+"""Long side of the pictures that are enlarged."""
+BESIDE = (-9, -7, -5, 5, 7, 9)
+"""Where, in pixels from a tile's border, its neighbours are looked at."""
+MEGA = 1e6
+MARGIN, ALIGN = 32, 16
+"""Of the tiles of fine scales."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    options = parser().parse_args(arguments)
+    if options.one:
+        return report.ending(run_one, options)
+    return report.ending(predict if options.predict else compare, options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="benchmarks.large", description="Measures large pictures.")
+    add_options(top)
+    top.set_defaults(size=SOURCE)
+    top.add_argument("--long-side", type=int, default=6000, help="of the picture (default: 6000)")
+    top.add_argument("--preset", default="fast", choices=("draft", "fast", "best"))
+    top.add_argument("--iterations", type=int, default=0, help="in all (default: the preset's)")
+    top.add_argument("--predict", action="store_true", help="compare with a preview, per pair")
+    top.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the results there")
+    top.add_argument("--one", nargs=3, metavar=("PHOTO", "STYLE", "OUT"), help=argparse.SUPPRESS)
+    return top
+
+
+def compare(options: argparse.Namespace) -> None:
+    """The first pair at the size asked for, and at one megapixel."""
+    pair = load_pairs(options)[0]
+    rows = [
+        measured(options, pair.content, pair.style, side, iterations)
+        for side, iterations in ((options.long_side, options.iterations), (1225, 0))
+    ]
+    print(table(rows))
+    if not options.iterations:
+        large, small = (row["seconds"] / row["megapixels"] for row in rows)
+        print(f"Time per megapixel: {small / large:.2f} times less than at one.")
+    report.write_json(options.json, {"runs": rows})
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Every pair: how like the preview the large result is."""
+    found = []
+    for pair in load_pairs(options):
+        with tempfile.TemporaryDirectory() as folder:
+            small, large = (Path(folder) / f"{name}.png" for name in ("small", "large"))
+            measured(options, pair.content, pair.style, options.long_side, size=PREVIEW, out=small)
+            measured(options, pair.content, pair.style, options.long_side, out=large)
+            a, b = (shrunk(load(path)) for path in (small, large))
+        found.append({"pair": pair.name, "predicts": metrics.ssim(a, b)})
+        report.say(f"{pair.name}: {found[-1]['predicts']:.3f}")
+    print(report.table(("pair", "predicts"), [(r["pair"], r["predicts"]) for r in found]))
+    report.write_json(options.json, {"pairs": found})
+
+
+def measured(
+    options: argparse.Namespace,
+    photo: Picture,
+    style: Picture,
+    long_side: int,
+    iterations: int = 0,
+    size: int = 0,
+    out: Path | None = None,
+) -> dict[str, Any]:
+    """One run in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("photo.png", "style.png", "out.png")]
+        save(files[0], enlarged(photo, long_side))
+        save(files[1], style)
+        if options.keep is not None:
+            out = options.keep / f"{photo.name}-{style.name}-{long_side}-{size}.png"
+        command = [
+            sys.executable, "-m", "benchmarks.large", "--preset", options.preset, "--one",
+            *map(str, files[:2]), str(out or files[2]), "--iterations", str(iterations),
+            "--long-side", str(size),
+        ]  # fmt: skip
+        report.say(f"{photo.name} in {style.name}, {long_side} px")
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        row: dict[str, Any] = json.loads(done.stdout)
+        return row
+
+
+def run_one(options: argparse.Namespace) -> None:
+    """What the process of a run does; prints the record of it."""
+    photo, style, out = options.one
+    content = load(photo)
+    settings = Settings(
+        preset=options.preset, iterations=options.iterations, size=options.long_side
+    )
+    job = Job(content, (Style(load(style)),), settings)
+    plan, layouts = laid_out(content, settings)
+    needs = 0
+    for event in Engine().run(job):
+        if isinstance(event, Progress):
+            needs = event.memory or needs
+        elif isinstance(event, Result):
+            save(out, event.picture)
+            print(json.dumps(record(event, needs, plan, layouts)))
+
+
+def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
+    """The plan of a run with VGG19, and how the engine computes it on this machine."""
+    entry = load_plugins().extractor(settings.features)
+    plan = make_plan(settings, content.width, content.height, entry)
+    trunk = SimpleNamespace(
+        geometry=VGG19(plan.layers).geometry, precision=chosen_precision("auto", CPU)
+    )
+    loss = load_plugins().style_loss(plan.style_loss)
+    return fit_to_memory(plan, content, settings, entry, trunk, loss, CPU)
+
+
+def record(result: Result, needs: int, plan: Plan, layouts: list[Layout]) -> dict[str, Any]:
+    """What is told of a run, from within its process."""
+    picture = result.picture
+    size, layout = plan.sizes[-1], layouts[-1]
+    whole = memory.layout(size, plan.steps[-1], plan.history, None, 4, 1e15, memory.ACCELERATOR)
+    side = layout.side if size == (picture.height, picture.width) else None
+    return {
+        "width": picture.width,
+        "height": picture.height,
+        "megapixels": picture.width * picture.height / MEGA,
+        "steps": plan.total_steps,
+        "seconds": result.seconds,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "needs_gib": needs / memory.GIB,
+        "untiled_gib": whole.bytes / memory.GIB,
+        "side": side,
+        "seam": None if side is None else seam(picture.rgb, side, MARGIN),
+    }
+
+
+def seam(rgb: np.ndarray, side: int, margin: int) -> float:
+    """Mean difference across the borders of tiles, over that beside them; see the module's text."""
+    at, beside = [], []
+    for axis in (0, 1):
+        length = rgb.shape[axis]
+        for span in tiling.spans(length, side, margin, ALIGN)[:-1]:
+            at.append(_step(rgb, axis, span.stop))
+            places = [span.stop + d for d in BESIDE if 0 < span.stop + d < length]
+            beside += [_step(rgb, axis, place) for place in places]
+    return float(np.mean(at) / np.mean(beside))
+
+
+def _step(rgb: np.ndarray, axis: int, place: int) -> float:
+    """Mean absolute difference of the lines before and at ``place``."""
+    before, after = (np.take(rgb, [p], axis=axis) for p in (place - 1, place))
+    return float(np.abs(after - before).mean())
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The records as a table."""
+    titles = ("picture", "MP", "steps", "s", "s/MP", "peak GiB", "told", "untiled", "tiles", "seam")
+    cells = [
+        (
+            f"{r['width']}×{r['height']}", r["megapixels"], r["steps"], r["seconds"],
+            r["seconds"] / r["megapixels"], r["peak_gib"], r["needs_gib"], r["untiled_gib"],
+            r["side"], r["seam"],
+        )
+        for r in rows
+    ]  # fmt: skip
+    return report.table(titles, cells)
+
+
+def enlarged(picture: Picture, long_side: int) -> Picture:
+    """``picture`` with that long side, made in strips."""
+    size = fit(picture.width, picture.height, long_side)
+    small = to_tensor(picture.rgb)
+    if long_side <= max(picture.width, picture.height):
+        return Picture(to_array(resize(small, size)), name=picture.name)
+    rgb = np.empty((*size, 3), np.float32)
+    for y in range(0, size[0], STRIP_ROWS):
+        rows = min(STRIP_ROWS, size[0] - y)
+        rgb[y : y + rows] = to_array(enlarge(small, size, y, rows))
+    return Picture(rgb, name=picture.name)
+
+
+def shrunk(picture: Picture) -> np.ndarray:
+    """``picture`` at the preview's size."""
+    size = fit(picture.width, picture.height, PREVIEW)
+    return to_array(resize(to_tensor(picture.rgb), size))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
