@@ -152,7 +152,10 @@ class Engine:
                 break
 
         yield painter.progress("finish")
-        result = self._finish(job, scene, painter.release().cpu())
+        picture = painter.release().cpu()
+        del objective
+        allocator.give_back()
+        result = self._finish(job, scene, picture)
         if original.content.alpha is not None:
             hidden = original.content.alpha <= 0
             result.rgb[hidden] = original.content.rgb[hidden]

@@ -34,7 +34,8 @@ class RegisterExtractor(Protocol):
 
     ``factory(request)`` makes a `torch.nn.Module` whose ``forward`` takes (1, 3, H, W) pictures
     (sRGB-encoded RGB, 0–1) and returns a dict from each of ``request.layers`` to its features, and
-    whose ``units`` maps these names to the size of a typical activation.
+    whose ``units`` maps these names to the size of a typical activation. A network that also maps
+    them to `features.Geometry` in ``geometry`` can paint pictures of any size, in tiles.
     """
 
     def __call__(

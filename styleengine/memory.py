@@ -30,7 +30,7 @@ NARROW, NARROW_PAIR = 30, 12
 """The same in float16, where only the picture stays in float32 and no best one is kept."""
 
 SMALLEST_SIDE = 128
-SIDES = (1024, 768, 512, 384, 256, 192, SMALLEST_SIDE)
+SIDES = (1024, 768, 576, 512, 448, 384, 320, 256, 192, SMALLEST_SIDE)
 """Sides of tiles to choose from, without their margins."""
 
 
@@ -39,16 +39,16 @@ class Limits:
     """What the parts of a run may take on a device, in bytes, however much there is.
 
     ``whole`` is for the network where the picture is not cut, which saves the first pass over it;
-    ``tile`` for that of a tile, as larger ones are hardly faster; ``state`` for the minimiser.
+    ``cut`` for the minimiser and the network together where it is; ``state`` for the minimiser.
     """
 
     whole: float
-    tile: float
+    cut: float
     state: float
 
 
-LIMITS = {"cpu": Limits(2.5 * GIB, 0.7 * GIB, 1.2 * GIB)}
-ACCELERATOR = Limits(64 * GIB, 4 * GIB, 16 * GIB)
+LIMITS = {"cpu": Limits(2.5 * GIB, 1.6 * GIB, 1.2 * GIB)}
+ACCELERATOR = Limits(64 * GIB, 20 * GIB, 16 * GIB)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def layout(
         return Layout(None, narrow, pairs, int(whole + state), 1.0)
     for side in SIDES:
         tile = network * (side + 2 * margin) ** 2
-        if side == SMALLEST_SIDE or (tile <= limits.tile and tile + state <= budget):
+        if side == SMALLEST_SIDE or tile + state <= min(limits.cut, budget):
             break
     # Two passes forward and one back, where one each is enough for a whole picture.
     cost = 1.5 * (1 + 2 * margin / side) ** 2

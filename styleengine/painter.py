@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from styleengine import allocator
 from styleengine.failures import is_out_of_memory
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
@@ -24,7 +25,9 @@ PREVIEW_INTERVAL_S = 0.4
 RESCUE_RATE = 0.01
 """Adam's step when it has to take over from a minimiser that diverged."""
 SURE_STEPS = 3
-"""Steps after which the time left is told from the time they took."""
+"""Steps after which the time left is told from the time they took, if nothing else tells it."""
+TELLING = 100_000
+"""Pixels from which on the time of a step tells that of larger ones."""
 
 
 class Painter:
@@ -54,8 +57,8 @@ class Painter:
         self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
-        self._started = self._last_preview = time.monotonic()
-        self._work_done = 0.0
+        self._started = self._scale_started = self._last_preview = time.monotonic()
+        self._work_done = self._work_before = 0.0
         self.scale = self.step = self._seen_step = 0
         self.loss: float | None = None
         self.stopped = False
@@ -86,8 +89,10 @@ class Painter:
     def begin(self, scale: int, scene: Scene) -> None:
         """Takes the picture to a scale; of the scale before nothing else is kept."""
         before = None if self._x is None else self.release()
+        allocator.give_back()
         self._x = scene.start(scale, before)
         self.scale = scale
+        self._scale_started, self._work_before = time.monotonic(), self._work_done
 
     def paint(self, objective: Objective) -> Iterator[Progress]:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""
@@ -170,10 +175,10 @@ class Painter:
 
     def progress(self, stage: str, share: float = 0.0) -> Progress:
         """Where the run stands, with a ``share`` of the next step done."""
-        plan, elapsed = self._plan, time.monotonic() - self._started
+        plan = self._plan
         work = sum(n * w for n, w in zip(plan.steps, self._work, strict=True))
         done = self._work_done + (share * self._work[self.scale] if share else 0.0)
-        rate = elapsed / done if self.step >= SURE_STEPS else self._rate
+        rate = self._pace(done)
         eta = None if rate is None else rate * max(0.0, work - done)
         height, width = plan.sizes[self.scale]
         return Progress(
@@ -190,6 +195,21 @@ class Painter:
             self._memory,
             min(1.0, done / work) if work else 1.0,
         )
+
+    def _pace(self, done: float) -> float | None:
+        """Seconds for a unit of the work ahead, of which so much is ``done``; None if unknown.
+
+        Small scales take more time for a pixel than the large ones to come: until these are there,
+        the probe of the device knows better.
+        """
+        now = time.monotonic()
+        height, width = self._plan.sizes[self.scale]
+        if self._rate is not None and height * width < TELLING:
+            return self._rate
+        here = done - self._work_before
+        if here > 0 and (self._rate is not None or self.step >= SURE_STEPS):
+            return (now - self._scale_started) / here
+        return self._rate if self.step < SURE_STEPS or not done else (now - self._started) / done
 
     def preview_due(self, steps: int | None) -> bool:
         """Whether it is time for a preview; remembers the answer yes."""

@@ -89,6 +89,8 @@ TILT = 8.0
 """How far the extremes of the control for large shapes go; see `layer_balance`."""
 
 
+LARGE = 1100
+"""Long side above which a scale does without the deepest layer, which looks far around a tile."""
 FINE = 1600
 """Long side above which a scale only adds what can be seen of brush and canvas close up."""
 FINE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -98,14 +100,19 @@ FINE_CONTENT, FINE_POOL = "relu3_1", 4
 def at_scale(recipe: Recipe, long_side: int) -> Recipe:
     """The recipe for a scale of that size: the shallow layers only, where that is above `FINE`.
 
+    Between `LARGE` and `FINE` it lacks the last style layer.
+
     What deeper layers see, shapes and motifs, the smaller scales have settled, and a style picture
     of web size would ask for them ever smaller. The shallow layers take 45 % of the time of a step
     and give the same brushwork. The content is held in means over 16 pixels: that leaves the brush
     free, and takes a sixteenth of the memory, which otherwise would be the most of all.
     """
     shallow = {n: w for n, w in recipe.style_layers.items() if n in FINE_LAYERS}
-    if long_side <= FINE or not shallow:
+    if long_side <= LARGE or not shallow:
         return recipe
+    if long_side <= FINE:
+        *upper, _ = recipe.style_layers.items()
+        return replace(recipe, style_layers=dict(upper))
     return replace(recipe, style_layers=shallow, content_layer=FINE_CONTENT, content_pool=FINE_POOL)
 
 

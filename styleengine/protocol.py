@@ -11,7 +11,7 @@ little-endian ``u8`` (0–255), ``u16`` (0–65535) or ``f32`` (0–1).
 to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview}`` ·
 engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
           ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
-from      ``ready {protocol, version, devices, capabilities}`` ·
+from      ``ready {protocol, version, devices, capabilities, features, memory}`` ·
 engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features,
           memory, done}`` ·
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,

@@ -163,13 +163,18 @@ def local_gain(guide: Tensor, image: Tensor) -> Tensor:
     two there. Unlike the guided filter, whose slope alone is as large where the two merely happen
     to slant alike, because there the photo's texture would show as specks on the paint.
     """
-    mean_guide, mean_image = _box(guide), _box(image)
-    covariance = _box(guide * image) - mean_guide * mean_image
+    mean_guide = _box(guide)
     guide_variance = (_box(guide * guide) - mean_guide.square()).clamp_min(0)
-    image_variance = (_box(image * image) - mean_image.square()).clamp_min(0)
     noise = DETAIL_NOISE**2
-    correlation = covariance.square() / (guide_variance * image_variance + noise**2)
-    return _box(covariance / (guide_variance + noise) * correlation)
+    gain = torch.empty_like(image)
+    for k in range(image.shape[1]):  # one by one, because of the memory that large pictures take
+        channel = image[:, k : k + 1]
+        mean = _box(channel)
+        variance = (_box(channel * channel) - mean.square()).clamp_min(0)
+        covariance = _box(guide * channel) - mean_guide * mean
+        correlation = covariance.square() / (guide_variance * variance + noise**2)
+        gain[:, k : k + 1] = _box(covariance / (guide_variance + noise) * correlation)
+    return gain
 
 
 def _box(image: Tensor) -> Tensor:

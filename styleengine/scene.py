@@ -50,8 +50,8 @@ class SceneStyle:
         height, width = self.image.shape[-2:]
         h, w = resample.fit(width, height, min(long_side * self.ratio, max(width, height)))
         size = max(h, MIN_SIDE), max(w, MIN_SIDE)
-        alpha = None if self.alpha is None else resample.resize(self.alpha, size)[0, 0].clamp(0, 1)
-        return StyleTarget(resample.resize(self.image, size), self.share, alpha, region)
+        alpha = None if self.alpha is None else _resized(self.alpha, size)[0, 0]
+        return StyleTarget(_resized(self.image, size), self.share, alpha, region)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Server:
 
     def _ready(self) -> None:
         engine = self._load()
-        from styleengine import devices
+        from styleengine import devices, memory
         from styleengine.weights import status
 
         names = devices.available()
@@ -141,6 +141,7 @@ class Server:
                 "devices": {n: devices.describe(n) for n in names},
                 "capabilities": engine.plugins.capabilities(),
                 "features": status().source,
+                "memory": memory.free(devices.pick(names[0])),
                 "broken_plugins": engine.plugins.broken,
             }
         )

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from scipy.stats import wasserstein_distance
 from torch.nn import functional as F
 
-from benchmarks import metrics, pairs, quality, references, report, roofline, runs, speed
+from benchmarks import large, metrics, pairs, quality, references, report, roofline, runs, speed
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
+from styleengine import tiling
 from styleengine.engine import Preview, Result
 from styleengine.features import vgg19
 from styleengine.images import Picture, save
@@ -648,6 +649,41 @@ def test_a_file_that_cannot_be_written_is_refused_at_once(tmp_path, capsys):
     with pytest.raises(SystemExit):
         quality.main(["--json", str(tmp_path / "none" / "out.json")])
     assert "no folder" in capsys.readouterr().err
+
+
+def test_a_seam_shows_and_its_absence_too():
+    rng = np.random.default_rng(0)
+    rgb = rng.random((700, 900, 3)).astype(np.float32)
+    assert large.seam(rgb, 256, 32) == pytest.approx(1, abs=0.02)
+    borders = [s.stop for s in tiling.spans(900, 256, 32, 16)][:-1]
+    for x in borders:
+        rgb[:, x:] = 1 - rgb[:, x:] * 0.5
+    assert large.seam(rgb, 256, 32) > 1.1
+
+
+def test_a_picture_is_enlarged_in_strips_as_in_one(monkeypatch):
+    picture = Picture(np.random.default_rng(0).random((30, 40, 3)).astype(np.float32))
+    whole = large.enlarged(picture, 400).rgb
+    assert whole.shape == (300, 400, 3)
+    monkeypatch.setattr(large, "STRIP_ROWS", 7)
+    np.testing.assert_allclose(large.enlarged(picture, 400).rgb, whole, atol=1e-5)
+    assert large.enlarged(picture, 20).rgb.shape == (15, 20, 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module on Windows")
+def test_large_measures_runs_in_processes_of_their_own(files, tmp_path, capfd):
+    out = tmp_path / "large.json"
+    arguments = ["--pair", *map(str, files), "--long-side", "192", "--against", "96"]
+    assert large.main([*arguments, "--iterations", "4", "--json", str(out)]) == 0
+    first, second = json.loads(out.read_text())["runs"]
+    assert (first["width"], second["width"]) == (192, 96)
+    assert first["steps"] == second["steps"] == 4
+    assert 0.1 < first["peak_gib"] < 4 and first["needs_gib"] > 0.1
+    assert first["seconds"] > 0 and first["seam"] is None  # too small to be cut
+    assert "192×" in capfd.readouterr().out
+    assert large.main([*arguments, "--iterations", "4", "--predict", "--json", str(out)]) == 0
+    (pair,) = json.loads(out.read_text())["pairs"]
+    assert 0 < pair["predicts"] <= 1
 
 
 def test_roofline_measures_a_step_against_its_convolutions(tmp_path, capsys, monkeypatch):

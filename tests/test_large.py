@@ -29,13 +29,13 @@ TILE = memory.NETWORK_VALUES * 4 * 200**2
 @pytest.fixture
 def cut(monkeypatch):
     """Limits that make the engine cut pictures above a few thousand pixels."""
-    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, TILE, 1e12))
+    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, TILE + 300 * 300 * 410, 1e12))
 
 
 @pytest.fixture
 def cramped(monkeypatch):
     """Limits that make it keep its vectors in float16 too."""
-    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, TILE, 60 * 64 * 64))
+    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, TILE + 42 * 300 * 410, 60 * 64 * 64))
 
 
 def steps_of(events) -> list[Progress]:
