@@ -115,9 +115,9 @@ class Judge:
         )
 
 
-def load_judge(features: str = "vgg19") -> VGG19:
+def load_judge() -> VGG19:
     """The judge's network; raises `EngineError` where no pretrained weights are at hand."""
-    return vgg19((*STYLE, *HELD_OUT, CONTENT), resolve(features))
+    return vgg19((*STYLE, *HELD_OUT, CONTENT), resolve())
 
 
 def judge(net: VGG19, output: Picture, content: Picture, style: Picture, long_side: int) -> Scores:

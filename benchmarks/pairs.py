@@ -19,11 +19,11 @@ from torch import nn
 from benchmarks import report
 from styleengine import devices
 from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
-from styleengine.features import vgg19
+from styleengine.features import ExtractorRequest
 from styleengine.images import Picture, load
+from styleengine.plugins import load_plugins
 from styleengine.protocol import EngineError
 from styleengine.resample import fit, resize, to_array, to_tensor
-from styleengine.weights import resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = (
@@ -95,7 +95,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """The options of every benchmark."""
-    parser.add_argument("--features", default="vgg19", choices=("vgg19", "random"))
+    parser.add_argument("--features", default="vgg19", choices=("vgg19", "draft"))
     parser.add_argument("--device", default="auto", help="where the engines compute")
     parser.add_argument("--json", type=report.new_file, metavar="FILE", help="write all of it")
 
@@ -137,12 +137,15 @@ def _drawn(name: str, long_side: int) -> Picture:
 
 def chosen_precision(features: str, device: torch.device) -> devices.Precision:
     """The precision that the engine chooses for itself; raises `EngineError` without weights."""
-    weights = resolve(features)
+    entry = load_plugins(()).extractor(features)
+    request = ExtractorRequest((*STYLE_LAYERS, CONTENT_LAYER), "max", None, 0, features)
+    first = entry.factory(request)
 
     def make() -> nn.Module:
-        return vgg19((*STYLE_LAYERS, CONTENT_LAYER), weights)
+        net: nn.Module = entry.factory(request)
+        return net
 
-    return devices.choose_precision(make, device, weights.name)
+    return devices.choose_precision(make, device, first.kind)
 
 
 def machine(features: str, device: torch.device) -> Machine:

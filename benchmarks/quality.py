@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--preset",
         action="append",
-        choices=("fast", "best", "classic"),
+        choices=("draft", "fast", "best", "classic"),
         help="may be repeated (default: fast)",
     )
     top.add_argument("--strength", type=float, default=50.0)
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 def measure(options: argparse.Namespace) -> None:
     """Runs everything asked for and prints it."""
-    net = load_judge(options.features)
+    net = load_judge()
     about = machine(options.features, devices.pick(options.device))
     print(about.line())
     painting = Painting(options)

@@ -15,7 +15,7 @@ from styleengine import devices
 from styleengine.engine import Engine, Job, Preview, Result, Style
 from styleengine.features import vgg19
 from styleengine.images import Picture
-from styleengine.plan import make_plan
+from styleengine.plan import make_plan, network
 from styleengine.protocol import Settings
 from styleengine.resample import to_array
 from styleengine.weights import resolve
@@ -62,8 +62,9 @@ def paint(
     Its seconds are those of the whole run from its pictures to the result, without the time that
     the previews take.
     """
-    entry = engine.plugins.extractor(settings.features)
-    total = make_plan(settings, content.width, content.height, entry).total_steps
+    chosen = dataclasses.replace(settings, features=network(settings))
+    entry = engine.plugins.extractor(chosen.features)
+    total = make_plan(chosen, content.width, content.height, entry).total_steps
     long_side = max(content.width, content.height)
     job = Job(
         content,
@@ -101,11 +102,9 @@ def reference(name: str, trace: Trace) -> Run:
     return Run(name, tuple(Moment(t, n, Picture(to_array(p))) for t, n, p in found))
 
 
-def reference_trunk(
-    features: str, device: torch.device, precision: devices.Precision
-) -> devices.Trunk:
+def reference_trunk(device: torch.device, precision: devices.Precision) -> devices.Trunk:
     """The network of the references."""
-    return devices.Trunk(vgg19(LAYERS, resolve(features)), device, precision)
+    return devices.Trunk(vgg19(LAYERS, resolve()), device, precision)
 
 
 def find_strength(

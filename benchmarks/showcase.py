@@ -4,7 +4,7 @@
     python -m benchmarks.showcase OUTDIR
 
 Draws the samples, paints the photo with every setting as it comes, and saves one strip per style
-(photo, style, result), one with the photo's colours kept, and one with the built-in random network.
+(photo, style, result), one with the photo's colours kept, and one with the draft network.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def main(arguments: list[str]) -> None:
         style = load(samples / f"{STYLES[0]}.jpg")
         colors = [paint(engine, photo, style, Settings(keep_colors=k)) for k in KEPT]
         save(out / "colors.jpg", strip(photo, *colors))
-        painted = paint(engine, photo, style, Settings(features="random"))
-        save(out / "random.jpg", strip(photo, style, painted))
+        painted = paint(engine, photo, style, Settings(features="draft"))
+        save(out / "draft.jpg", strip(photo, style, painted))
 
 
 def paint(engine: Engine, photo: Picture, style: Picture, settings: Settings) -> Picture:

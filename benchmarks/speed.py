@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 def measure(options: argparse.Namespace) -> None:
     """Runs everything asked for and prints it pair by pair."""
-    net = load_judge(options.features)
+    net = load_judge()
     device = devices.pick(options.device)
     about = machine(options.features, device)
     print(about.line())
@@ -181,8 +181,8 @@ def measure_pair(
 def reference_runs(options: argparse.Namespace, pair: Pair) -> Iterator[Run]:
     """The runs of the reference on ``pair``, one after the other."""
     device = devices.pick(options.device)
-    precision = chosen_precision(options.features, device) if options.levers else devices.PLAIN
-    net = runs.reference_trunk(options.features, device, precision)
+    precision = chosen_precision("vgg19", device) if options.levers else devices.PLAIN
+    net = runs.reference_trunk(device, precision)
     content, style = (to_tensor(p.rgb, device) for p in (pair.content, pair.style))
     steps = options.reference_steps
     total = 3 * steps if options.curve else steps  # about; it depends on the number of scales

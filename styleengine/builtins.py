@@ -45,10 +45,19 @@ def _covariance() -> StyleLoss:
 def _vgg19(request: ExtractorRequest) -> Any:
     from styleengine import features, weights
 
-    found = weights.resolve(request.features, request.weights, request.seed)
-    net = features.vgg19(request.layers, found, request.pooling)
-    net.source = found.source
-    return net
+    return features.vgg19(request.layers, weights.resolve(request.weights), request.pooling)
+
+
+def _draft(request: ExtractorRequest) -> Any:
+    from styleengine import draft
+
+    return draft.load(request.layers, request.pooling)
+
+
+def _auto(request: ExtractorRequest) -> Any:
+    from styleengine import weights
+
+    return (_vgg19 if weights.installed(request.weights) else _draft)(request)
 
 
 @hookimpl
@@ -61,13 +70,13 @@ def register_style_losses(register: RegisterStyleLoss) -> None:
 
 @hookimpl
 def register_extractors(register: RegisterExtractor) -> None:
-    """VGG19 with the best weights at hand, pretrained only, or random."""
-    for name, label in {
-        "auto": "Pretrained VGG19 if installed, else the built-in network",
-        "vgg19": "Pretrained VGG19",
-        "random": "Built-in VGG19 with random weights",
-    }.items():
-        register(name, _vgg19, STYLE_LAYERS, CONTENT_LAYER, label)
+    """VGG19, the draft network, and whichever of the two is the best at hand."""
+    for name, factory, label in (
+        ("auto", _auto, "Pretrained VGG19 if installed, else the draft network"),
+        ("vgg19", _vgg19, "Pretrained VGG19"),
+        ("draft", _draft, "Draft network"),
+    ):
+        register(name, factory, STYLE_LAYERS, CONTENT_LAYER, label)
 
 
 @hookimpl

@@ -355,7 +355,7 @@ def weights_command(args: argparse.Namespace) -> int:
     print(f"Licence: {status.licence}")
     if status.problem:
         print(f"Problem: {status.problem}")
-    if status.name == "random":
+    if status.name == "draft":
         print("`styleengine weights fetch` downloads the pretrained VGG19 (80 MB).")
     return 1 if status.problem else 0
 

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -103,8 +103,10 @@ class Trunk:
         self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
         self.balance: dict[str, float] = dict(getattr(net, "balance", {}))
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
+        metrics: Mapping[str, Tensor] = getattr(net, "metrics", {})
+        self.metrics = {n: m.to(device) for n, m in metrics.items()}
         self.geometry: dict[str, Geometry] = dict(getattr(net, "geometry", {}))
-
+        self.tolerance = float(getattr(net, "tolerance", GRADIENT_TOLERANCE))
         self._look: Callable[[Tensor], dict[str, Tensor]] = net
 
     def only(self, layers: Sequence[str]) -> Trunk:
@@ -127,7 +129,8 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: 
 
     ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
     hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell. The answer
-    is remembered for its ``kind``: random features, say, lose more to bfloat16 than trained ones.
+    is remembered for its ``kind``: a small network, say, loses more to bfloat16 than a large one,
+    and may say with an attribute ``tolerance`` that it bears more.
     Raises `EngineError` (`WRONG_DEVICE`) for an accelerator that agrees with the processor in none.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
@@ -188,7 +191,7 @@ def _probe(
             reference = gradient
         error = float((gradient - reference).norm() / reference.norm().clamp_min(1e-30))
         report[candidate.name] = {"seconds": seconds, "gradient_error": error}
-        if error <= GRADIENT_TOLERANCE and seconds < WORTHWHILE * best:
+        if error <= trunk.tolerance and seconds < WORTHWHILE * best:
             chosen, best = candidate, seconds
     assert reference is not None
     if best == float("inf") and device.type != "cpu" and bool(torch.isfinite(reference).all()):

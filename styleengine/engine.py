@@ -18,7 +18,7 @@ from styleengine.features import ExtractorRequest
 from styleengine.fitting import fit_to_memory, needed
 from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
-from styleengine.plan import make_plan
+from styleengine.plan import make_plan, network
 from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import Scene
@@ -115,8 +115,9 @@ class Engine:
         self._check(job)
         original, job = job, without_hidden_colors(job)
         settings = job.settings
-        entry = self.plugins.extractor(settings.features)
-        plan = make_plan(settings, job.content.width, job.content.height, entry)
+        chosen = dataclasses.replace(settings, features=network(settings, job.weights))
+        entry = self.plugins.extractor(chosen.features)
+        plan = make_plan(chosen, job.content.width, job.content.height, entry)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = devices.pick(settings.device)
         notes = []
@@ -129,7 +130,7 @@ class Engine:
             device = devices.CPU
             trunk, source, rate = self._trunk(job, plan.layers, entry, device)
         wanted = plan.sizes[-1]
-        plan, layouts = fit_to_memory(plan, job.content, settings, entry, trunk, style_loss, device)
+        plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunk, style_loss, device)
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
@@ -199,7 +200,8 @@ class Engine:
         device: torch.device,
     ) -> tuple[devices.Trunk, str, float | None]:
         s = job.settings
-        request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, s.features)
+        name = network(s, job.weights)
+        request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
         key = (request, device)
         if key not in self._trunks:
             nets = [build(entry, request)]
@@ -211,7 +213,8 @@ class Engine:
 
             precision = devices.choose_precision(make, device, kind)
             trunk = devices.Trunk(make(), device, precision)
-            self._trunks.clear()  # one network at a time is enough memory
+            if len(self._trunks) > 1:  # one network and the draft are enough memory
+                self._trunks.clear()
             rate = devices.seconds_per_pixel(device, kind, precision)
             self._trunks[key] = (trunk, source, rate)
         return self._trunks[key]

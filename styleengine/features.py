@@ -26,17 +26,8 @@ if TYPE_CHECKING:
 
 TV = "tv"
 """The name of the total variation in an extractor's balance."""
-RANDOM_BALANCE: Mapping[str, float] = {
-    "relu1_1": 10.0,
-    "relu2_1": 4.0,
-    "relu3_1": 14.0,
-    "relu4_1": 1.0,
-    "relu4_2": 4.0,
-    TV: 0.04,
-}
-"""Factors on the recipes' weights for random features, chosen by eye. The weights are tuned on
-trained features, whose deep layers know shapes; the random ones' best strokes come from the shallow
-layers, and as the network holds on to the photo only weakly, total variation would blur both."""
+WIDTHS = tuple((width,) * convs for convs, width in BLOCKS)
+"""Channels of VGG19's convolutions, block by block."""
 
 _NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
 
@@ -86,6 +77,11 @@ class Extractor(Protocol):
         """Typical activations by layer name."""
         ...
 
+    @property
+    def metrics(self) -> Mapping[str, Tensor]:
+        """By layer name, a matrix (D, C) that the features' statistics are compared after."""
+        ...
+
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features (1, C, h, w) of ``image`` (1, 3, H, W; sRGB-encoded, 0–1), by layer name."""
         ...
@@ -125,20 +121,27 @@ class VGG19(nn.Module):
     set's mean (and the channel order) into conv1_1.
     """
 
-    def __init__(self, layers: Sequence[str], pooling: str = "max") -> None:
+    def __init__(
+        self,
+        layers: Sequence[str],
+        pooling: str = "max",
+        blocks: Sequence[Sequence[int]] = WIDTHS,
+    ) -> None:
+        """``blocks`` gives the channels of each convolution, block by block."""
         super().__init__()
         self.taps = tuple(layer_name(n) for n in layers)
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
         self.balance: Mapping[str, float] = {}
+        self.metrics: Mapping[str, Tensor] = {}
         self.geometry: dict[str, Geometry] = {}
-        self.source = self.kind = "VGG19"
+        self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
         radius = 0
-        for block, (convs, width) in enumerate(BLOCKS, start=1):
-            for i in range(1, convs + 1):
+        for block, widths in enumerate(blocks, start=1):
+            for i, width in enumerate(widths, start=1):
                 if not left:
                     break
                 modules.append(
@@ -232,32 +235,10 @@ def vgg19(layers: Sequence[str], weights: Weights, pooling: str = "max") -> VGG1
     trunk = VGG19(layers, pooling)
     wanted = trunk.state_dict().keys()
     trunk.load_state_dict({k: weights.tensors[k] for k in wanted})
-    trunk.kind = weights.name
+    trunk.source = weights.source
     with torch.no_grad():
-        if weights.name == "random":
-            whiten(trunk)
         calibrate(trunk)
-    if weights.name == "random":
-        trunk.balance = RANDOM_BALANCE
     return trunk
-
-
-def whiten(trunk: VGG19) -> None:
-    """Gives every convolution's channels mean 0 and deviation 1 on `calibration_image`.
-
-    Random weights need it: without, all channels of a deep layer answer to little but the mean of
-    the picture, and neither style nor content can be told apart by them (layer-sequential unit
-    variance, Mishkin & Matas 2016, with the mean removed as well).
-    """
-    x = replicate(calibration_image())
-    for module in trunk.features:
-        x = module(x)
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            deviation, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
-            module.weight /= deviation[:, None, None, None]
-            module.bias -= mean
-            module.bias /= deviation
-            x = (x - mean[:, None, None]) / deviation[:, None, None]
 
 
 def calibrate(trunk: VGG19) -> None:

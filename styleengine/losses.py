@@ -34,6 +34,11 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
 
+    def mapped(self, matrix: Tensor) -> Moments:
+        """The moments of ``matrix`` (D, C) times the features: sums are linear in them."""
+        matrix = matrix.to(self.total)
+        return Moments(self.count, matrix @ self.total, matrix @ self.outer @ matrix.T)
+
     def pull(self, features: Tensor, weight: Tensor | None, unit: float) -> Tensor:
         """The gradient with respect to ``features`` where this is that of their `moments`.
 

@@ -129,7 +129,7 @@ class PaintObjective(Objective):
             factor = self._recipe.style_layers[name] * balance.get(name, 1.0)
             factor *= region.area / self._style_units[key]
             for targets, share in region.targets:
-                distance = self._style_loss.distance(ours, targets[name, 0])
+                distance = self._distance(name, ours, targets[name, 0])
                 loss = loss + factor * share * distance
         return loss
 
@@ -140,7 +140,10 @@ class PaintObjective(Objective):
         stride = self.stride(name) * pool
         target = tile.seen(self._content, stride) if len(self.tiles) > 1 else self._content
         ours = pooled(found[name], pool)
-        values = squared_difference(relative(ours, unit), relative(target, unit))
+        values = squared_difference(
+            self._in_metric(name, relative(ours, unit)),
+            self._in_metric(name, relative(target, unit)),
+        )
         if self._alpha is not None:
             values = values * self.weight(self._alpha, name, ours, tile, pool)
         factor = self._content_weight * balance.get(name, 1.0) / self._content_unit
@@ -174,7 +177,22 @@ class PaintObjective(Objective):
         unit = self.extractor.units[name]
         if isinstance(self._style_loss, MomentsLoss):
             return moments(features.squeeze(0), weight, unit)
-        return self._style_loss.statistics(relative(features, unit), weight)
+        found = self._in_metric(name, relative(features, unit))
+        return self._style_loss.statistics(found, weight)
+
+    def _in_metric(self, name: str, features: Tensor) -> Tensor:
+        """A layer's (C, h, w) features as they are compared position by position."""
+        metric = self.extractor.metrics.get(name)
+        if metric is None:
+            return features
+        return torch.einsum("dc,chw->dhw", metric.to(features), features)
+
+    def _distance(self, name: str, ours: Any, target: Any) -> Tensor:
+        """The distance of a layer's statistics, in the network's metric if they are moments."""
+        metric = self.extractor.metrics.get(name)
+        if metric is not None and isinstance(self._style_loss, MomentsLoss):
+            ours, target = ours.mapped(metric), target.mapped(metric)
+        return self._style_loss.distance(ours, target)
 
     def _look_at(self, content: Tensor) -> Statistics:
         """The content's own statistics; keeps its features and their unit on the way.
@@ -191,7 +209,8 @@ class PaintObjective(Objective):
             if self._alpha is not None:
                 weight = tile.covered(self.weight(self._alpha, name, ours, tile, pool), stride)
             mosaic.put(tile, features.squeeze(0))
-            sums.add_(weighted_sums(relative(features, unit), weight))
+            seen = self._in_metric(name, relative(features, unit))
+            sums.add_(weighted_sums(seen, weight))
             return self.statistics(found, tile, covered=True)
 
         own = self.accumulate(content, self.tiles, look)
@@ -216,11 +235,11 @@ class PaintObjective(Objective):
 
     def _unit(self, key: Key, own: Any, nothing: Any) -> float:
         """The unit of the style loss at a layer and region, where the content's are ``own``."""
-        distance = self._style_loss.distance
-        apart, energy = 0.0, float(distance(own, nothing)) / 2
+        name = key[0]
+        apart, energy = 0.0, float(self._distance(name, own, nothing)) / 2
         for targets, share in self._regions[key[1]].targets:
-            apart += share * float(distance(own, targets[key[0], 0]))
-            energy += share * float(distance(targets[key[0], 0], nothing)) / 2
+            apart += share * float(self._distance(name, own, targets[name, 0]))
+            energy += share * float(self._distance(name, targets[name, 0], nothing)) / 2
         return max(apart + ALIKE * energy, TINY)
 
     def _style(self, style: StyleTarget, side: int | None) -> Statistics:

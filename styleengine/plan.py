@@ -21,6 +21,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
+from styleengine.weights import installed
 
 MIN_SIDE = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
@@ -76,11 +77,23 @@ class Plan:
         return [*full, left - sum(full)] if left > sum(full) else full
 
 
+def network(settings: Settings, weights: str | None = None) -> str:
+    """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
+
+    "auto" is the draft network for the preset of that name and where no pretrained weights are
+    installed, else VGG19.
+    """
+    if settings.features != "auto":
+        return settings.features
+    return "vgg19" if settings.preset != "draft" and installed(weights) else "draft"
+
+
 def make_plan(
     settings: Settings, width: int, height: int, entry: ExtractorEntry, most: int | None = None
 ) -> Plan:
     """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``.
 
+    ``entry`` is the one called ``settings.features``, which is not "auto"; see `network`.
     ``most``, if given, is the longest side that a working size of the recipe's choice may have.
     """
     factors = content_factor(settings.strength), tv_factor(settings.smoothness)
@@ -96,7 +109,8 @@ def make_plan(
         )
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
-    long_side = settings.size or min(most or max(width, height), max(width, height))
+    limits = (most, recipe.largest, max(width, height))
+    long_side = settings.size or min(n for n in limits if n)
     longs = scale_sizes(recipe, long_side)
     keep = settings.keep_colors != "off"
     init = settings.init if settings.init != "auto" else "content" if keep else recipe.init
@@ -125,6 +139,8 @@ def _classic(
         c = dataclasses.replace(
             c, style_layers=entry.style_layers, content_layer=entry.content_layer
         )
+    elif settings.features == "draft":  # it does not know the notebook's content layer
+        c = dataclasses.replace(c, content_layer=entry.content_layer)
     if settings.size:
         size = _size(width, height, settings.size)
     else:  # the notebook rounds the width down

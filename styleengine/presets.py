@@ -33,6 +33,8 @@ class Recipe:
     most: int = 30
     history: int = 10
     content_pool: int = 1
+    largest: int | None = None
+    """Long side above which the picture is not painted but enlarged; None for no limit."""
 
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
@@ -58,6 +60,10 @@ BEST = replace(
 )
 
 
+DRAFT = replace(FAST, largest=1024)
+"""A quick picture, for the draft network."""
+
+
 @dataclass(frozen=True)
 class Classic:
     """The notebook's parameters (*Deep Learning with Python* §8.3)."""
@@ -76,7 +82,7 @@ class Classic:
 
 CLASSIC = Classic()
 
-PRESETS: Mapping[str, Recipe] = {"fast": FAST, "best": BEST}
+PRESETS: Mapping[str, Recipe] = {"draft": DRAFT, "fast": FAST, "best": BEST}
 
 
 TILT = 8.0

@@ -103,9 +103,10 @@ class Settings:
     preset: str = option(
         "fast",
         "Quality",
-        "How much time the picture gets: Fast for a good picture soon, Best for the finest one, "
-        "Classic for the textbook method (Gatys et al., the Keras notebook).",
-        choices={"fast": "Fast", "best": "Best", "classic": "Classic"},
+        "How much time the picture gets: Draft for a quick picture by the small built-in network, "
+        "Fast for a good picture soon, Best for the finest one, Classic for the textbook method "
+        "(Gatys et al., the Keras notebook).",
+        choices={"draft": "Draft", "fast": "Fast", "best": "Best", "classic": "Classic"},
     )
     strength: float = option(
         50.0,
@@ -183,8 +184,8 @@ class Settings:
     seed: int = option(
         0,
         "Seed",
-        "Another number gives another picture where chance takes part (start from noise, random "
-        "features); the same number repeats it.",
+        "Another number gives another picture where chance takes part (start from noise); the same "
+        "number repeats it.",
         low=0,
         high=2**31 - 1,
         advanced=True,
@@ -213,7 +214,7 @@ class Settings:
         "auto",
         "Features",
         "The network that looks at the pictures: auto takes the pretrained VGG19 if it is "
-        "installed, vgg19 insists on it, random uses the built-in VGG19 with random weights.",
+        "installed, else the built-in draft network; vgg19 and draft insist on theirs.",
         advanced=True,
     )
     postprocess: str = option(

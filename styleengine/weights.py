@@ -1,4 +1,4 @@
-"""Which weights the VGG19 trunk gets: a named file, the stored ones, or the built-in random ones.
+"""Which weights the VGG19 trunk gets: those of a named file, or the stored ones.
 
 Stored weights are one safetensors file with the 16 convolutions in float32, conv1_1 folded to RGB
 input 0–1. Importing this module does not import torch.
@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from styleengine import paths
 from styleengine.atomic import cannot_write, locked, replacing
 from styleengine.download import Progress, download
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = "styleengine-vgg19-1"
 FILE_VARIABLE = "STYLEENGINE_WEIGHTS"
-RANDOM_INPUTS = 2
-"""Channels of the layer below that a channel of the random network sees."""
+DRAFT = "built-in draft network"
+"""What people read where the draft network is in use."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +38,19 @@ class Weights:
     """Weights of the trunk.
 
     ``tensors`` has torchvision's keys, ``features.N.weight`` and ``features.N.bias``, for all 16
-    convolutions, float32; conv1_1 takes RGB 0–1. ``name`` is "vgg19" or "random"; ``source`` says
-    for people where they come from.
+    convolutions, float32; conv1_1 takes RGB 0–1. ``source`` says for people where they come from.
     """
 
     tensors: dict[str, Tensor]
-    name: str
     source: str
 
 
 @dataclass(frozen=True)
 class WeightsStatus:
-    """What `resolve` ("auto") would use. ``path`` is None for the built-in weights.
+    """What runs with the features "auto" would use: ``name`` is "vgg19" or "draft".
 
-    ``origin`` is "file" (named by the user), "stored" or "built-in"; ``problem`` says why the file
-    cannot be used, or is empty.
+    ``path`` is None for the built-in draft network. ``origin`` is "file" (named by the user),
+    "stored" or "built-in"; ``problem`` says why the file cannot be used, or is empty.
     """
 
     name: str
@@ -70,72 +66,32 @@ def stored_path() -> Path:
     return paths.weights_dir() / "vgg19.safetensors"
 
 
-def resolve(features: str = "auto", file: str | None = None, seed: int = 0) -> Weights:
-    """The weights to work with.
+def installed(file: str | None = None) -> bool:
+    """Whether there are weights for VGG19: ``file``, $STYLEENGINE_WEIGHTS, or stored ones.
 
-    ``features`` "auto": ``file`` or $STYLEENGINE_WEIGHTS, else the stored weights, else random ones
-    made from ``seed``; "vgg19": the same, but `EngineError` ("no-weights") instead of random ones;
-    "random": always those. Raises the errors of `weight_files.load_file` too: weights that are
-    there but damaged are never passed over in silence.
+    What is named counts as there even where it is missing: it is not passed over in silence.
     """
-    if features == "random":
-        return random_weights(seed)
-    if features not in ("auto", "vgg19"):
-        raise EngineError(
-            "bad-setting", f"features must be auto, vgg19 or random, not {features!r}."
-        )
+    return bool(file or os.environ.get(FILE_VARIABLE)) or os.path.exists(stored_path())
+
+
+def resolve(file: str | None = None) -> Weights:
+    """VGG19's weights: those of ``file`` or $STYLEENGINE_WEIGHTS, else the stored ones.
+
+    Raises `EngineError` ("no-weights") where there are none, and the errors of
+    `weight_files.load_file`.
+    """
     named = file or os.environ.get(FILE_VARIABLE)
     if named:
         loaded = load_file(Path(named).expanduser())
-        return Weights(_tensors(loaded.arrays), "vgg19", loaded.title)
+        return Weights(_tensors(loaded.arrays), loaded.title)
     if os.path.exists(stored_path()):
         return _stored(stored_path())
-    if features == "vgg19":
-        raise EngineError(
-            "no-weights",
-            "The pretrained VGG19 is not installed.",
-            "Download it with `styleengine weights fetch` (80 MB), or import a file with "
-            "`styleengine weights import FILE`.",
-        )
-    return random_weights(seed)
-
-
-def random_weights(seed: int = 0) -> Weights:
-    """VGG19 with random weights, drawn with NumPy's PCG64: a seed is the same network everywhere.
-
-    He, Wang and Hopcroft (arXiv 1606.04801) show that random weights carry style. Unlike theirs,
-    which are dense and Gaussian, each channel here sees few channels of the layer below
-    (`RANDOM_INPUTS`), all through one small random wave. A sum over many random channels is nearly
-    Gaussian whatever the picture, and a picture optimised for it turns to grain; these sparse
-    channels answer to edges and strokes of one direction, and give strokes back. `features.whiten`
-    sets their scale.
-    """
-    rng = np.random.Generator(np.random.PCG64(seed))
-    arrays: dict[str, Floats] = {}
-    for layer in LAYERS:
-        shape = layer.shapes["weight"]
-        outputs, inputs = shape[:2]
-        count = inputs if inputs == 3 else RANDOM_INPUTS
-        chosen = rng.integers(0, inputs, (outputs, count))
-        if inputs == 3:
-            chosen[:] = np.arange(3)  # every filter of the first layer has a colour
-        signs = rng.standard_normal((outputs, count), dtype=np.float32)
-        weight = np.zeros(shape, np.float32)
-        rows = np.arange(outputs)[:, None]
-        np.add.at(weight, (rows, chosen), signs[..., None, None] * _waves(rng, outputs)[:, None])
-        arrays[f"{layer.key}.weight"] = weight
-        arrays[f"{layer.key}.bias"] = np.zeros(layer.shapes["bias"], np.float32)
-    return Weights(_tensors(arrays), "random", _random_source(seed))
-
-
-def _waves(rng: np.random.Generator, count: int) -> Floats:
-    """``count`` 3×3 waves of random direction, phase and length under a Gaussian window."""
-    y, x = np.mgrid[-1:2, -1:2]
-    angle, phase = rng.uniform(0, 2 * np.pi, (2, count, 1, 1))
-    frequency = rng.uniform(0.2 * np.pi, 2 / 3 * np.pi, (count, 1, 1))
-    along = x * np.cos(angle) + y * np.sin(angle)
-    waves = np.cos(frequency * along + phase) * np.exp(-(x**2 + y**2) / 2)
-    return np.asarray(waves, np.float32)
+    raise EngineError(
+        "no-weights",
+        "The pretrained VGG19 is not installed.",
+        "Download it with `styleengine weights fetch` (80 MB), or import a file with "
+        "`styleengine weights import FILE`.",
+    )
 
 
 def status(file: str | None = None) -> WeightsStatus:
@@ -153,7 +109,7 @@ def status(file: str | None = None) -> WeightsStatus:
             return WeightsStatus("vgg19", path.name, "stored", path, "", error.message)
         source, licence = metadata.get("source", "VGG19"), metadata.get("licence", "")
         return WeightsStatus("vgg19", source, "stored", path, licence)
-    return WeightsStatus("random", _random_source(0), "built-in", None, "none needed")
+    return WeightsStatus("draft", DRAFT, "built-in", None, OXFORD_LICENCE)
 
 
 def import_file(
@@ -264,7 +220,7 @@ def _stored(path: Path) -> Weights:
     wanted = {f"{x.key}.{kind}": shape for x in LAYERS for kind, shape in x.shapes.items()}
     if {key: tuple(t.shape) for key, t in tensors.items()} != wanted:
         raise _damaged(path)
-    return Weights(tensors, "vgg19", metadata.get("source", "VGG19"))
+    return Weights(tensors, metadata.get("source", "VGG19"))
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -291,10 +247,6 @@ def _damaged(path: Path) -> EngineError:
         f"in {path.parent} is damaged",
         "Get it anew with `styleengine weights fetch`, or `styleengine weights import FILE`.",
     )
-
-
-def _random_source(seed: int) -> str:
-    return f"built-in VGG19 with random weights (seed {seed})"
 
 
 def _tensors(arrays: dict[str, Floats]) -> dict[str, Tensor]:

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine import protocol, resample
+from styleengine import protocol, resample, weights
 from styleengine.engine import Engine, Job, Preview, Result, Style
 from styleengine.images import Picture, load
 from styleengine.plugins import Plugins, load_plugins
 from styleengine.protocol import Progress, Settings
+from styleengine.vgg_layout import LAYERS
 from tests import toy_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,19 @@ def tinted(color: tuple[float, float, float], seed: int = 1, size: int = 64) -> 
     """A style picture whose colours lie around ``color``."""
     rgb = 0.25 * (picture(size, size, seed, block=4).rgb - 0.4) + np.float32(color)
     return Picture(np.clip(rgb, 0, 1).astype(np.float32))
+
+
+def drawn_weights() -> weights.Weights:
+    """Weights for VGG19 as He et al. draw them, so that no layer's activations vanish."""
+    rng = np.random.default_rng(3)
+    tensors = {}
+    for layer in LAYERS:
+        scale = (2 / (9 * layer.inputs)) ** 0.5
+        weight = rng.standard_normal(layer.shapes["weight"], dtype=np.float32) * np.float32(scale)
+        bias = 0.1 * rng.standard_normal(layer.outputs, dtype=np.float32)
+        tensors[f"{layer.key}.weight"] = torch.from_numpy(weight)
+        tensors[f"{layer.key}.bias"] = torch.from_numpy(bias)
+    return weights.Weights(tensors, "given")
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:

@@ -8,16 +8,19 @@ import json
 import math
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from scipy.stats import wasserstein_distance
 from torch.nn import functional as F
 
 from benchmarks import large, metrics, pairs, quality, references, report, roofline, runs, speed
-from benchmarks.judge import HELD_OUT, STYLE, Judge, judge, load_judge
+from benchmarks.judge import CONTENT as CONTENT_LAYER
+from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
 from styleengine import tiling
 from styleengine.engine import Preview, Result
 from styleengine.features import vgg19
@@ -25,8 +28,7 @@ from styleengine.images import Picture, save
 from styleengine.optim import FIRST_MOVE
 from styleengine.plugins import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
-from styleengine.weights import resolve
-from tests.helpers import picture, tinted
+from tests.helpers import drawn_weights, picture, tinted
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -119,7 +121,21 @@ def test_a_frame_shows_in_mean_and_deviation():
 
 @pytest.fixture(scope="module")
 def judging():
-    return load_judge("random")
+    return vgg19((*STYLE, *HELD_OUT, CONTENT_LAYER), drawn_weights())
+
+
+@pytest.fixture(scope="module")
+def weight_file(tmp_path_factory):
+    """A file of weights for VGG19, if not of trained ones."""
+    path = tmp_path_factory.mktemp("weights") / "drawn.safetensors"
+    save_file(drawn_weights().tensors, path)
+    return path
+
+
+@pytest.fixture
+def installed(weight_file, monkeypatch):
+    """Has VGG19 installed."""
+    monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(weight_file))
 
 
 CONTENT, PAINTING = picture(48, 64, 1), tinted((0.2, 0.4, 0.7), 2, 64)
@@ -192,6 +208,7 @@ class Thin:
     """Layer k: ReLU of a matrix times the picture shrunk by averaging, times a gain."""
 
     units = balance = dict.fromkeys(references.LAYERS, 1.0)
+    metrics: ClassVar[dict[str, torch.Tensor]] = {}
 
     def __init__(self, *gains: float) -> None:
         self.gains = gains if len(gains) > 1 else gains * len(SHRINK)
@@ -388,7 +405,7 @@ def test_previews_are_not_timed(monkeypatch):
         yield Result(shown, job.settings, "", "", 0.0)
 
     engine = SimpleNamespace(plugins=load_plugins(()), run=events)
-    settings = Settings(iterations=4, strength=30, features="random")
+    settings = Settings(iterations=4, strength=30, features="draft")
     run = runs.paint(engine, shown, shown, settings, points=2)
     assert [(m.seconds, m.steps) for m in run.moments] == [(23, 2), (50, 4)]
     assert (run.engine, run.strength, run.seconds) == ("fast", 30, 50)
@@ -466,7 +483,7 @@ def test_the_default_pairs_are_the_projects_own_drawings(monkeypatch):
 
 
 def test_the_machine_is_one_line():
-    about = pairs.machine("random", torch.device("cpu"))
+    about = pairs.machine("draft", torch.device("cpu"))
     line = about.line()
     assert "\n" not in line and about.processor in line
     assert about.logical_cores >= 1 and about.memory > 0.5
@@ -534,7 +551,7 @@ def test_without_weights_a_command_says_so(command, capsys):
 
 def common(files, tmp_path) -> list[str]:
     return [
-        *("--features", "random", "--size", "64", "--iterations", "2"),
+        *("--features", "vgg19", "--size", "64", "--iterations", "2"),
         *("--pair", *files, "--json", str(tmp_path / "out.json")),
     ]
 
@@ -543,6 +560,7 @@ def read(tmp_path):
     return json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("installed")
 def test_speed_compares_at_the_references_content(files, tmp_path, capsys):
     arguments = [*common(files, tmp_path), "--reference-steps", "4", "--points", "2", "--classic"]
     assert speed.main(arguments) == 0
@@ -567,6 +585,7 @@ def test_speed_compares_at_the_references_content(files, tmp_path, capsys):
     assert one["runs"][2]["strength"] == 50
 
 
+@pytest.mark.usefixtures("installed")
 def test_speed_runs_without_a_reference_or_without_matching(files, tmp_path, capsys):
     few = [*common(files, tmp_path), "--points", "1", "--preset", "fast", "--strength", "40"]
     assert speed.main([*few, "--no-reference"]) == 0
@@ -578,6 +597,7 @@ def test_speed_runs_without_a_reference_or_without_matching(files, tmp_path, cap
     assert "neural_style" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("installed")
 def test_speed_compares_with_the_wasserstein_recipe_at_several_weights(files, tmp_path, capsys):
     arguments = ["--curve", "--content-weights", "0.02", "0.5", "--reference-steps", "2"]
     few = [*common(files, tmp_path), "--preset", "fast", "--points", "1"]
@@ -588,6 +608,7 @@ def test_speed_compares_with_the_wasserstein_recipe_at_several_weights(files, tm
     assert "fast against wasserstein 0.5" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("installed")
 def test_quality_measures_everything_and_draws_a_sheet(files, tmp_path, capsys):
     sheet = tmp_path / "sheet.jpg"
     presets = ["--preset", "fast", "--preset", "classic", "--sheet", str(sheet)]
@@ -615,6 +636,7 @@ def test_quality_measures_everything_and_draws_a_sheet(files, tmp_path, capsys):
         assert drawn.height == quality.CELL + quality.TITLE + quality.GAP
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_sweep_lists_the_scores_over_the_strength(files, tmp_path, capsys):
     assert quality.main([*common(files, tmp_path), "--sweep"]) == 0
     found = read(tmp_path)["results"]
@@ -667,7 +689,7 @@ def test_large_measures_runs_in_processes_of_their_own(files, tmp_path, capfd):
 def test_roofline_measures_a_step_against_its_convolutions(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the child finds the precision chosen for the tests
     path = tmp_path / "out.json"
-    few = ["--features", "random", "--sizes", "64", "--steps", "1", "--json", str(path)]
+    few = ["--features", "draft", "--sizes", "64", "--steps", "1", "--json", str(path)]
     assert roofline.main(few) == 0
     (found,) = json.loads(path.read_text(encoding="utf-8"))["sizes"]
     assert (found["width"], found["height"]) == (64, 48)
@@ -681,7 +703,7 @@ def test_the_bare_convolutions_are_those_of_the_network():
     found = roofline.convolutions(layers, 50, 70)
     taps = [c.name.replace("conv", "relu") for c in found]
     assert taps[-1] == "relu5_1" and len(taps) == 13
-    shown = vgg19(taps, resolve("random"))(torch.rand(1, 3, 50, 70))
+    shown = vgg19(taps, drawn_weights())(torch.rand(1, 3, 50, 70))
     assert list(shown) == taps
     inputs = 3
     for convolution, features in zip(found, shown.values(), strict=True):

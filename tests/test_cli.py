@@ -66,7 +66,7 @@ def test_every_setting_is_an_option_with_its_default():
     changed = {
         "preset": "best", "strength": 10.0, "style_scale": 50.0, "smoothness": 0.0,
         "keep_colors": "luminance", "size": 99, "iterations": 7, "init": "noise", "seed": 3,
-        "optimizer": "adam", "pooling": "average", "style_loss": "gram", "features": "random",
+        "optimizer": "adam", "pooling": "average", "style_loss": "gram", "features": "draft",
         "postprocess": "sharpen", "device": "cpu", "shapes": 80.0,
     }  # fmt: skip
     assert set(changed) == {f.name for f in dataclasses.fields(Settings)}
@@ -346,7 +346,7 @@ def test_plugins_lists_what_can_be_chosen(here, capsys):
         "covariance",
         "gram",
         "gram-moments",
-        "random",
+        "draft",
         "thin",
         "sharpen",
         "silent",
@@ -357,7 +357,7 @@ def test_plugins_lists_what_can_be_chosen(here, capsys):
 def test_weights_status_says_what_is_in_use(env, tmp_path):
     done = run_cli("weights", "status", env=env)
     assert done.returncode == 0
-    assert "built-in VGG19 with random weights" in done.stdout
+    assert "built-in draft network" in done.stdout
     assert "styleengine weights fetch" in done.stdout
     named = run_cli(
         "weights", "status", env={**env, "STYLEENGINE_WEIGHTS": str(tmp_path / "gone.h5")}

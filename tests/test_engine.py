@@ -61,10 +61,10 @@ def failure(engine: Engine, work: Job) -> EngineError:
 # --- the real network -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("preset", ["fast", "best", "classic"])
-def test_every_preset_paints_with_vgg19(plain_precision, preset):
+@pytest.mark.parametrize("preset", ["draft", "fast", "best", "classic"])
+def test_every_preset_paints_with_the_draft_network(plain_precision, preset):
     engine = Engine(toy_plugins())
-    work = job(picture(40, 48), STYLE, preset=preset, size=48, iterations=7, features="random")
+    work = job(picture(40, 48), STYLE, preset=preset, size=48, iterations=7, features="draft")
     events = events_of(engine, work)
     result = events[-1]
     found = losses(events)
@@ -74,14 +74,14 @@ def test_every_preset_paints_with_vgg19(plain_precision, preset):
     assert result.picture.rgb.dtype == np.float32
     assert result.picture.rgb.min() >= 0 and result.picture.rgb.max() <= 1
     assert np.isfinite(result.picture.rgb).all()
-    assert "random" in result.features and "CPU" in result.device and "float32" in result.device
+    assert "draft" in result.features and "CPU" in result.device and "float32" in result.device
     assert result.settings == work.settings
     assert not result.stopped and result.notes == ()
     assert np.abs(result.picture.rgb - work.content.rgb).mean() > 0.003
 
 
 def test_a_style_too_narrow_for_the_network_is_widened(plain_precision):
-    work = job(picture(40, 48), picture(8, 300), size=48, iterations=2, features="random")
+    work = job(picture(40, 48), picture(8, 300), size=48, iterations=2, features="draft")
     assert np.isfinite(paint(Engine(toy_plugins()), work).picture.rgb).all()
 
 
@@ -652,15 +652,14 @@ def test_refusals_come_before_the_work(engine):
 # --- features and weights -------------------------------------------------------------------------
 
 
-def test_pooling_and_network_seed_change_the_picture(plain_precision):
+def test_pooling_changes_the_picture(plain_precision):
     engine = Engine(toy_plugins())
-    tiny = {"size": 32, "iterations": 3, "features": "random", "init": "content"}
+    tiny = {"size": 32, "iterations": 3, "features": "draft", "init": "content"}
     results = [
         paint(engine, job(picture(32, 32), **tiny, **more)).picture.rgb
-        for more in ({}, {"pooling": "average"}, {"seed": 1})
+        for more in ({}, {"pooling": "average"})
     ]
     assert not np.array_equal(results[0], results[1])
-    assert not np.array_equal(results[0], results[2])
 
 
 def test_the_network_stays_loaded_from_run_to_run(engine, monkeypatch):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from styleengine import weights
 from styleengine.features import VGG19, calibration_image, layer_name, replicate, vgg19
 from styleengine.protocol import EngineError
+from tests.helpers import drawn_weights
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -24,18 +25,7 @@ INDICES = [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
 
 @pytest.fixture(scope="module")
 def he():
-    """Weights as He et al. draw them, so that no layer's activations vanish."""
-    rng = np.random.default_rng(3)
-    tensors, inputs = {}, 3
-    for i, index in enumerate(INDICES):
-        outputs = CHANNELS[int(ALL[i][4])]
-        drawn = rng.standard_normal((outputs, inputs, 3, 3), dtype=np.float32)
-        tensors[f"features.{index}.weight"] = torch.from_numpy(drawn) * (2 / (9 * inputs)) ** 0.5
-        tensors[f"features.{index}.bias"] = torch.from_numpy(
-            0.1 * rng.standard_normal(outputs, dtype=np.float32)
-        )
-        inputs = outputs
-    return weights.Weights(tensors, "given", "given")
+    return drawn_weights()
 
 
 def load(trunk: VGG19, he: weights.Weights) -> VGG19:
@@ -224,13 +214,13 @@ def test_units_are_the_mean_activations_on_the_calibration_picture(he):
         assert trunk.units[name] == pytest.approx(np.abs(f.numpy()).mean(dtype=np.float64), 1e-4)
     # The units follow the scale of the weights, so that a recipe need not.
     doubled = {k: t * (2 if k.startswith("features.0.") else 1) for k, t in he.tensors.items()}
-    twice = vgg19(["relu1_1"], weights.Weights(doubled, "x", "x"))
+    twice = vgg19(["relu1_1"], weights.Weights(doubled, "x"))
     assert twice.units["relu1_1"] == pytest.approx(2 * trunk.units["relu1_1"], 1e-4)
 
 
 def test_dead_layers_do_not_divide_by_zero(he):
     nothing = {k: torch.zeros_like(t) for k, t in he.tensors.items()}
-    assert vgg19(["relu1_1"], weights.Weights(nothing, "x", "x")).units["relu1_1"] > 0
+    assert vgg19(["relu1_1"], weights.Weights(nothing, "x")).units["relu1_1"] > 0
 
 
 def test_the_calibration_picture_is_fixed_and_looks_like_a_photo():
@@ -247,23 +237,9 @@ def test_the_calibration_picture_is_fixed_and_looks_like_a_photo():
     assert -2.6 < slope < -1.4  # amplitude 1/f: power 1/f²
 
 
-# --- the built-in random network ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
-def test_random_channels_have_mean_0_and_deviation_1_before_relu(seed):
-    taps = ["conv1_1", "conv2_2", "conv3_1", "conv4_2", "conv5_4"]
-    trunk = vgg19(taps, weights.random_weights(seed))
-    for name, f in trunk(calibration_image()).items():
-        channels = f[0].flatten(1).double()
-        assert float(channels.mean(1).abs().max()) < 0.02, name
-        assert float((channels.std(1) - 1).abs().max()) < 0.05, name
-
-
-def test_whitening_leaves_the_given_weights_alone():
-    given = weights.random_weights(0)
-    before = {k: t.clone() for k, t in given.tensors.items()}
-    vgg19(["relu2_1"], given)
-    assert all(torch.equal(t, given.tensors[k]) for k, t in before.items())
-    trained = vgg19(["relu1_1"], weights.Weights(before, "vgg19", "x"))
-    assert torch.equal(trained.features[0].weight, before["features.0.weight"])
+def test_the_given_weights_are_left_alone(he):
+    before = {k: t.clone() for k, t in he.tensors.items()}
+    trunk = vgg19(["relu2_1"], he)
+    assert trunk.source == "given"
+    assert all(torch.equal(t, he.tensors[k]) for k, t in before.items())
+    assert torch.equal(trunk.features[0].weight, before["features.0.weight"])

@@ -33,6 +33,7 @@ class Thin:
         self.gain = gain
         self.units = UNITS
         self.balance = BALANCE
+        self.metrics = {}
         self.geometry = {}
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:

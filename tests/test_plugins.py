@@ -31,7 +31,7 @@ from tests.helpers import (
 
 BUILT_IN = {
     "style_losses": {"covariance", "gram", "gram-moments"},
-    "features": {"auto", "vgg19", "random"},
+    "features": {"auto", "vgg19", "draft"},
     "postprocessors": {"contrast", "sharpen"},
 }
 
@@ -154,7 +154,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
     plugins = load_plugins(())
     for find, known in (
         (plugins.style_loss, "gram"),
-        (plugins.extractor, "random"),
+        (plugins.extractor, "draft"),
         (plugins.postprocessor, "sharpen"),
     ):
         with pytest.raises(EngineError) as caught:

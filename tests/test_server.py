@@ -171,7 +171,7 @@ def test_ready_says_what_the_engine_can_do(own):
     assert header["capabilities"]["features"]["thin"] == "Test network thin"
     assert "sharpen" in header["capabilities"]["postprocessors"]
     assert header["memory"] > 1 << 20
-    assert "random" in header["features"]
+    assert "draft" in header["features"]
     assert header["broken_plugins"] == {}
 
 

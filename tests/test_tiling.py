@@ -146,7 +146,7 @@ def test_the_notebooks_loss_can_be_tiled_too(monkeypatch):
 
 @pytest.mark.parametrize("long_side", [1024, 4096])
 def test_with_the_real_network_in_float32_the_difference_is_rounding(long_side):
-    weights = resolve("vgg19", pretrained())
+    weights = resolve(pretrained())
     from styleengine.features import vgg19
 
     recipe = at_scale(FAST, long_side)

@@ -315,39 +315,14 @@ def test_pickle_bomb_is_not_executed(tmp_path: Path, how: str) -> None:
 # --- the store and the choice -----------------------------------------------------------------
 
 
-def test_random_weights_are_sparse_waves_and_the_same_everywhere() -> None:
-    found = weights.random_weights(7)
-    assert found.name == "random" and found.source == "built-in VGG19 with random weights (seed 7)"
-    for layer in LAYERS:
-        weight = found.tensors[f"{layer.key}.weight"]
-        assert weight.dtype == torch.float32 and tuple(weight.shape) == layer.shapes["weight"]
-        assert not found.tensors[f"{layer.key}.bias"].any()
-        seen = weight.flatten(2).abs().amax(2) > 0
-        assert (seen.sum(1) <= max(weights.RANDOM_INPUTS, 3 * (layer.inputs == 3))).all()
-        assert seen.any(1).all()
-        # Every channel is one wave times a number per input: a matrix of rank one.
-        assert (torch.linalg.matrix_rank(weight.flatten(2), rtol=1e-4) == 1).all()
-    first = found.tensors["features.0.weight"].flatten()[:3]
-    # Written down once: a seed must go on meaning the same network.
-    torch.testing.assert_close(first, torch.tensor(FIRST_OF_SEED_7), rtol=1e-5, atol=0)
-    other = weights.random_weights(8).tensors["features.0.weight"].flatten()[:3]
-    assert not torch.equal(other, first)
-
-
-FIRST_OF_SEED_7 = [0.01283419, -0.0563516, -0.0583312]
-
-
 def test_nothing_installed() -> None:
-    assert weights.resolve("auto", seed=3).source.endswith("(seed 3)")
-    assert weights.resolve("random").name == "random"
+    assert not weights.installed()
     with pytest.raises(EngineError, match="styleengine weights fetch") as caught:
-        weights.resolve("vgg19")
+        weights.resolve()
     assert caught.value.code == "no-weights"
-    with pytest.raises(EngineError) as caught:
-        weights.resolve("resnet")
-    assert caught.value.code == "bad-setting"
     found = weights.status()
-    assert (found.name, found.origin, found.path) == ("random", "built-in", None)
+    assert (found.name, found.origin, found.path) == ("draft", "built-in", None)
+    assert "Creative Commons" in found.licence
 
 
 def test_import_then_resolve_and_order(
@@ -361,26 +336,26 @@ def test_import_then_resolve_and_order(
     assert found.path == home / "weights" / "vgg19.safetensors"
     assert found.path.stat().st_size == pytest.approx(80_100_000, rel=0.001)
 
-    for features in ("auto", "vgg19"):
-        stored = weights.resolve(features)
-        assert (stored.name, stored.source) == ("vgg19", "Oxford VGG19 (mine.h5)")
+    assert weights.installed()
+    stored = weights.resolve()
+    assert stored.source == "Oxford VGG19 (mine.h5)"
     expected = folded({k: v for k, v in arrays.items() if k.startswith("features.0.")}, "caffe")
     for key, tensor in stored.tensors.items():
         np.testing.assert_allclose(tensor.numpy(), expected.get(key, arrays[key]), rtol=1e-6)
-    assert weights.resolve("random").name == "random"
 
     # Its own format is understood again, as a file that the user names.
     copy = found.path.rename(tmp_path / "copy.safetensors")
     monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(copy))
     assert (weights.status().origin, weights.status().problem) == ("file", "")
-    named = weights.resolve("vgg19")
+    named = weights.resolve()
     assert all(torch.equal(named.tensors[k], t) for k, t in stored.tensors.items())
 
     # A file that was asked for and is not there is never passed over in silence.
     copy.unlink()
+    assert weights.installed()
     assert "There is no weight file" in weights.status().problem
     with pytest.raises(EngineError) as caught:
-        weights.resolve("auto")
+        weights.resolve()
     assert caught.value.code == "no-such-file"
 
 
@@ -391,13 +366,13 @@ def test_damaged_store_is_said_and_survives_failed_imports(tmp_path: Path) -> No
     refused(bad)
     assert weights.stored_path().read_bytes() == before
     with pytest.raises(EngineError, match="is damaged") as caught:  # thin: not a VGG19 to run with
-        weights.resolve("auto")
+        weights.resolve()
     assert caught.value.code == "bad-weights"
     for broken in (before[:-10], before[:5], b"", b"x" * 1000):
         weights.stored_path().write_bytes(broken)
         assert "is damaged" in weights.status().problem
         with pytest.raises(EngineError, match="is damaged"):
-            weights.resolve("vgg19")
+            weights.resolve()
 
 
 def test_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,8 +393,8 @@ def test_status_needs_no_torch() -> None:
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")
 def test_the_real_thing() -> None:
-    found = weights.resolve("auto", str(SHARED))
-    assert found.name == "vgg19" and found.source == f"Oxford VGG19 ({SHARED.name})"
+    found = weights.resolve(str(SHARED))
+    assert found.source == f"Oxford VGG19 ({SHARED.name})"
     with h5py.File(SHARED) as file:
         group = file["block1_conv1"]
         kernel = group["block1_conv1_W_1:0"][()].astype(np.float64)

@@ -20,8 +20,8 @@ PREVIEW_PX = 256
 
 
 BUILT_IN = (
-    "The built-in random network is in use. It knows colours and strokes, but no shapes:\n"
-    "run the installer again and accept the download (80 MB) for finer pictures."
+    "The built-in draft network is in use: run the installer again and accept the download\n"
+    "(80 MB) for finer pictures."
 )
 
 

@@ -723,7 +723,7 @@ def case_the_settings_reach_the_engine():
     defaults = sent()["settings"]
     chosen = {
         "preset": "best", "strength": 12.5, "keep_colors": "luminance", "size": 640,
-        "seed": 2**31 - 1, "style_loss": "gram", "features": "random", "postprocess": "grain",
+        "seed": 2**31 - 1, "style_loss": "gram", "features": "draft", "postprocess": "grain",
         "device": "cpu",
     }  # fmt: skip
     painted(image, layer, **chosen)

@@ -147,7 +147,7 @@ STYLE = Path(CONTEXT["style"])
 def step_the_menu_opens_the_dialog_with_the_remembered_settings():
     use_engine(*CONTEXT["engine"])
     remembered = {
-        "size": 160, "iterations": 12, "features": "random", "strength": 80.0,
+        "size": 160, "iterations": 12, "features": "draft", "strength": 80.0,
         "style": STYLE.as_uri(),
     }  # fmt: skip
     engine_home = HOME / "engine"

@@ -10,7 +10,7 @@ with open(CONTEXT["helpers"], encoding="utf-8") as helpers:
     source = helpers.read()
 exec(compile(source.replace("\ndef case_", "\ndef other_case_"), CONTEXT["helpers"], "exec"))
 
-QUICK = {"size": 64, "iterations": 4, "features": "random"}
+QUICK = {"size": 64, "iterations": 4, "features": "draft"}
 PICTURE = Path(CONTEXT["picture"])
 
 

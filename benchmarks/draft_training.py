@@ -1,0 +1,233 @@
+"""Trains the draft network: a small network that reproduces VGG19's features through linear maps.
+
+    python -m benchmarks.draft_training PICTURES --out draft.safetensors
+
+PICTURES is a folder of pictures (see `draft_pictures`); the teacher is the pretrained VGG19 that
+the engine finds. The same command with the same pictures and threads trains the same network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks import report
+from benchmarks.draft_pictures import Crops, own_drawings, read_folder
+from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
+from styleengine.draft import FORMAT, MAPPED, Draft, load
+from styleengine.features import calibration_image, replicate
+from styleengine.weight_sources import OXFORD_LICENCE
+from styleengine.weights import resolve
+
+PAIRS = 3
+"""Pairs of neighbours per step."""
+CAPACITY = 600
+STILL_ONLY = 600
+"""Steps before the draft paints for itself."""
+SMALL = 14
+"""Convolutions of narrower maps go backward ten times faster in float32 than in bfloat16."""
+REUSE = 3
+"""Steps from one new sample to the next."""
+REFRESH = 50
+"""Steps after which the painting network is brought up to date."""
+WEIGHTS = {
+    "relu1_1": 1.0,
+    "relu2_1": 1.0,
+    "relu3_1": 1.0,
+    "relu4_1": 1.0,
+    "relu4_2": 1.0,
+    "relu5_1": 0.6,
+}
+FEATURES, MOVES, STATISTICS = 1.0, 0.5, 1.0
+"""Weights of the three terms of the loss; see `loss`."""
+
+
+class Student(nn.Module):
+    """The draft network with gradients for its weights; layers and maps are shared with `net`."""
+
+    def __init__(self, net: Draft) -> None:
+        super().__init__()
+        self.net = net
+        self.requires_grad_(True)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """The draft's features, in its own channels."""
+        found, x = {}, replicate(image).contiguous(memory_format=torch.channels_last)
+        for i, module in enumerate(self.net.features):
+            if isinstance(module, nn.Conv2d) and x.shape[-1] < SMALL:
+                with torch.autocast("cpu", enabled=False):
+                    x = module(x.float())
+            else:
+                x = F.relu(x) if isinstance(module, nn.ReLU) else module(x)
+            name = self.net._at.get(i, "")
+            if name in self.net.taps:
+                found[name] = x
+        return found
+
+
+def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch of neighbours, and its parts by name.
+
+    All are squared errors relative to the teacher's own size, a mean over the layers: of the
+    features, of their differences between neighbours (which is what a gradient sees), and of their
+    means and covariances, which the style loss compares.
+    """
+    with torch.autocast("cpu", torch.bfloat16):
+        found = student(torch.cat([s.images for s in samples]))
+    total = torch.zeros(())
+    parts: dict[str, float] = {}
+    for name, weight in WEIGHTS.items():
+        shown = [window(name, f, s.at) for f, s in zip(found[name].split(2), samples, strict=True)]
+        facts = [s.facts[name] for s in samples]
+        q = student.net.maps[name].bfloat16()
+        f = F.conv2d(torch.cat(shown).bfloat16(), q[..., None, None])
+        error = f - torch.cat([s.features[name] for s in samples])
+        features = _squares(error) / (sum(x.variance for x in facts) / len(facts))
+        typical = 0.02 * sum(x.moved for x in facts) / len(facts) + 1e-6
+        moved = torch.tensor([x.moved + typical for x in facts]).rsqrt()
+        moves = _squares((error[::2] - error[1::2]) * moved.bfloat16()[:, None, None, None])
+        wanted = torch.cat([x.statistics for x in facts])
+        apart = (statistics(f) - wanted).square().sum((1, 2)) / wanted.square().sum((1, 2))
+        for kind, factor, value in (
+            ("features", FEATURES, features),
+            ("moves", MOVES, moves),
+            ("statistics", STATISTICS, apart.mean()),
+        ):
+            total = total + weight * factor * value
+            parts[f"{kind} {name}"] = float(value.detach())
+    return total / sum(WEIGHTS.values()), parts
+
+
+def _squares(t: Tensor) -> Tensor:
+    """The mean square of a tensor in half precision, added up in float32."""
+    return torch.linalg.vector_norm(t, dtype=torch.float32).square() / t.numel()
+
+
+def start(pool: Pool, seed: int) -> Student:
+    """A student with unit variances and the maps that fit best."""
+    torch.manual_seed(seed)
+    net = Draft()
+    for module in net.features:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        whiten(net)
+        student = Student(net.to(memory_format=torch.channels_last))
+        samples = pool.batch(16)
+        for name, found in student(torch.cat([s.images for s in samples])).items():
+            parts = zip(found.split(2), samples, strict=True)
+            f = torch.cat([window(name, f, s.at) for f, s in parts])
+            d = f.permute(0, 2, 3, 1).flatten(0, 2).double()
+            t = torch.cat([s.features[name] for s in samples]).double()
+            t = t.permute(0, 2, 3, 1).flatten(0, 2)
+            ridge = d.T @ d + 1e-2 * len(d) * torch.eye(d.shape[1], dtype=torch.float64)
+            net.maps[name].copy_(torch.linalg.solve(ridge, d.T @ t).T.float())
+    return student
+
+
+def whiten(net: Draft) -> None:
+    """Gives every convolution's channels mean 0 and deviation 1 on `calibration_image`.
+
+    With it, all layers learn at the same pace from the start (layer-sequential unit variance,
+    Mishkin & Matas 2016, with the mean removed as well).
+    """
+    x = replicate(calibration_image())
+    for module in net.features:
+        x = module(x)
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            deviation, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
+            module.weight /= deviation[:, None, None, None]
+            module.bias -= mean
+            module.bias /= deviation
+            x = (x - mean[:, None, None]) / deviation[:, None, None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return report.ending(train, parser().parse_args(arguments))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="benchmarks.draft_training")
+    top.add_argument("pictures", type=Path, help="a folder of pictures")
+    top.add_argument("--out", type=Path, required=True, metavar="FILE")
+    top.add_argument("--steps", type=int, default=20_000)
+    top.add_argument("--rate", type=float, default=2e-3, help="the largest learning rate")
+    top.add_argument("--start", type=Path, metavar="FILE", help="go on from this network")
+    top.add_argument("--seed", type=int, default=0)
+    top.add_argument("--log", type=int, default=50, help="steps between two lines of the log")
+    top.add_argument("--keep", type=int, default=500, help="steps between two checkpoints")
+    return top
+
+
+def train(options: argparse.Namespace) -> None:
+    """Trains and saves the network."""
+    crops = Crops([*read_folder(options.pictures), *own_drawings()], options.seed)
+    report.say(f"{crops.count} pictures")
+    teacher = Teacher(resolve())
+    pool = Pool(crops, teacher, CAPACITY)
+    while len(pool) < 200:
+        pool.add_still()
+    if options.start:
+        student = Student(load(path=options.start).to(memory_format=torch.channels_last))
+    else:
+        student = start(pool, options.seed)
+    optimizer = torch.optim.Adam(student.parameters(), options.rate, betas=(0.9, 0.98), fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.rate, options.steps, pct_start=0.05, cycle_momentum=False
+    )
+    painter, seen, started = None, {}, time.monotonic()
+    for step in range(1, options.steps + 1):
+        if step >= STILL_ONLY and (painter is None or step % REFRESH == 0):
+            painter = trunk(copy_of(student))
+        if step % REUSE == 0:
+            if painter is not None and crops.rng.random() < 0.6:
+                pool.add_painted(painter)
+            else:
+                pool.add_still()
+        value, parts = loss(student, pool.batch(PAIRS))
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        for name, part in parts.items():
+            seen[name] = part if name not in seen else 0.98 * seen[name] + 0.02 * part
+        if step % options.log == 0:
+            spent = time.monotonic() - started
+            kinds = ("features", "moves", "statistics")
+            line = {k: [round(seen[f"{k} {n}"], 3) for n in MAPPED] for k in kinds}
+            report.say(f"step {step}, {spent:.0f} s: {json.dumps(line)}")
+        if step % options.keep == 0 or step == options.steps:
+            save(copy_of(student), options.out, {"seed": str(options.seed), "steps": str(step)})
+
+
+def copy_of(student: Student) -> Draft:
+    """A frozen copy of the network as it is now."""
+    net = Draft()
+    net.load_state_dict(student.net.state_dict())
+    return net
+
+
+def save(net: Draft, path: Path, about: dict[str, str]) -> None:
+    """Writes the network in half precision."""
+    from safetensors.torch import save_file
+
+    tensors = {k: v.half().contiguous() for k, v in net.state_dict().items()}
+    about |= {"format": FORMAT, "teacher": "VGG19, Simonyan & Zisserman 2014"}
+    save_file(tensors, path, about | {"licence": OXFORD_LICENCE})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
