@@ -65,7 +65,7 @@ def request(style=b"a picture", preview=0, **settings):
     spec, _, strips = content()
     chosen = protocol.Settings(**settings)
     return engine_client.Request(
-        chosen, spec, iter(strips), engine_client.StyleFile(style), preview
+        chosen, spec, iter(strips), (engine_client.StyleFile(style),), preview
     )
 
 
@@ -116,7 +116,7 @@ def test_a_style_can_travel_as_pixels(fake, tmp_path):
     spec, data, strips = content(height=2)
     style = engine_client.StylePixels(spec, strips)
     main, _, rows = content()
-    collect(client.run(engine_client.Request(protocol.Settings(), main, rows, style)))
+    collect(client.run(engine_client.Request(protocol.Settings(), main, rows, (style,))))
     assert (tmp_path / "dump" / "style.raw").read_bytes() == data
     sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
     assert sent["styles"] == [{"name": "", "width": 3, "height": 2, "dtype": "u8"}]

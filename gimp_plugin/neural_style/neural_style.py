@@ -16,17 +16,18 @@ gi.require_version("Gegl", "0.4")
 import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
+from choice import Choice, StyleChoice  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
-from layers import Reader, open_source, whole  # noqa: E402
+from layers import open_source  # noqa: E402
+from pictures import file_stem, load_styles, result_name, style_note  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from result import HiddenCanvas, insert  # noqa: E402
+from texts import _, use  # noqa: E402
 
 PROCEDURE = "plug-in-neural-style"
 PLUGIN_DIR = Path(__file__).resolve().parent
-STYLE_BYTES = 512 << 20
 POLL_S = 0.1
-NAME_PART = " – style: "
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -37,20 +38,24 @@ class NeuralStyle(Gimp.PlugIn):
         return [PROCEDURE]
 
     def do_set_i18n(self, name):
-        """No translations of our own."""
+        """GIMP need not translate anything: `texts` does."""
         return False
 
     def do_create_procedure(self, name):
         """Describes the procedure: it is there even if the engine is not, and says so when run."""
+        use(GLib.get_language_names())
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
-        procedure.set_menu_label("_Neural Style Transfer…")
+        mask = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES)
+        procedure.set_menu_label(_("_Neural Style Transfer…"))
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.set_documentation(
-            "Repaint a layer in the style of another picture",
-            "Repaints the layer in the style of another picture, with the features of a neural "
-            "network (Gatys et al.). The result is a new layer above it; a selection limits it.",
+            _("Repaint a layer in the style of another picture"),
+            _(
+                "Repaints the layer in the style of another picture, with the features of a neural "
+                "network (Gatys et al.). The result is a new layer above it; a selection limits it."
+            ),
             None,
         )
         procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
@@ -67,6 +72,7 @@ def run(procedure, run_mode, image, drawables, config, data):
     if os.name == "posix":
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
+    use(GLib.get_language_names())
     try:
         layer = paint(procedure, run_mode, image, drawables, config)
     except Dismissed:
@@ -77,8 +83,9 @@ def run(procedure, run_mode, image, drawables, config, data):
         log = engine_install.log_file(os.environ)
         log = engine_install.write_log(log, traceback.format_exc())
         reason = repr(sys.exc_info()[1])
-        text = f"Something unexpected happened: {reason[:200]}."
-        return failure(procedure, EngineError("plug-in", text, f"Details: {log}"))
+        text = _("Something unexpected happened: {reason}.").format(reason=reason[:200])
+        hint = _("Details: {file}").format(file=log)
+        return failure(procedure, EngineError("plug-in", text, hint))
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
     values.remove(1)
     values.append(GObject.Value(Gimp.Layer, layer))
@@ -95,41 +102,47 @@ def failure(procedure, problem):
 def paint(procedure, run_mode, image, drawables, config):
     """One run from the dialog to the new layer, which it returns."""
     Gegl.init(None)
-    interactive = run_mode == Gimp.RunMode.INTERACTIVE
-    memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
-    if interactive:
-        # Said before the dialog, not after the user has filled it in.
-        open_source(image, drawables)
-        arguments.recall(memory, config)
-        import dialog
-
-        engine = engine_install.find(PLUGIN_DIR, os.environ)
-        pretrained = engine_install.pretrained_features(engine.environment)
-        if not dialog.ask(procedure, config, pretrained):
-            raise Dismissed
-    source = open_source(image, drawables)
-    settings = arguments.settings_from(config)
-    style = read_style(config)
-    if interactive:
-        arguments.remember(memory, config)
-    canvas = HiddenCanvas(source.seen)
-    try:
-        reader = source.reader()
-        request = engine_client.Request(settings, reader.spec, reader.strips(), style)
-        with engine_client.start(PLUGIN_DIR, os.environ) as client:
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        return converse(image, drawables, config, None)
+    choice = Choice(arguments.settings_from(config), (style_of(config),))
+    several = drawables if run_mode == Gimp.RunMode.WITH_LAST_VALS else drawables[:1]
+    if len(several) < 2:
+        several = [None]
+    with contextlib.ExitStack() as stack:
+        client = None
+        for drawable in several:
+            source = open_source(image, drawables if drawable is None else [drawable])
+            reader, canvas = source.reader(), HiddenCanvas(source.seen)
+            stack.callback(canvas.discard)
+            styles = load_styles(choice.styles, image, source.layer, source.seen, False)
+            request = engine_client.Request(choice.settings, reader.spec, reader.strips(), styles)
+            if client is None:
+                client = stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
-        layer = insert(source, canvas, result_name(source.name, style.name))
-    finally:
-        canvas.discard()
-    if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
-        Gimp.Display.new(layer.get_image())
+            name = result_name(source.name, choice.styles)
+            layer = insert(source, canvas, name, style_note(choice, source.layer))
+            if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
+                Gimp.Display.new(layer.get_image())
     Gimp.displays_flush()
     return layer
 
 
-def result_name(layer, style):
-    """The name of the new layer; that of a layer which is a result itself does not grow."""
-    return f"{layer.split(NAME_PART)[0]}{NAME_PART}{style}"
+def converse(image, drawables, config, choice):
+    """The dialog; returns the last layer that came of it."""
+    open_source(image, drawables[:1])  # said before the dialog, not after the user has filled it in
+    from studio import Studio
+
+    studio = Studio(image, drawables, PLUGIN_DIR, choice)
+    studio.run()
+    if studio.inserted is None or not studio.inserted.is_valid():
+        raise Dismissed
+    if config is not None:
+        # What Filters > Repeat takes.
+        arguments.put_settings(config, studio.used.settings)
+        style = studio.used.styles[0]
+        layer = Gimp.Item.get_by_id(style.layer) if style.layer else None
+        arguments.put_style(config, style.uri, layer)
+    return studio.inserted
 
 
 def follow(job):
@@ -150,27 +163,16 @@ def follow(job):
         raise Dismissed
 
 
-def read_style(config):
-    """The chosen style for the engine; raises `EngineError` ("no-style")."""
-    choose = "Choose the picture whose style shall be painted."
+def style_of(config):
+    """The chosen style; raises `EngineError` ("no-style")."""
     layer = config.get_property(arguments.STYLE_LAYER)
     if layer is not None and layer.is_valid():
-        reader = Reader(layer, whole(layer), "u8")
-        return engine_client.StylePixels(reader.spec, reader.strips(), layer.get_name())
+        return StyleChoice(layer=layer.get_id(), name=layer.get_name())
     file = config.get_property(arguments.STYLE)
     if file is None:
-        raise EngineError("no-style", "No style picture was chosen.", choose)
-    name = file.get_parse_name()
-    try:
-        _, data, _ = file.load_contents(None)
-    except GLib.Error as problem:
-        text = f"The style picture cannot be read ({problem.message.rstrip('.')})."
-        raise EngineError("no-style", text, choose) from None
-    if not data:
-        raise EngineError("no-style", f"The style picture {name} is empty.", choose)
-    if len(data) > STYLE_BYTES:
-        raise EngineError("no-style", f"The style picture {name} is over 512 MB.", choose)
-    return engine_client.StyleFile(data, Path(file.get_basename()).stem)
+        choose = _("Choose the picture whose style shall be painted.")
+        raise EngineError("no-style", _("No style picture was chosen."), choose)
+    return StyleChoice(file.get_uri(), name=file_stem(file.get_uri()))
 
 
 if __name__ == "__main__":
