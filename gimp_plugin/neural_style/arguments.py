@@ -47,6 +47,11 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     for field in chosen:
         _add_argument(procedure, field, keys.label(_(field.metadata["label"])))
+    add_return_value(procedure)
+
+
+def add_return_value(procedure: Gimp.Procedure) -> None:
+    """Gives the procedure the new layer as its answer."""
     procedure.add_layer_return_value("layer", _("Layer"), _("The new layer"), True, READWRITE)
 
 

@@ -19,6 +19,10 @@ from ui_presets import PresetRow  # noqa: E402
 from ui_settings import SettingsPanel  # noqa: E402
 from ui_styles import StyleBrowser  # noqa: E402
 
+# GIMP's themes hardly show which thumbnail is chosen.
+CSS = b"""
+iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
+"""
 SIZE = (1080, 720)
 SIDE_PX = 400
 
@@ -61,6 +65,10 @@ class Window:
         self.actions = actions
         self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style")
         self.dialog.set_default_size(*SIZE)
+        css = Gtk.CssProvider()
+        css.load_from_data(CSS)
+        priority = Gtk.STYLE_PROVIDER_PRIORITY_APPLICATION
+        Gtk.StyleContext.add_provider_for_screen(self.dialog.get_screen(), css, priority)
         keys = Mnemonics()
         self._buttons(keys)
         self.pane = Pane(self._zoomed)
@@ -92,9 +100,9 @@ class Window:
 
     def _buttons(self, keys: Mnemonics) -> None:
         add = self.dialog.add_button
-        self._cancel = add(_("_Close"), Gtk.ResponseType.CLOSE)
-        keys.label("c")
-        self._close_texts = {False: _("_Close"), True: _("_Cancel")}
+        close, cancel = keys.one_of(_("Close"), _("Cancel"))
+        self._close_texts = {False: close, True: cancel}
+        self._cancel = add(close, Gtk.ResponseType.CLOSE)
         self._keep = add(keys.label(_("Stop and keep")), Gtk.ResponseType.APPLY)
         self._start = add(keys.label(_("Paint")), Gtk.ResponseType.OK)
         self._keep.set_tooltip_text(_("Ends the painting now and makes what there is a new layer"))

@@ -32,3 +32,15 @@ class Mnemonics:
                 end = plain[-1] if plain[-1] in "…:：" else ""
                 return f"{plain[: len(plain) - len(end)]}(_{letter.upper()}){end}"
         return plain
+
+    def one_of(self, *texts: str) -> tuple[str, ...]:
+        """Labels that share a letter, because only one of them is ever shown."""
+        first, before = self.label(texts[0]), self._taken.copy()
+        letter = first[first.find("_") + 1].lower() if "_" in first else ""
+        others = []
+        for text in texts[1:]:
+            self._taken = before - {letter}
+            others.append(self.label(text))
+            before |= self._taken
+        self._taken = before
+        return first, *others

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import traceback
@@ -16,16 +17,17 @@ gi.require_version("Gegl", "0.4")
 import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
-from choice import Choice, StyleChoice  # noqa: E402
+from choice import Choice, StyleChoice, choice_from  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
-from layers import open_source  # noqa: E402
+from layers import layer_to_paint, open_source  # noqa: E402
 from pictures import file_stem, load_styles, result_name, style_note  # noqa: E402
 from protocol import EngineError  # noqa: E402
-from result import HiddenCanvas, insert  # noqa: E402
+from result import HiddenCanvas, insert, note_of  # noqa: E402
 from texts import _, use  # noqa: E402
 
 PROCEDURE = "plug-in-neural-style"
+AGAIN = "plug-in-neural-style-again"
 PLUGIN_DIR = Path(__file__).resolve().parent
 POLL_S = 0.1
 
@@ -35,7 +37,7 @@ class NeuralStyle(Gimp.PlugIn):
 
     def do_query_procedures(self):
         """Names the procedures; GIMP asks when the file has changed."""
-        return [PROCEDURE]
+        return [PROCEDURE, AGAIN]
 
     def do_set_i18n(self, name):
         """GIMP need not translate anything: `texts` does."""
@@ -46,10 +48,24 @@ class NeuralStyle(Gimp.PlugIn):
         use(GLib.get_language_names())
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
+        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
         mask = Gimp.ProcedureSensitivityMask
+        procedure.add_menu_path("<Image>/Filters/Artistic")
+        if name == AGAIN:
+            procedure.set_sensitivity_mask(mask.DRAWABLE)
+            procedure.set_menu_label(_("Neural Style: _Repeat with This Layer's Settings…"))
+            procedure.set_documentation(
+                _("Paint once more as this layer was painted"),
+                _(
+                    "A layer that Neural Style Transfer has painted remembers its settings, its "
+                    "style, and the layer it was made from. This paints that layer again with them."
+                ),
+                None,
+            )
+            arguments.add_return_value(procedure)
+            return procedure
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES)
         procedure.set_menu_label(_("_Neural Style Transfer…"))
-        procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.set_documentation(
             _("Repaint a layer in the style of another picture"),
             _(
@@ -58,7 +74,6 @@ class NeuralStyle(Gimp.PlugIn):
             ),
             None,
         )
-        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
         arguments.add_arguments(procedure)
         return procedure
 
@@ -74,7 +89,8 @@ def run(procedure, run_mode, image, drawables, config, data):
             os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
     use(GLib.get_language_names())
     try:
-        layer = paint(procedure, run_mode, image, drawables, config)
+        work = paint_again if procedure.get_name() == AGAIN else paint
+        layer = work(run_mode, image, drawables, config)
     except Dismissed:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except EngineError as problem:
@@ -99,32 +115,75 @@ def failure(procedure, problem):
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 
 
-def paint(procedure, run_mode, image, drawables, config):
+def paint(run_mode, image, drawables, config):
     """One run from the dialog to the new layer, which it returns."""
     Gegl.init(None)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return converse(image, drawables, config, None)
+    # Scripts mean one layer; the user's Repeat means what is selected.
+    several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
+    groups = [[drawable] for drawable in drawables] if several else [drawables]
+    open_source(image, groups[0])
     choice = Choice(arguments.settings_from(config), (style_of(config),))
-    several = drawables if run_mode == Gimp.RunMode.WITH_LAST_VALS else drawables[:1]
-    if len(several) < 2:
-        several = [None]
+    return paint_all(run_mode, image, groups, choice)
+
+
+def paint_all(run_mode, image, groups, choice):
+    """Paints one layer after the other with one engine, without a dialog; returns the last."""
     with contextlib.ExitStack() as stack:
         client = None
-        for drawable in several:
-            source = open_source(image, drawables if drawable is None else [drawable])
+        for drawables in groups:
+            source = open_source(image, drawables)
             reader, canvas = source.reader(), HiddenCanvas(source.seen)
             stack.callback(canvas.discard)
             styles = load_styles(choice.styles, image, source.layer, source.seen, False)
             request = engine_client.Request(choice.settings, reader.spec, reader.strips(), styles)
-            if client is None:
-                client = stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
+            client = client or stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
             name = result_name(source.name, choice.styles)
             layer = insert(source, canvas, name, style_note(choice, source.layer))
+            canvas.discard()
             if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
                 Gimp.Display.new(layer.get_image())
     Gimp.displays_flush()
     return layer
+
+
+def paint_again(run_mode, image, drawables, config):
+    """The layer that the selected one was made from, once more with the same settings."""
+    Gegl.init(None)
+    painted = layer_to_paint(image, drawables)
+    try:
+        note = json.loads(note_of(painted))
+    except ValueError:
+        raise EngineError(
+            "bad-layer",
+            _("This layer was not painted by Neural Style Transfer."),
+            _("Select a layer that was, or use Neural Style Transfer itself."),
+        ) from None
+    choice = choice_from(note)
+    layer = made_from(image, painted, note)
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        return converse(image, [layer], None, choice)
+    if not choice.styles:
+        raise EngineError(
+            "no-style",
+            _("This layer's style was a layer itself, which nothing remembers."),
+            _("Choose the style in Neural Style Transfer's dialog."),
+        )
+    return paint_all(run_mode, image, [[layer]], choice)
+
+
+def made_from(image, painted, note):
+    """The layer that ``painted`` was made from; if that is gone, the one below it."""
+    tattoo = note.get("painted-layer") if isinstance(note, dict) else None
+    layer = image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) and tattoo else None
+    if layer is not None:
+        return layer
+    parent = painted.get_parent()
+    siblings = parent.get_children() if parent is not None else image.get_layers()
+    below = [s for s in siblings[image.get_item_position(painted) + 1 :] if not s.is_group()]
+    return below[0] if below else painted
 
 
 def converse(image, drawables, config, choice):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,14 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
-import result  # noqa: E402
 from catalog import Catalog  # noqa: E402
 from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, write_json  # noqa: E402
+from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
 from dialog import Window  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
-from history import Entry, History  # noqa: E402
 from layers import Source, open_source  # noqa: E402
 from offer import Offer  # noqa: E402
-from pictures import MemoryCanvas, load_styles, result_name, style_note  # noqa: E402
+from pictures import MemoryCanvas, load_styles  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from report import compose  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
@@ -33,20 +31,10 @@ from stopwatch import Stopwatch  # noqa: E402
 from texts import _  # noqa: E402
 from ui_notice import copy_text  # noqa: E402
 from ui_pane import pixbuf  # noqa: E402
-from view import LayerView, small_spec, small_strips, spot  # noqa: E402
+from view import LayerView  # noqa: E402
 
 TICK_MS = 15
 CHECK_MS = 250
-SHOWN_PX = 1024
-
-
-@dataclass(frozen=True)
-class Order:
-    """What real work is about: the layer, the choice made for it, and the layers still to come."""
-
-    source: Source
-    choice: Choice
-    rest: tuple[Gimp.Layer, ...]
 
 
 class Studio:
@@ -60,7 +48,6 @@ class Studio:
         choice: Choice | None,
     ) -> None:
         self.image, self.layers = image, list(layers)
-        self.inserted: Gimp.Layer | None = None
         self.used: Choice | None = None
         source = open_source(image, self.layers[:1])
         self._plugin_dir = plugin_dir
@@ -79,7 +66,7 @@ class Studio:
         self.catalog = Catalog(image, self._installed.environment)
         self.window = Window(self, presets, self._add_folder)
         self.session = Session(lambda: engine_client.EngineClient(self._installed), self)
-        self._history = History(self.window.history)
+        self._delivery = Delivery(image, self.window, self._watch)
         self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
         self.catalog.fill(self.window.styles)
         choice = choice or choice_from(read_json(self._memory))
@@ -87,6 +74,11 @@ class Studio:
         if len(self.layers) > 1:
             text = _("{n} layers are painted one after another.").format(n=len(self.layers))
             self.window.caption.set_text(text)
+
+    @property
+    def inserted(self) -> Gimp.Layer | None:
+        """The last layer that came of it."""
+        return self._delivery.inserted
 
     def run(self) -> None:
         """Shows the dialog until it is closed."""
@@ -224,7 +216,7 @@ class Studio:
         write_json(self._memory, self.window.get_choice().to_dict())
         self._offer.cancel()
         self.session.close()
-        self._history.close()
+        self._delivery.close()
         if self.image.is_valid():
             self._view.close()
         log = engine_install.log_file(os.environ)
@@ -263,39 +255,14 @@ class Studio:
         if work.quick:
             self.window.pane.show_painted(pixbuf(*work.canvas.picture()))
             return
-        self._watch.timed("insert", self._insert)(work, info)
+        order = work.note
+        rest = tuple(layer for layer in order.rest if layer.is_valid())
 
-    def _insert(self, work: Work, info: dict[str, Any]) -> None:
-        order, canvas = work.note, work.canvas
-        layer = canvas.finish()
-        rect = order.source.seen.moved(-order.source.seen.x, -order.source.seen.y)
-        spec = small_spec(rect, SHOWN_PX)
-        data = b"".join(strip for _y, _rows, strip in small_strips(layer, rect, spec))
-        picture = pixbuf(data, spec.width, spec.height)
-        name = result_name(order.source.name, order.choice.styles)
-        entry = Entry(order.source, canvas, order.choice, picture, name)
-        self._put(entry)
-        self._history.add(entry)
-        self._show_entry(entry)
-        rest = tuple(each for each in order.rest if each.is_valid())
-        if rest:
-            self._begin(order.choice, rest)
+        def then() -> None:
+            if rest:
+                self._begin(order.choice, rest)
 
-    def _show_entry(self, entry: Entry) -> None:
-        layer, painted, seen = entry.canvas.finish(), entry.source.painted, entry.source.seen
-        dx, dy = painted.x - seen.x, painted.y - seen.y
-
-        def at_full_size(x: int, y: int, width: int, height: int) -> bytes:
-            return spot(layer, x - dx, y - dy, width, height)
-
-        self.window.pane.show_painted(entry.picture, at_full_size)
-
-    def _put(self, entry: Entry) -> None:
-        note = style_note(entry.choice, entry.source.layer)
-        self.inserted = result.insert(entry.source, entry.canvas, entry.name, note)
-        if self.inserted.get_image() != self.image:
-            Gimp.Display.new(self.inserted.get_image())
-        Gimp.displays_flush()
+        self._delivery.deliver(order, work.canvas, then)
 
     def session_dropped(self, work: Work) -> None:
         """The work has ended with nothing."""
@@ -333,14 +300,10 @@ class Studio:
         text = compose(self._problem, versions, self.session.ready, settings, log, os.environ)
         copy_text(self.window.dialog, text)
 
-    def history(self, action: str, entry: Entry) -> None:
+    def history(self, action: str, entry: Any) -> None:
         """Does something with an earlier result."""
-        if action == "show":
-            self._show_entry(entry)
-        elif action == "use":
+        if action == "use":
             self.window.set_choice(self.catalog.present(entry.choice))
             self.choice_changed()
-        elif action == "insert":
-            self._put(entry)
-        elif action == "forget":
-            self._history.forget(entry)
+        else:
+            self._delivery.act(action, entry)

@@ -92,6 +92,7 @@ class StyleBrowser(Gtk.Box):
         view.connect("selection-changed", self._selected)
         view.get_accessible().set_name(_("Styles"))
         self._label.set_mnemonic_widget(view)
+        view.get_style_context().add_class("styles")
         self._view = view
         frame = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
         frame.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
