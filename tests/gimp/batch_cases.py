@@ -778,37 +778,6 @@ def plugin_module(name):
         sys.path.remove(CONTEXT["plugin"])
 
 
-def case_the_last_choice_is_remembered():
-    arguments = plugin_module("arguments")
-    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
-    memory = FOLDER / "memory" / "gimp-settings.json"
-    config = procedure.create_config()
-    arguments.recall(memory, config)  # nothing there yet
-    chosen = {"preset": "best", "strength": 33.0, "size": 512, "device": "cpu"}
-    for name, value in chosen.items():
-        config.set_property(name, value)
-    config.set_property("style", Gio.File.new_for_path(str(STYLE)))
-    arguments.remember(memory, config)
-
-    again = procedure.create_config()
-    arguments.recall(memory, again)
-    assert arguments.settings_from(again) == arguments.settings_from(config)
-    assert again.get_property("style").get_path() == str(STYLE)
-
-    # Whatever is in the file, what is still valid is taken and the rest left alone.
-    values = json.loads(memory.read_text())
-    values.update(strength=-5, preset="gone", seed="x", style="file:///gone.png", size=99, new=1)
-    memory.write_text(json.dumps(values))
-    other = procedure.create_config()
-    arguments.recall(memory, other)
-    got = arguments.settings_from(other)
-    assert (got.strength, got.preset, got.seed, got.size) == (50.0, "fast", 0, 99), got
-    assert other.get_property("style") is None
-    for broken in ("", "[]", "{", "null"):
-        memory.write_text(broken)
-        arguments.recall(memory, other)
-
-
 def case_last_values_of_a_first_run():
     image = new_image()
     mode = Gimp.RunMode.WITH_LAST_VALS
