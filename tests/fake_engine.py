@@ -137,6 +137,7 @@ def paint_until_told(run, spec, content, dump):
         except queue.Empty:
             continue
         if header["type"] == "stop" and header["id"] == run:
+            dump.write("stopped", run)
             if header["keep"]:
                 send_result(run, spec, content)
             else:

@@ -72,6 +72,7 @@ class Window:
         keys = Mnemonics()
         self._buttons(keys)
         self.pane = Pane(self._zoomed)
+        view_row = self._view_row(keys)
         self.styles = StyleBrowser(keys, actions.choice_changed, add_folder)
         self.presets = PresetRow(keys, presets, self._preset_chosen)
         self.settings = SettingsPanel(keys, actions.choice_changed)
@@ -90,7 +91,7 @@ class Window:
         for notice in (self.problem, self.offer):
             notice.set_no_show_all(True)
             content.pack_start(notice, False, False, 0)
-        content.pack_start(self._middle(keys), True, True, 0)
+        content.pack_start(self._middle(view_row), True, True, 0)
         content.pack_start(self.history, False, False, 0)
         content.pack_start(self.bar, False, False, 0)
         self.dialog.connect("response", self._response)
@@ -110,12 +111,12 @@ class Window:
         self.dialog.set_default_response(Gtk.ResponseType.OK)
         self._start.get_style_context().add_class("suggested-action")
 
-    def _middle(self, keys: Mnemonics) -> Gtk.Widget:
+    def _middle(self, view_row: Gtk.Widget) -> Gtk.Widget:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
         frame.add(self.pane)
         left.pack_start(frame, True, True, 0)
-        left.pack_start(self._view_row(keys), False, False, 0)
+        left.pack_start(view_row, False, False, 0)
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
         side.pack_start(self.styles, True, True, 0)
         side.pack_start(self.presets, False, False, 0)

@@ -29,6 +29,7 @@ from texts import _, use  # noqa: E402
 PROCEDURE = "plug-in-neural-style"
 AGAIN = "plug-in-neural-style-again"
 PLUGIN_DIR = Path(__file__).resolve().parent
+MENU = "<Image>/Filters/Artistic"
 POLL_S = 0.1
 
 
@@ -50,10 +51,10 @@ class NeuralStyle(Gimp.PlugIn):
         procedure.set_image_types("*")
         procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
         mask = Gimp.ProcedureSensitivityMask
-        procedure.add_menu_path("<Image>/Filters/Artistic")
         if name == AGAIN:
             procedure.set_sensitivity_mask(mask.DRAWABLE)
             procedure.set_menu_label(_("Neural Style: _Repeat with This Layer's Settings…"))
+            procedure.add_menu_path(MENU)
             procedure.set_documentation(
                 _("Paint once more as this layer was painted"),
                 _(
@@ -66,6 +67,7 @@ class NeuralStyle(Gimp.PlugIn):
             return procedure
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES)
         procedure.set_menu_label(_("_Neural Style Transfer…"))
+        procedure.add_menu_path(MENU)
         procedure.set_documentation(
             _("Repaint a layer in the style of another picture"),
             _(
