@@ -61,14 +61,18 @@ class Fetch:
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self._process.stdout or ():
-            text = line.decode("utf-8", "replace").strip()
-            try:
-                told = json.loads(text)
-                self.state = Loaded(int(told["done"]), int(told["total"]))
-            except (ValueError, KeyError, TypeError):
-                if text:
-                    self._last_words = [*self._last_words[-5:], text]
+        with self._process.stdout as lines:
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").strip()
+        try:
+            told = json.loads(text)
+            self.state = Loaded(int(told["done"]), int(told["total"]))
+        except (ValueError, KeyError, TypeError):
+            if text:
+                self._last_words = [*self._last_words[-5:], text]
 
     @property
     def pid(self) -> int:

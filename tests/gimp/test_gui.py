@@ -25,7 +25,7 @@ def pictures(tmp_path_factory):
     """The project's own photo and styles, drawn small."""
     folder = tmp_path_factory.mktemp("pictures")
     assert samples.main([str(folder), "--styles", "--long-side", "384"]) == 0
-    samples.draw("lake", 640).save(folder / "photo.jpg", quality=92)
+    samples.draw("lake", 960).save(folder / "photo.jpg", quality=92)
     return folder
 
 
