@@ -341,7 +341,7 @@ def step_one_undo_takes_it_back():
 
 def step_an_earlier_result_is_inserted_again():
     x, y, _, height = geometry(dialog())
-    xdotool("mousemove", x + 92, y + height - 118, "click", 1)
+    xdotool("mousemove", x + 92, y + height - 142, "click", 1)
     time.sleep(1)  # a menu has no name to wait for
     xdotool("key", "i")
     until(lambda: layer_count() == 3, "the second insertion")
