@@ -89,7 +89,6 @@ class Window:
         content.set_spacing(6)
         content.set_border_width(8)
         for notice in (self.problem, self.offer):
-            notice.set_no_show_all(True)
             content.pack_start(notice, False, False, 0)
         content.pack_start(self._middle(view_row), True, True, 0)
         content.pack_start(self.history, False, False, 0)

@@ -16,26 +16,28 @@ class Notice(Gtk.Revealer):
     """One message at the top of the dialog: a sentence, the next step, and buttons."""
 
     def __init__(self, kind: Gtk.MessageType) -> None:
-        super().__init__(transition_type=Gtk.RevealerTransitionType.NONE)
+        super().__init__(transition_type=Gtk.RevealerTransitionType.NONE, no_show_all=True)
         self._bar = Gtk.InfoBar(message_type=kind, show_close_button=False)
         self._text = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=80)
         self._text.set_can_focus(False)
         self._bar.get_content_area().add(self._text)
         self._progress = Gtk.ProgressBar(show_text=True, no_show_all=True, valign=Gtk.Align.CENTER)
         self._bar.get_content_area().pack_end(self._progress, False, False, 0)
+        self._bar.show_all()
         self.add(self._bar)
 
     def add_button(self, label: str, action: Callable[[], None]) -> Gtk.Button:
         """A button in the message."""
         button = Gtk.Button(label=label, use_underline=True)
         button.connect("clicked", lambda _button: action())
+        button.show()
         self._bar.get_action_area().add(button)
         return button
 
     def say(self, text: str) -> None:
         """Shows the text."""
         self._text.set_text(text)
-        self.show_all()
+        self.show()
         self.set_reveal_child(True)
 
     def progress(self, fraction: float | None, text: str = "") -> None:

@@ -18,7 +18,10 @@ def act():
             number += 1
         Gimp.Display.get_by_id(number).delete()
     elif ACTION == "delete-lowest-layer":
-        image = Gimp.get_images()[0]
+        names = [[layer.get_name() for layer in i.get_layers()] for i in Gimp.get_images()]
+        image = Gimp.get_images()[
+            [n != ["result"] for n in names].index(True)
+        ]  # not one that the plug-in hides
         image.remove_layer(image.get_layers()[-1])
         Gimp.displays_flush()
 
