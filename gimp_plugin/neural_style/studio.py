@@ -19,7 +19,7 @@ from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, w
 from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
 from dialog import Window  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
-from layers import Source, open_source  # noqa: E402
+from layers import open_source  # noqa: E402
 from offer import Offer  # noqa: E402
 from pictures import MemoryCanvas, load_styles  # noqa: E402
 from protocol import EngineError  # noqa: E402
@@ -28,10 +28,11 @@ from result import HiddenCanvas  # noqa: E402
 from session import Phase, Session, Work  # noqa: E402
 from status import in_words  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
+from subject import Subject  # noqa: E402
+from subject import in_words as in_words_of  # noqa: E402
 from texts import _  # noqa: E402
 from ui_notice import copy_text  # noqa: E402
 from ui_pane import pixbuf  # noqa: E402
-from view import LayerView  # noqa: E402
 
 TICK_MS = 15
 CHECK_MS = 250
@@ -47,19 +48,14 @@ class Studio:
         plugin_dir: Path,
         choice: Choice | None,
     ) -> None:
-        self.image, self.layers = image, list(layers)
+        self.image = image
         self.used: Choice | None = None
-        source = open_source(image, self.layers[:1])
-        self._plugin_dir = plugin_dir
         self._installed = engine_install.find(plugin_dir, os.environ)
         data = engine_install.data_dir(self._installed.environment)
         self._memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
         self._watch = Stopwatch()
         self._timers: list[int] = []
-        self._small: tuple[Any, bytes] | None = None  # the content of quick previews
-        self._quick_canvas: MemoryCanvas | None = None
-        self._view = LayerView(source)
-        self._reading = 0
+        self._subject = Subject(image, layers, self._watch, self._layer_seen)
         self._problem, self._offered = "", False
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
@@ -71,9 +67,7 @@ class Studio:
         self.catalog.fill(self.window.styles)
         choice = choice or choice_from(read_json(self._memory))
         self.window.set_choice(self.catalog.present(choice))
-        if len(self.layers) > 1:
-            text = _("{n} layers are painted one after another.").format(n=len(self.layers))
-            self.window.caption.set_text(text)
+        self.window.caption.set_text(in_words_of(layers))
 
     @property
     def inserted(self) -> Gimp.Layer | None:
@@ -85,7 +79,7 @@ class Studio:
         self._every("tick", TICK_MS, self.session.tick)
         self._every("check", CHECK_MS, self._check)
         self.session.warm_up()
-        self._look()
+        self._subject.start()
         GimpUi.window_set_transient(self.window.dialog)
         self.window.dialog.show()
         self._offer.show_if_needed()
@@ -95,47 +89,12 @@ class Studio:
         timed = self._watch.timed(name, function)
         self._timers.append(GLib.timeout_add(milliseconds, lambda: timed() is not False))
 
-    # --- the layer -----------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Reads the layer for the preview, a strip per call from the main loop."""
-        if self._reading or not self._view.is_valid:
-            return
-        spec, strips = self._view.small(PREVIEW_PX)
-        read = bytearray()
-
-        def step() -> bool:
-            try:
-                strip = next(strips, None)
-            except EngineError:
-                self._reading = 0
-                return False
-            if strip is not None:
-                read.extend(strip[2])
-                return True
-            self._reading = 0
-            if (spec, bytes(read)) != self._small:
-                self._small = (spec, bytes(read))
-                picture = pixbuf(bytes(read), spec.width, spec.height)
-                size = self._view.rect.width, self._view.rect.height
-                self.window.pane.show_original(picture, size, self._view.spot)
-                self._preview()
-            return False
-
-        self._reading = GLib.idle_add(self._watch.timed("look", step))
-
-    def _retarget(self) -> Source:
-        """The layer to paint, as it is now: another one if the first is gone."""
-        if not self.image.is_valid():
-            raise EngineError("image-gone", _("The image has been closed."))
-        self.layers = [layer for layer in self.layers if layer.is_valid()]
-        self.layers = self.layers or list(self.image.get_selected_layers())
-        source = open_source(self.image, self.layers[:1])
-        if source.layer != self._view.shown or source.seen != self._view.rect:
-            self._view.close()
-            self._view, self._small = LayerView(source), None
-            self._look()
-        return source
+    def _layer_seen(self) -> None:
+        spec, data = self._subject.small
+        view = self._subject.view
+        size = view.rect.width, view.rect.height
+        self.window.pane.show_original(pixbuf(data, spec.width, spec.height), size, view.spot)
+        self._preview()
 
     def _check(self) -> None:
         if not self.image.is_valid():
@@ -152,13 +111,14 @@ class Studio:
 
     def _preview(self) -> None:
         choice = self.window.get_choice()
-        if not choice.styles or self._small is None or self.session.is_painting:
+        if not choice.styles or self._subject.small is None or self.session.is_painting:
             return
-        spec, data = self._small
+        spec, data = self._subject.small
+        view = self._subject.view
         canvas = MemoryCanvas()
 
         def request() -> engine_client.Request:
-            styles = load_styles(choice.styles, self.image, self._view.shown, self._view.rect, True)
+            styles = load_styles(choice.styles, self.image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
             return engine_client.Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX)
 
@@ -169,7 +129,7 @@ class Studio:
         choice = self.window.get_choice()
         self.window.problem.hide_it()
         try:
-            self._retarget()
+            self._subject.source()
             if not choice.styles:
                 raise EngineError("no-style", _("Choose a style first."))
         except EngineError as problem:
@@ -178,7 +138,7 @@ class Studio:
         self.used = choice
         write_json(self._memory, choice.to_dict())
         self.catalog.used(choice.styles, self.window.styles)
-        self._begin(choice, tuple(self.layers))
+        self._begin(choice, tuple(self._subject.layers))
 
     def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...]) -> None:
         try:
@@ -208,17 +168,15 @@ class Studio:
 
     def close(self) -> None:
         """Ends everything."""
-        for timer in [*self._timers, self._reading]:
-            if timer:
-                GLib.source_remove(timer)
-        self._timers, self._reading = [], 0
+        for timer in self._timers:
+            GLib.source_remove(timer)
+        self._timers.clear()
         self.window.dialog.hide()
         write_json(self._memory, self.window.get_choice().to_dict())
         self._offer.cancel()
         self.session.close()
         self._delivery.close()
-        if self.image.is_valid():
-            self._view.close()
+        self._subject.close()
         log = engine_install.log_file(os.environ)
         engine_install.write_log(log, f"longest callbacks: {self._watch}")
         self.window.dialog.destroy()
@@ -227,7 +185,7 @@ class Studio:
     def came_back(self) -> None:
         """The user may have changed the layer meanwhile."""
         if not self.session.is_painting and self.image.is_valid():
-            self._look()
+            self._subject.look_again()
 
     def fetch(self) -> None:
         """The pretrained network."""
@@ -294,7 +252,7 @@ class Studio:
 
     def copy_report(self) -> None:
         """What somebody who helps needs to know, into the clipboard."""
-        versions = {"GIMP": Gimp.version(), "Image": f"{self._view.rect}"}
+        versions = {"GIMP": Gimp.version(), "Image": str(self._subject.view.rect)}
         settings = self.window.get_choice().settings.to_dict()
         log = self._installed.log
         text = compose(self._problem, versions, self.session.ready, settings, log, os.environ)

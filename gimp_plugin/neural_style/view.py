@@ -13,7 +13,7 @@ from layers import FORMATS, Rect, Source, baked_copy, needs_scratch, scratch_ima
 from protocol import EngineError, PictureSpec  # noqa: E402
 from texts import _  # noqa: E402
 
-SLICE_PX = 1 << 20  # source pixels per strip: some 10 ms
+SLICE_PX = 1 << 19  # source pixels per strip: a few milliseconds
 
 
 def small_spec(rect: Rect, long_side: int) -> PictureSpec:
@@ -38,6 +38,16 @@ def small_strips(
         rows = min(step, spec.height - y)
         strip = Gegl.Rectangle.new(left, top + y, spec.width, rows)
         yield y, rows, buffer.get(strip, scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
+
+
+def prepare_conversions() -> None:
+    """Has the conversions that a preview needs worked out, which takes a second the first time on
+    a computer. Touches no layer, so that a thread may do it.
+    """
+    for form in ("R'G'B' u8", "R'G'B'A u8", "R'G'B' u16", "R'G'B'A float"):
+        sample = Gegl.Buffer.new(form, 0, 0, 8, 8)
+        for scale in (1.0, 0.5):
+            sample.get(Gegl.Rectangle.new(0, 0, 4, 4), scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
 
 
 class LayerView:
