@@ -28,6 +28,8 @@ from choice import (  # noqa: E402
     Presets,
     Recent,
     StyleChoice,
+    blend_from,
+    blend_text,
     choice_from,
     quick,
     read_json,
@@ -94,6 +96,20 @@ def test_the_quick_preview_predicts_the_picture(monkeypatch):
     cheap = quick(chosen)
     assert cheap.size and cheap.size <= 512 and cheap.iterations == 0 and cheap.preset != "best"
     assert (cheap.strength, cheap.keep_colors) == (80.0, "palette")
+
+
+def test_a_blend_is_one_text_for_scripts():
+    styles = (
+        StyleChoice("file:///a%20b.jpg", name="A", weight=2.0),
+        StyleChoice("file:///c.jpg", name="C", where="Sky"),
+    )
+    assert blend_from(blend_text(styles)) == styles
+    assert blend_text(styles[:1]) == "" and blend_from(blend_text(styles[1:])) == styles[1:]
+    short = '[{"uri": "file:///a%20b.jpg"}]'
+    assert blend_from(short) == (StyleChoice("file:///a%20b.jpg", name="a b"),)
+    for broken in ("x", "{}", "[]", "[1]", '[{"uri": "file:///a.jpg"}, {"url": "typo"}]'):
+        with pytest.raises(protocol.EngineError, match="blend"):
+            blend_from(broken)
 
 
 # --- presets ------------------------------------------------------------------------------------

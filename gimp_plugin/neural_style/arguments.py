@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import Field, fields
 from typing import Any
 
 import gi
 
 gi.require_version("Gimp", "3.0")
+from choice import StyleChoice, blend_from, blend_text, file_stem  # noqa: E402
 from gi.repository import Gimp, Gio, GObject  # noqa: E402
 from mnemonics import Mnemonics  # noqa: E402
-from protocol import Settings  # noqa: E402
+from protocol import EngineError, Settings  # noqa: E402
 from texts import _  # noqa: E402
 
 STYLE = "style"
 STYLE_LAYER = "style-layer"
+BLEND = "blend"
 READWRITE = GObject.ParamFlags.READWRITE
 TAKEN_KEYS = "rcolshpye"  # by the two arguments above and the buttons of GIMP's own dialogs
 
@@ -43,6 +46,13 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
         _("Style la_yer"),
         _("A layer of any open image whose style is painted, instead of a file"),
         True,
+        READWRITE,
+    )
+    procedure.add_string_argument(
+        BLEND,
+        _("Blend of styles"),
+        _("Several style files instead of one: a JSON list of {uri, weight, where}"),
+        "",
         READWRITE,
     )
     for field in chosen:
@@ -91,7 +101,25 @@ def put_settings(config: Gimp.ProcedureConfig, settings: Settings) -> None:
         config.set_property(name.replace("_", "-"), value)
 
 
-def put_style(config: Gimp.ProcedureConfig, uri: str, layer: Gimp.Layer | None) -> None:
-    """Makes a file or a layer the style of the call."""
-    config.set_property(STYLE, Gio.File.new_for_uri(uri) if uri else None)
+def put_styles(config: Gimp.ProcedureConfig, styles: Sequence[StyleChoice]) -> None:
+    """Makes files or a layer the styles of the call."""
+    first = styles[0]
+    layer = Gimp.Item.get_by_id(first.layer) if first.layer else None
+    config.set_property(STYLE, Gio.File.new_for_uri(first.uri) if first.uri else None)
     config.set_property(STYLE_LAYER, layer)
+    config.set_property(BLEND, blend_text(styles))
+
+
+def styles_from(config: Gimp.ProcedureConfig) -> tuple[StyleChoice, ...]:
+    """The chosen styles; raises `EngineError` ("no-style", "bad-setting")."""
+    blend = config.get_property(BLEND)
+    if blend:
+        return blend_from(blend)
+    layer = config.get_property(STYLE_LAYER)
+    if layer is not None and layer.is_valid():
+        return (StyleChoice(layer=layer.get_id(), name=layer.get_name()),)
+    file = config.get_property(STYLE)
+    if file is None:
+        choose = _("Choose the picture whose style shall be painted.")
+        raise EngineError("no-style", _("No style picture was chosen."), choose)
+    return (StyleChoice(file.get_uri(), name=file_stem(file.get_uri())),)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from protocol import EngineError, Settings
+from texts import _
 
 MOST_RECENT = 24
 
@@ -95,6 +98,35 @@ def choice_from(values: Any) -> Choice:
             )
         )
     return Choice(valid_settings(values), tuple(styles))
+
+
+def file_stem(uri: str) -> str:
+    """The name of a file without its folder and ending."""
+    return Path(unquote(urlsplit(uri).path)).stem
+
+
+def blend_text(styles: Sequence[StyleChoice]) -> str:
+    """Several styles, or one that is not everywhere, as one text; empty if there is no need."""
+    files = [style.to_dict() for style in styles if style.uri]
+    if not files or (len(styles) == 1 and not styles[0].where):
+        return ""
+    return json.dumps(files, ensure_ascii=False)
+
+
+def blend_from(text: str) -> tuple[StyleChoice, ...]:
+    """The styles in such a text; raises `EngineError` ("bad-setting")."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    styles = choice_from({"styles": entries}).styles if isinstance(entries, list) else ()
+    if not styles or len(styles) != len(entries):
+        raise EngineError(
+            "bad-setting",
+            _("The blend is not a list of styles."),
+            _('Write it like this: [{"uri": "file:///a.jpg", "weight": 2}, {"uri": …}]'),
+        )
+    return tuple(s if s.name else replace(s, name=file_stem(s.uri)) for s in styles)
 
 
 # --- files ------------------------------------------------------------------------------------

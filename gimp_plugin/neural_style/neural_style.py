@@ -17,11 +17,11 @@ gi.require_version("Gegl", "0.4")
 import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
-from choice import Choice, StyleChoice, choice_from  # noqa: E402
+from choice import Choice, choice_from  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
 from layers import layer_to_paint, open_source  # noqa: E402
-from pictures import file_stem, load_styles, result_name, style_note  # noqa: E402
+from pictures import load_styles, result_name, style_note  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from result import HiddenCanvas, insert, note_of  # noqa: E402
 from texts import _, use  # noqa: E402
@@ -126,7 +126,7 @@ def paint(run_mode, image, drawables, config):
     several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
     groups = [[drawable] for drawable in drawables] if several else [drawables]
     open_source(image, groups[0])
-    choice = Choice(arguments.settings_from(config), (style_of(config),))
+    choice = Choice(arguments.settings_from(config), arguments.styles_from(config))
     return paint_all(run_mode, image, groups, choice)
 
 
@@ -200,9 +200,7 @@ def converse(image, drawables, config, choice):
     if config is not None:
         # What Filters > Repeat takes.
         arguments.put_settings(config, studio.used.settings)
-        style = studio.used.styles[0]
-        layer = Gimp.Item.get_by_id(style.layer) if style.layer else None
-        arguments.put_style(config, style.uri, layer)
+        arguments.put_styles(config, studio.used.styles)
     return studio.inserted
 
 
@@ -222,18 +220,6 @@ def follow(job):
     Gimp.progress_end()
     if job.state is State.CANCELLED:
         raise Dismissed
-
-
-def style_of(config):
-    """The chosen style; raises `EngineError` ("no-style")."""
-    layer = config.get_property(arguments.STYLE_LAYER)
-    if layer is not None and layer.is_valid():
-        return StyleChoice(layer=layer.get_id(), name=layer.get_name())
-    file = config.get_property(arguments.STYLE)
-    if file is None:
-        choose = _("Choose the picture whose style shall be painted.")
-        raise EngineError("no-style", _("No style picture was chosen."), choose)
-    return StyleChoice(file.get_uri(), name=file_stem(file.get_uri()))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
-from choice import Choice, StyleChoice  # noqa: E402
+from choice import Choice, StyleChoice, file_stem  # noqa: E402
 from engine_client import Mask, StyleFile, StylePixels  # noqa: E402
 from gi.repository import Gegl, Gimp, Gio, GLib  # noqa: E402
 from layers import Reader, Rect, needs_scratch, whole  # noqa: E402
@@ -29,11 +28,6 @@ def result_name(layer: str, styles: Sequence[StyleChoice]) -> str:
     """The name of the new layer; that of a layer which is a result itself does not grow."""
     names = " + ".join(style.name or file_stem(style.uri) for style in styles)
     return f"{layer.split(NAME_PART)[0]}{NAME_PART}{names}"
-
-
-def file_stem(uri: str) -> str:
-    """The name of a file without its folder and ending."""
-    return Path(unquote(urlsplit(uri).path)).stem
 
 
 def style_note(choice: Choice, layer: Gimp.Layer) -> str:

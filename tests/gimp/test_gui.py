@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from real_gimp import FAKE, REPO, case_names, engine_command
 
 sys.path.insert(0, str(REPO / "install"))
@@ -17,6 +18,9 @@ import samples
 pytestmark = [pytest.mark.gimp, pytest.mark.gui]
 
 HERE = Path(__file__).resolve().parent
+WEIGHTS = os.environ.get("STYLEENGINE_WEIGHTS", "")  # the tests run without it
+TOUR = os.environ.get("NEURAL_STYLE_TOUR", "")  # the folder of the README's pictures
+TOUR_WIDTH = 900
 STEPS = HERE / "gui_steps.py"
 
 
@@ -42,17 +46,21 @@ def gui(gimp, artifacts, pictures):
     context = {
         "folder": folder, "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
         "photo": photo, "style": style, "styles": styles, "probe": HERE / "gui_probe.py",
+        "size": 640 if WEIGHTS else 160,
     }  # fmt: skip
     (folder / "context.json").write_text(json.dumps(context, default=str))
-    weights = os.environ.get("STYLEENGINE_WEIGHTS", "")
     environment = []
-    if weights:  # finer pictures for the README
-        shutil.copy(weights, folder / Path(weights).name)
-        environment = [f"STYLEENGINE_WEIGHTS={folder / Path(weights).name}"]
+    if WEIGHTS:  # finer pictures for the README
+        shutil.copy(WEIGHTS, folder / Path(WEIGHTS).name)
+        environment = [f"STYLEENGINE_WEIGHTS={folder / Path(WEIGHTS).name}"]
     command = ["dbus-run-session", "--", "python3", STEPS, folder / "context.json"]
     done = gimp.run("env", *environment, *command)
     for picture in folder.glob("*.png"):
         shutil.copy(picture, artifacts / f"{picture.stem}-{gimp.version}.png")
+        if TOUR and picture.stem[0].isdigit():
+            shot = Image.open(picture).convert("RGB")
+            shot = shot.resize((TOUR_WIDTH, round(shot.height * TOUR_WIDTH / shot.width)))
+            shot.save(Path(TOUR) / f"tour-{picture.stem}.jpg", quality=86)
     (folder / "driver.txt").write_text(done.stdout + done.stderr)
     results = folder / "results.jsonl"
     lines = results.read_text().splitlines() if results.exists() else []
