@@ -106,6 +106,7 @@ class Studio:
 
     def choice_changed(self) -> None:
         """Another style or setting: seen in a moment."""
+        self.window.presets.compare(self.window.settings.get())
         self._show_state()
         self._preview()
 
@@ -147,6 +148,7 @@ class Studio:
             self._show_problem(problem)
             return
         reader, canvas = source.reader(), HiddenCanvas(source.seen)
+        self.window.caption.set_text(in_words_of(self._subject.layers, len(layers)))
 
         def request() -> engine_client.Request:
             styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
@@ -219,6 +221,8 @@ class Studio:
         def then() -> None:
             if rest:
                 self._begin(order.choice, rest)
+            else:
+                self.window.caption.set_text(in_words_of(self._subject.layers))
 
         self._delivery.deliver(order, work.canvas, then)
 

@@ -113,8 +113,11 @@ class Subject:
             self.view.close()
 
 
-def in_words(layers: Sequence[Any]) -> str:
-    """What there is to say about them; empty for a single one."""
+def in_words(layers: Sequence[Any], left: int = 0) -> str:
+    """What there is to say about them, of which ``left`` are not painted yet; empty for one."""
     if len(layers) < 2:
         return ""
+    if left:
+        number = len(layers) - left + 1
+        return _("Layer {k} of {n}").format(k=number, n=len(layers))
     return _("{n} layers are painted one after another.").format(n=len(layers))

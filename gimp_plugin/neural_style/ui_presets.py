@@ -35,6 +35,7 @@ class PresetRow(Gtk.Box):
     ) -> None:
         super().__init__(spacing=4)
         self._presets, self._chosen, self._quiet = presets, chosen, False
+        self._start = ""  # the name to suggest: that of a preset which has been changed
         self.get_settings: Callable[[], Settings] = Settings
         self._combo = Gtk.ComboBoxText(hexpand=True)
         self._combo.connect("changed", self._picked)
@@ -73,9 +74,18 @@ class PresetRow(Gtk.Box):
             name = active.split(":", 1)[1]
             self._chosen(self._presets.settings(name, self.get_settings()))
 
+    def compare(self, settings: Settings) -> None:
+        """Shows no preset any more when ``settings`` are not those of the one that was chosen."""
+        active = self._combo.get_active_id() or ""
+        if active and self._presets.settings(active.split(":", 1)[1], settings) != settings:
+            self._start = active[len(OWN) :] if active.startswith(OWN) else ""
+            self._quiet = True
+            self._combo.set_active_id("")
+            self._quiet = False
+
     def _save(self, _button: Any) -> None:
         active = self._combo.get_active_id() or ""
-        start = active[len(OWN) :] if active.startswith(OWN) else ""
+        start = active[len(OWN) :] if active.startswith(OWN) else self._start
         name = ask_name(self.get_toplevel(), _("Name of the preset"), start)
         if name:
             self._presets.save(name, self.get_settings())

@@ -399,6 +399,40 @@ def step_filters_repeat_paints_again_without_a_dialog():
     assert not dialog()
 
 
+def step_several_layers_are_painted_one_after_another():
+    probe("select-two-layers")
+    before = layer_count()
+    open_dialog()
+    press(dialog(), "alt+p")
+    until(lambda: layer_count() == before + 2, "two more layers")
+    close_dialog()
+    probe("select-two-layers")
+    press(image_window(), "ctrl+f")
+    until(lambda: layer_count() == before + 4, "two more layers without a dialog")
+    until(lambda: not plug_ins(), "the end of the run")
+
+
+def step_the_menu_repeats_what_a_painted_layer_remembers():
+    probe("select-top-layer")
+    before = layer_count()
+    memory = HOME / "engine" / "gimp-settings.json"
+    memory.write_text(json.dumps({"strength": 1.0}))
+
+    def menu():
+        for key in ("alt+r", "a", "r"):
+            press(image_window(), key) if key == "alt+r" else xdotool("key", key)
+            time.sleep(0.5)  # menus have no names to wait for
+        return soon(dialog, 10)
+
+    until(menu, "the dialog")
+    until(lambda: len(set(pane())) > 40, "the layer in the preview")
+    press(dialog(), "alt+p")
+    until(lambda: layer_count() == before + 1, "the new layer")
+    close_dialog()
+    kept = json.loads(memory.read_text())
+    assert kept["strength"] != 1.0 and kept["size"] == SIZE and kept["styles"], kept
+
+
 def step_gimps_own_cancel_ends_the_engine_and_leaves_no_layer():
     use_waiting_engine()
     before = layer_count()
