@@ -310,7 +310,7 @@ def step_full_size_shows_a_spot_and_moves():
     press(dialog(), "alt+f")
     until(lambda: pane() != fitted, "full size")
     spot = settled(pane)
-    tour("3-full-size")
+    tour("full-size")
     x, y, _, _ = geometry(dialog())
     xdotool("mousemove", x + 250, y + 300, "mousedown", 1)
     for step in range(1, 8):
@@ -322,7 +322,10 @@ def step_full_size_shows_a_spot_and_moves():
 
 
 def step_paint_makes_a_layer_and_the_dialog_stays():
+    before = pane()
     press(dialog(), "alt+p")
+    until(lambda: pane() != before, "the painting")
+    tour("3-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
     assert "style: " in layers[0]["name"] and layers[0]["selected"], layers
@@ -362,7 +365,7 @@ def step_stop_and_keep_inserts_what_there_is():
     open_dialog()
     pid = start_painting()
     until(lambda: len(set(pane())) > 40, "the painting")
-    tour("5-painting")
+    tour("keep")
     screenshot("painting")
     asked = time.monotonic()
     press(dialog(), "alt+s")
@@ -484,7 +487,7 @@ def step_a_failure_is_said_in_the_dialog_and_nothing_is_lost():
     before = settled(pane)
     press(dialog(), "alt+p")
     until(lambda: pane() != before, "the message above the preview")
-    tour("6-problem")
+    tour("problem")
     assert layer_count() >= 1 and dialog()
     close_dialog()
     assert json.loads(memory.read_text())["styles"][0]["uri"] == bad.as_uri()
