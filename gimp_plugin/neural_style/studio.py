@@ -99,8 +99,6 @@ class Studio:
     def _check(self) -> None:
         if not self.image.is_valid():
             self.close()
-            return
-        self.window.styles.set_channels(self.catalog.channels())
 
     # --- what the user does --------------------------------------------------------------------
 
@@ -188,6 +186,7 @@ class Studio:
         """The user may have changed the layer meanwhile."""
         if not self.session.is_painting and self.image.is_valid():
             self._subject.look_again()
+            self.window.styles.set_channels(self.catalog.channels())
 
     def fetch(self) -> None:
         """The pretrained network."""
