@@ -14,9 +14,9 @@ from choice import Choice  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
 from history import Entry, History  # noqa: E402
 from layers import Source  # noqa: E402
-from pictures import result_name, style_note  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
+from style_pictures import result_name, style_note  # noqa: E402
 from ui_pane import pixbuf  # noqa: E402
 from view import small_spec, small_strips, spot  # noqa: E402
 

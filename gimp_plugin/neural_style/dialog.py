@@ -73,15 +73,11 @@ class Window:
         self._buttons(keys)
         self.pane = Pane(self._zoomed)
         view_row = self._view_row(keys)
+        self._notices(keys)
         self.styles = StyleBrowser(keys, actions.choice_changed, add_folder)
         self.presets = PresetRow(keys, presets, self._preset_chosen)
         self.settings = SettingsPanel(keys, actions.choice_changed)
         self.presets.get_settings = self.settings.get
-        self.problem = Notice(Gtk.MessageType.ERROR)
-        self.problem.add_button(keys.label(_("Copy report")), actions.copy_report)
-        self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
-        self.offer = Notice(Gtk.MessageType.INFO)
-        self.fetch_button = self.offer.add_button(keys.label(_("Download")), actions.fetch)
         self.history = HistoryBar(actions.history)
         self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
         self.bar.set_ellipsize(3)
@@ -97,6 +93,14 @@ class Window:
         self.dialog.connect("focus-in-event", self._focused)
         on_escape(self.dialog, actions.cancel)
         content.show_all()
+
+    def _notices(self, keys: Mnemonics) -> None:
+        self.problem = Notice(Gtk.MessageType.ERROR)
+        self.problem.add_button(keys.label(_("Copy report")), self.actions.copy_report)
+        self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
+        self.offer = Notice(Gtk.MessageType.INFO)
+        self.fetch_texts = keys.one_of(_("Download"), _("Stop the download"))
+        self.fetch_button = self.offer.add_button(self.fetch_texts[0], self.actions.fetch)
 
     def _buttons(self, keys: Mnemonics) -> None:
         add = self.dialog.add_button

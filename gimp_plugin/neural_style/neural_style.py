@@ -21,9 +21,9 @@ from choice import Choice, choice_from  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
 from layers import layer_to_paint, open_source  # noqa: E402
-from pictures import load_styles, result_name, style_note  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from result import HiddenCanvas, insert, note_of  # noqa: E402
+from style_pictures import load_styles, result_name, style_note  # noqa: E402
 from texts import _, use  # noqa: E402
 
 PROCEDURE = "plug-in-neural-style"

@@ -31,7 +31,6 @@ class Offer:
         self._came, self._failed = came, failed
         self._fetch: Fetch | None = None
         self._timer = 0
-        self._label = window.fetch_button.get_label()
 
     def show_if_needed(self) -> None:
         """Makes the offer, unless the network is installed."""
@@ -53,7 +52,7 @@ class Offer:
         except EngineError as problem:
             self._failed(problem)
             return
-        self._window.fetch_button.set_label(_("Stop the download"))
+        self._window.fetch_button.set_label(self._window.fetch_texts[1])
         self._window.offer.progress(0.0, _("Connecting"))
         self._timer = GLib.timeout_add(CHECK_MS, self._check)
 
@@ -80,7 +79,7 @@ class Offer:
 
     def _end(self) -> None:
         self._fetch, self._timer = None, 0
-        self._window.fetch_button.set_label(self._label)
+        self._window.fetch_button.set_label(self._window.fetch_texts[0])
         self._window.offer.progress(None)
 
     def cancel(self) -> None:

@@ -21,13 +21,13 @@ from dialog import Window  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from layers import open_source  # noqa: E402
 from offer import Offer  # noqa: E402
-from pictures import MemoryCanvas, load_styles  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from report import compose  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
 from session import Phase, Session, Work  # noqa: E402
 from status import in_words  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
+from style_pictures import MemoryCanvas, load_styles  # noqa: E402
 from subject import Subject  # noqa: E402
 from subject import in_words as in_words_of  # noqa: E402
 from texts import _  # noqa: E402

@@ -12,7 +12,7 @@ from gi.repository import Gdk, GdkPixbuf, GLib, Gtk  # noqa: E402
 from texts import _  # noqa: E402
 
 Spot = Callable[[int, int, int, int], bytes]
-LEAST = (340, 260)
+LEAST = (240, 180)
 MOST_MAGNIFIED = 4.0
 CHECK_SIZE, LIGHT, DARK = 8, 0x999999, 0x666666
 DRAG_PX = 4

@@ -140,10 +140,15 @@ def layer_count():
 
 def plug_ins():
     """The process ids of our plug-in."""
+    return processes(b"neural_style.py")
+
+
+def processes(words):
+    """The process ids of commands with these words."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"neural_style.py" in entry.read_bytes():
+            if words in entry.read_bytes():
                 found.append(int(entry.parent.name))
         except OSError:
             continue
@@ -262,6 +267,19 @@ def soon(condition, seconds=10):
     while not (answer := condition()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return answer
+
+
+def step_the_download_can_be_started_and_stopped():
+    if not CONTEXT["download"]:
+        return  # the network is there already
+    press(dialog(), "alt+w")
+    fetching = until(lambda: processes(b"weights\0fetch"), "the download to start")
+    folder = HOME / "engine" / "weights"
+    until(lambda: any(f.stat().st_size >= 2 << 20 for f in folder.glob("*")), "half of the file")
+    tour("download")
+    press(dialog(), "alt+w")
+    until(lambda: not any(map(is_running, fetching)), "the download to stop")
+    assert dialog() and plug_ins()
 
 
 def step_a_style_is_previewed_by_itself():
