@@ -134,7 +134,9 @@ def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
-    expected = {p.name for p in source.glob("*.py")} | {"protocol.py", "engine.json"}
+    own = {p.name for kind in ("*.py", "*.json") for p in source.glob(kind)}
+    expected = own | {"protocol.py", "engine.json"}
+    assert {p.name for p in (folder / "po").iterdir()} >= {"de.po", "zh_CN.po"}
     assert {p.name for p in folder.iterdir() if p.suffix in (".py", ".json")} == expected
     protocol = CHECKOUT / "styleengine/protocol.py"
     assert (folder / "protocol.py").read_bytes() == protocol.read_bytes()
