@@ -17,8 +17,9 @@ from gi.repository import Gimp, Gio  # noqa: E402
 from style_pictures import places  # noqa: E402
 from styles import SHIPPED, Folders, choice_of, pictures_in, title  # noqa: E402
 from texts import _  # noqa: E402
+from thumbnails import THUMB_PX  # noqa: E402
 from ui_pane import pixbuf  # noqa: E402
-from ui_styles import THUMB_PX, StyleBrowser  # noqa: E402
+from ui_styles import StyleBrowser  # noqa: E402
 
 
 class Catalog:

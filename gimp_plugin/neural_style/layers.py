@@ -201,8 +201,11 @@ class Source:
         return Reader(self.layer, self.seen, sample_type(self.image))
 
 
-def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
-    """Checks and measures what the user has selected; raises `EngineError` ("bad-layer")."""
+def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Layer, Rect, Rect]:
+    """The layer that the user has selected, what of it is painted, and what the engine sees.
+
+    Raises `EngineError` ("bad-layer").
+    """
     layer = layer_to_paint(image, drawables)
     touched, x, y, width, height = layer.mask_intersect()
     if not touched:
@@ -211,12 +214,22 @@ def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
             _("The selection does not touch the layer."),
             _("Move the selection onto the layer, or select nothing to paint all of it."),
         )
-    painted = seen = Rect(x, y, width, height)
+    painted = Rect(x, y, width, height)
+    if Gimp.Selection.is_empty(image):
+        return layer, painted, painted
+    margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
+    return layer, painted, painted.grown(margin, whole(layer))
+
+
+def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """Checks what the user has selected, and keeps what may change during the run.
+
+    Raises `EngineError` ("bad-layer").
+    """
+    layer, painted, seen = measure(image, drawables)
     _ok, left, top = layer.get_offsets()
     selection = None
     if not Gimp.Selection.is_empty(image):
-        margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
-        seen = painted.grown(margin, whole(layer))
         selection = _copy_selection(image, painted.moved(left, top))
     return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
 

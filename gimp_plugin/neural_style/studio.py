@@ -128,7 +128,7 @@ class Studio:
         choice = self.window.get_choice()
         self.window.problem.hide_it()
         try:
-            self._subject.source()
+            self._subject.check()
             if not choice.styles:
                 raise EngineError("no-style", _("Choose a style first."))
         except EngineError as problem:

@@ -11,7 +11,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 from choice import PREVIEW_PX  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
-from layers import Source, open_source  # noqa: E402
+from layers import measure  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 from texts import _  # noqa: E402
@@ -32,7 +32,8 @@ class Subject:
         seen: Callable[[], None],
     ) -> None:
         self.image, self.layers = image, list(layers)
-        self.view = LayerView(open_source(image, self.layers[:1]))
+        layer, _painted, seen_rect = measure(image, self.layers[:1])
+        self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
         self._watch, self._seen = watch, seen
         self._timer = 0
@@ -76,8 +77,9 @@ class Subject:
 
         self._timer = GLib.idle_add(self._watch.timed("look", step))
 
-    def source(self) -> Source:
-        """The layer to paint, as it is now: a selected one if all of the first ones are gone.
+    def check(self) -> None:
+        """Sees to it that the layer can be painted, and is the one that is looked at. A selected
+        one takes its place if all of the first ones are gone.
 
         Raises `EngineError` ("image-gone", "bad-layer").
         """
@@ -85,17 +87,16 @@ class Subject:
             raise EngineError("image-gone", _("The image has been closed."))
         self.layers = [layer for layer in self.layers if layer.is_valid()]
         self.layers = self.layers or list(self.image.get_selected_layers())
-        source = open_source(self.image, self.layers[:1])
-        if source.layer != self.view.shown or source.seen != self.view.rect:
+        layer, _painted, seen = measure(self.image, self.layers[:1])
+        if layer != self.view.shown or seen != self.view.rect:
             self._stop_looking()
             self.view.close()
-            self.view, self.small = LayerView(source), None
-        return source
+            self.view, self.small = LayerView(layer, seen), None
 
     def look_again(self) -> None:
         """The user may have changed the layer, or the selection on it."""
         try:
-            self.source()
+            self.check()
         except EngineError:
             return  # said when they want to paint
         self.look()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +16,8 @@ from gi.repository import Gdk, GdkPixbuf, Gio, GLib, Gtk, Pango  # noqa: E402
 from mnemonics import Mnemonics  # noqa: E402
 from styles import SUFFIXES, title  # noqa: E402
 from texts import _  # noqa: E402
+from thumbnails import THUMB_PX, Thumbnails  # noqa: E402
 
-THUMB_PX = 84
 URIS = 0  # the drop's own number
 KEY, PICTURE, TITLE, HINT, GROUP = range(5)
 ALL = "all"
@@ -290,28 +288,3 @@ def _ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> lis
     found = list(dialog.get_uris()) if accepted else []
     dialog.destroy()
     return found
-
-
-class Thumbnails:
-    """Makes thumbnails in a thread, because a large picture takes a while to decode."""
-
-    def __init__(self) -> None:
-        self._wanted: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def make(self, uri: str, made: Callable[[GdkPixbuf.Pixbuf], None]) -> None:
-        """Calls ``made`` from the main loop with the thumbnail, if there is one."""
-        self._wanted.put((uri, made))
-
-    def _work(self) -> None:
-        while True:
-            uri, made = self._wanted.get()
-            path = Gio.File.new_for_uri(uri).get_path()
-            try:
-                picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(
-                    path or "", THUMB_PX, THUMB_PX * 3 // 4, True
-                )
-            except GLib.Error:
-                continue  # a kind of picture that only the engine can read
-            turned = picture.apply_embedded_orientation() or picture
-            GLib.idle_add(lambda done=made, result=turned: done(result) and False)

@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402
-from layers import FORMATS, Rect, Source, baked_copy, needs_scratch, scratch_image  # noqa: E402
+from layers import FORMATS, Rect, baked_copy, needs_scratch, scratch_image  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
 from texts import _  # noqa: E402
 
@@ -53,13 +53,13 @@ def prepare_conversions() -> None:
 class LayerView:
     """Looks at the part of a layer that the engine sees, filters and colour profile included."""
 
-    def __init__(self, source: Source) -> None:
-        self.rect, self.shown = source.seen, source.layer
-        self._layer, self._scratch = source.layer, None
-        if needs_scratch(source.layer):
-            size = source.layer.get_width(), source.layer.get_height()
+    def __init__(self, layer: Gimp.Layer, rect: Rect) -> None:
+        self.rect, self.shown = rect, layer
+        self._layer, self._scratch = layer, None
+        if needs_scratch(layer):
+            size = layer.get_width(), layer.get_height()
             self._scratch = scratch_image(PictureSpec(*size), *size)
-            self._layer = baked_copy(source.layer, self._scratch)
+            self._layer = baked_copy(layer, self._scratch)
 
     @property
     def is_valid(self) -> bool:
