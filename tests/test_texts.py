@@ -173,7 +173,7 @@ def test_mnemonics():
     assert keys.label("强度") == "强度(_A)"
     assert keys.label("文件…") == "文件(_B)…"
     assert keys.label("a_c") == "a___c"
-    assert keys.one_of("Xo", "Xp") == ("_Xo", "_Xp")
+    assert keys.one_of("Xo", "Pix", "下") == ("_Xo", "Pi_x", "下(_X)")
     assert keys.label("xyz") == "x_yz"
 
 

@@ -34,13 +34,16 @@ class Mnemonics:
         return plain
 
     def one_of(self, *texts: str) -> tuple[str, ...]:
-        """Labels that share a letter, because only one of them is ever shown."""
-        first, before = self.label(texts[0]), self._taken.copy()
+        """Labels that share a letter where they can, because only one of them is ever shown."""
+        first = self.label(texts[0])
         letter = first[first.find("_") + 1].lower() if "_" in first else ""
         others = []
         for text in texts[1:]:
-            self._taken = before - {letter}
-            others.append(self.label(text))
-            before |= self._taken
-        self._taken = before
+            at = text.lower().find(letter) if letter else -1
+            if at >= 0 and "_" not in text:
+                others.append(f"{text[:at]}_{text[at:]}")
+            elif letter and not any(c.isascii() and c.isalpha() for c in text):
+                others.append(f"{text}(_{letter.upper()})")
+            else:
+                others.append(self.label(text))
         return first, *others
