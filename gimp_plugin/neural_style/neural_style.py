@@ -53,7 +53,7 @@ class NeuralStyle(Gimp.PlugIn):
         mask = Gimp.ProcedureSensitivityMask
         if name == AGAIN:
             procedure.set_sensitivity_mask(mask.DRAWABLE)
-            procedure.set_menu_label(_("Neural Style: _Repeat with This Layer's Settings…"))
+            procedure.set_menu_label(_("Neural Style: Repeat with _This Layer's Settings…"))
             procedure.add_menu_path(MENU)
             procedure.set_documentation(
                 _("Paint once more as this layer was painted"),

@@ -440,7 +440,7 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
     memory.write_text(json.dumps({"strength": 1.0}))
 
     def menu():
-        for key in ("alt+r", "a", "r"):
+        for key in ("alt+r", "a", "t"):
             press(image_window(), key) if key == "alt+r" else xdotool("key", key)
             time.sleep(0.5)  # menus have no names to wait for
         return soon(dialog, 10)
