@@ -452,6 +452,8 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
     close_dialog()
     kept = json.loads(memory.read_text())
     assert kept["strength"] != 1.0 and kept["size"] == SIZE and kept["styles"], kept
+    until(lambda: walk_menus(image_window()), "the dialog")  # GIMP's Repeat means this one again
+    close_dialog()
 
 
 def step_gimps_own_cancel_ends_the_engine_and_leaves_no_layer():
