@@ -1,4 +1,4 @@
-"""Draw the project's own sample pictures: ``python install/samples.py OUTDIR [--all]``.
+"""Draw the project's own sample pictures: ``python install/samples.py OUTDIR [--all|--styles]``.
 
 Everything is computed from seeded noise with numpy and Pillow, so the pictures are free of other
 people's rights and the same on every run.
@@ -44,13 +44,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Draw the sample pictures.")
     parser.add_argument("folder", type=Path, metavar="OUTDIR", help="where the pictures go")
     parser.add_argument("--long-side", type=int, default=1024, metavar="PIXELS")
-    parser.add_argument("--all", action="store_true", help="draw every style, not only the first")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--all", action="store_true", help="draw every style, not only the first")
+    what.add_argument("--styles", action="store_true", help="draw the styles only, as shipped")
     chosen = parser.parse_args(arguments)
     if not 64 <= chosen.long_side <= 4096:
         parser.error("--long-side must be between 64 and 4096 pixels")
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    for name, module in (PHOTOS | STYLES).items():
-        if name not in DEFAULT and not chosen.all:
+    wanted = PHOTOS | STYLES
+    if chosen.styles:
+        wanted = {f"style-{module}.jpg": module for module in STYLES.values()}
+    for name, module in wanted.items():
+        if name not in DEFAULT and not (chosen.all or chosen.styles):
             continue
         start = time.monotonic()
         draw(module, chosen.long_side).save(chosen.folder / name, quality=94, subsampling=0)

@@ -139,6 +139,12 @@ def parser() -> argparse.ArgumentParser:
         help="keras: the Oxford weights, 80 MB (default); torchvision: 548 MB",
     )
     fetch.add_argument("--url", help="a mirror of the source's file")
+    fetch.add_argument(
+        "--progress",
+        default="bar",
+        choices=("bar", "json"),
+        help="bar (default), or json: a line {done, total} in bytes on stdout, for programs",
+    )
     importing = actions.add_parser("import", help="take weights from a file")
     importing.add_argument("file", metavar="FILE", help=".h5 (Keras), .safetensors or .pth")
     importing.add_argument(
@@ -332,7 +338,9 @@ def weights_command(args: argparse.Namespace) -> int:
     """Shows, downloads or imports weights."""
     from styleengine import weights
 
-    if args.action == "fetch":
+    if args.action == "fetch" and args.progress == "json":
+        weights.fetch(args.source, url=args.url, progress=_tell_progress)
+    elif args.action == "fetch":
         columns = (
             TextColumn("Downloading"),
             BarColumn(),
@@ -358,6 +366,10 @@ def weights_command(args: argparse.Namespace) -> int:
     if status.name == "draft":
         print("`styleengine weights fetch` downloads the pretrained VGG19 (80 MB).")
     return 1 if status.problem else 0
+
+
+def _tell_progress(done: int, total: int) -> None:
+    print(json.dumps({"done": done, "total": total}), flush=True)
 
 
 def doctor_command(args: argparse.Namespace) -> int:

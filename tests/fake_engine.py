@@ -67,20 +67,46 @@ def receive_job():
         if header["type"] == "run":
             break
     spec = protocol.picture_spec(header["content"])
-    content, style = bytearray(), bytearray()
-    wanted = spec.height * spec.row_bytes
-    described = header["styles"][0]
-    style_wanted = 1
-    if described.get("width"):
-        style_spec = protocol.picture_spec(described)
-        style_wanted = style_spec.height * style_spec.row_bytes
-    while len(content) < wanted or len(style) < style_wanted:
+    content, style, masks = bytearray(), bytearray(), {}
+    missing = {("content", 0): spec.height * spec.row_bytes}
+    for index, entry in enumerate(header["styles"]):
+        missing["style", index] = 1  # a file comes whole
+        if entry.get("width"):
+            style_spec = protocol.picture_spec(entry)
+            missing["style", index] = style_spec.height * style_spec.row_bytes
+        if entry.get("mask"):
+            missing["mask", index] = entry["mask"]["width"] * entry["mask"]["height"]
+    while any(size > 0 for size in missing.values()):
         part, payload = MESSAGES.get()
-        if part["type"] == "style" or part.get("of") == "style":
-            style += payload
-        elif part["type"] == "pixels":
+        if part["type"] == "stop" and part["id"] == header["id"]:
+            say("cancelled", id=header["id"])
+            return receive_job()
+        if part["type"] not in ("style", "pixels"):
+            continue
+        of, index = part.get("of", "style"), part.get("index", 0)
+        missing[of, index] -= len(payload)
+        if of == "mask":
+            masks[index] = masks.get(index, b"") + payload
+        elif of == "content":
             content += payload
-    return header, spec, bytes(content), bytes(style)
+        elif index == 0:
+            style += payload
+    return header, spec, bytes(content), bytes(style), masks
+
+
+def send_preview(run, spec, content, most):
+    """The inverted picture, every n-th pixel of it so that it is small enough."""
+    if not most or spec.dtype != "u8":
+        return
+    step = -(-max(spec.width, spec.height) // most)
+    rows = [content[y * spec.row_bytes :][: spec.row_bytes] for y in range(0, spec.height, step)]
+    pixels = array.array("I", b"".join(rows))
+    width = -(-spec.width // step)
+    small = array.array("I")
+    for y in range(len(rows)):
+        small += pixels[y * spec.width : (y + 1) * spec.width : step]
+    data = inverted(small.tobytes(), "u8")
+    say("preview", data, id=run, width=width, height=len(rows))
 
 
 def send_result(run, spec, content, height=None):
@@ -111,6 +137,7 @@ def paint_until_told(run, spec, content, dump):
         except queue.Empty:
             continue
         if header["type"] == "stop" and header["id"] == run:
+            dump.write("stopped", run)
             if header["keep"]:
                 send_result(run, spec, content)
             else:
@@ -178,17 +205,18 @@ def main():
     number = {"too-new": protocol.PROTOCOL + 1, "too-old": 0}.get(start_mode, protocol.PROTOCOL)
     say("ready", protocol=number, version="0", devices=["cpu"], capabilities={}, unknown="ignored")
     while True:
-        header, spec, content, style = receive_job()
+        header, spec, content, style, masks = receive_job()
         run = header["id"]
         dump.write("content.raw", content)
         dump.write("style.raw", style)
+        for index, mask in masks.items():
+            dump.write(f"mask-{index}.raw", mask)
         dump.write("run.json", header)
         mode = style[5:].decode() if style.startswith(b"fake:") else start_mode
         say("a-newer-event", id=run)
         for step in range(1, 4):
             progress(run, step)
-        if header.get("preview"):
-            say("preview", bytes([10, 20, 30, 255]) * 4, id=run, width=2, height=2)
+        send_preview(run, spec, content, header.get("preview"))
         if mode == "wait":
             paint_until_told(run, spec, content, dump)
         elif not misbehave_in_run(mode, run, spec, content):

@@ -65,12 +65,13 @@ def request(style=b"a picture", preview=0, **settings):
     spec, _, strips = content()
     chosen = protocol.Settings(**settings)
     return engine_client.Request(
-        chosen, spec, iter(strips), engine_client.StyleFile(style), preview
+        chosen, spec, iter(strips), (engine_client.StyleFile(style),), preview
     )
 
 
 def collect(events):
-    return [event for event in events if not isinstance(event, engine_client.Idle)]
+    passing = (engine_client.Idle, engine_client.Sent)
+    return [event for event in events if not isinstance(event, passing)]
 
 
 def failure(client, style=b"a picture"):
@@ -94,9 +95,9 @@ def test_a_run_sends_the_pictures_and_returns_the_result(fake, tmp_path):
     names = [type(event).__name__ for event in events]
     assert names == ["Progress"] * 3 + ["Preview", "ResultStart", "ResultStrip", "Done"]
     assert [event.step for event in events[:3]] == [1, 2, 3]
-    assert events[3] == engine_client.Preview(2, 2, bytes([10, 20, 30, 255]) * 4)
     spec, data, _ = content()
     expected = bytes(v if i % 4 == 3 else 255 - v for i, v in enumerate(data))
+    assert events[3] == engine_client.Preview(spec.width, spec.height, expected)
     assert (events[4].spec, events[5].data) == (spec, expected)
     sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
     assert sent["settings"]["strength"] == 70.0
@@ -116,10 +117,48 @@ def test_a_style_can_travel_as_pixels(fake, tmp_path):
     spec, data, strips = content(height=2)
     style = engine_client.StylePixels(spec, strips)
     main, _, rows = content()
-    collect(client.run(engine_client.Request(protocol.Settings(), main, rows, style)))
+    collect(client.run(engine_client.Request(protocol.Settings(), main, rows, (style,))))
     assert (tmp_path / "dump" / "style.raw").read_bytes() == data
     sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
     assert sent["styles"] == [{"name": "", "width": 3, "height": 2, "dtype": "u8"}]
+
+
+def test_styles_travel_with_weights_and_masks(fake, tmp_path):
+    client = fake(dump=tmp_path / "dump")
+    spec, _data, strips = content(height=2)
+    halves = engine_client.Mask(2, 2, [(0, 1, b"\x00\xff"), (1, 1, b"\x80\x01")])
+    styles = (
+        engine_client.StyleFile(b"a picture", "one", weight=2.0, mask=halves),
+        engine_client.StylePixels(spec, strips, "two"),
+    )
+    main, _, rows = content()
+    collect(client.run(engine_client.Request(protocol.Settings(), main, rows, styles)))
+    sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
+    mask = {"width": 2, "height": 2, "dtype": "u8", "channels": 1}
+    assert sent["styles"] == [
+        {"name": "one", "weight": 2.0, "mask": mask},
+        {"name": "two", "width": 3, "height": 2, "dtype": "u8"},
+    ]
+    assert (tmp_path / "dump" / "mask-0.raw").read_bytes() == b"\x00\xff\x80\x01"
+    assert not (tmp_path / "dump" / "mask-1.raw").exists()
+
+
+def test_a_stop_ends_the_sending_of_a_picture(fake, tmp_path):
+    client = fake(dump=tmp_path / "dump")
+    spec, _data, strips = content()
+    asked = []
+
+    def slowly():
+        for number, strip in enumerate(strips):
+            if number == 2:
+                client.stop(keep=False)
+            asked.append(number)
+            yield strip
+
+    style = (engine_client.StyleFile(b"a picture"),)
+    events = collect(client.run(engine_client.Request(protocol.Settings(), spec, slowly(), style)))
+    assert type(events[-1]) is engine_client.Cancelled and asked == [0, 1, 2]
+    assert type(collect(client.run(request()))[-1]) is engine_client.Done
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -134,7 +134,9 @@ def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
-    expected = {p.name for p in source.glob("*.py")} | {"protocol.py", "engine.json"}
+    own = {p.name for kind in ("*.py", "*.json") for p in source.glob(kind)}
+    expected = own | {"protocol.py", "engine.json"}
+    assert {p.name for p in (folder / "po").iterdir()} >= {"de.po", "zh_CN.po"}
     assert {p.name for p in folder.iterdir() if p.suffix in (".py", ".json")} == expected
     protocol = CHECKOUT / "styleengine/protocol.py"
     assert (folder / "protocol.py").read_bytes() == protocol.read_bytes()
@@ -271,8 +273,12 @@ class Home:
             timeout=DEADLINE_S,
         )
 
-    def install(self, *options: object, **env: str) -> subprocess.CompletedProcess[str]:
-        done = self.run("--use-python", sys.executable, "--no-fetch-weights", *options, **env)
+    def install(
+        self, *options: object, styles: bool = False, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        fast = () if styles else ("--no-styles",)
+        always = ("--use-python", sys.executable, "--no-fetch-weights")
+        done = self.run(*always, *fast, *options, **env)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -338,7 +344,8 @@ def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
     # on the PATH, and no uv there
     home.env["PATH"] = f"{home.path / '.local/bin'}:/usr/bin:/bin"
     before = a_users_home(home)
-    done = home.install()
+    done = home.install(styles=True)
+    assert len(list((home.prefix / "styles").glob("style-*.jpg"))) >= 12
     assert "Features:    built-in draft network" in done.stdout
     after = tree(home.path)
     assert before.items() <= after.items(), "what was there is untouched, pluginrc included"
@@ -411,7 +418,7 @@ KILL_AT = {
 def test_an_installer_killed_midway_leaves_a_working_engine(home, moment):
     home.install()
     old = home.record()
-    options = ("--use-python", sys.executable, "--no-fetch-weights")
+    options = ("--use-python", sys.executable, "--no-fetch-weights", "--no-styles")
     with open(home.path / "out", "wb") as out:
         process = subprocess.Popen(
             home.command(*options), env=home.env, stdout=out, stderr=out, start_new_session=True
@@ -444,7 +451,14 @@ def test_a_new_engine_that_fails_its_test_is_not_switched_to(home, tmp_path):
     (broken / "styleengine/server.py").write_text("raise RuntimeError('out of order')\n")
     script = str(broken / "install/install.py")
     done = subprocess.run(
-        [sys.executable, script, "--use-python", sys.executable, "--no-fetch-weights"],
+        [
+            sys.executable,
+            script,
+            "--use-python",
+            sys.executable,
+            "--no-fetch-weights",
+            "--no-styles",
+        ],
         env=home.env,
         capture_output=True,
         text=True,

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any
 
 import gi
 
 gi.require_version("Gimp", "3.0")
+from choice import StyleChoice, blend_from, blend_text, file_stem  # noqa: E402
 from gi.repository import Gimp, Gio, GObject  # noqa: E402
+from mnemonics import Mnemonics  # noqa: E402
 from protocol import EngineError, Settings  # noqa: E402
+from texts import _  # noqa: E402
 
 STYLE = "style"
 STYLE_LAYER = "style-layer"
+BLEND = "blend"
 READWRITE = GObject.ParamFlags.READWRITE
-STYLE_LABEL = "Style _picture"
-STYLE_LAYER_LABEL = "Style la_yer"
-TAKEN_KEYS = "rcolshpye"  # by the two above and the buttons of GimpUi.ProcedureDialog
+TAKEN_KEYS = "rcolshpye"  # by the two arguments above and the buttons of GIMP's own dialogs
 
 
 def argument_name(field: Field[Any]) -> str:
@@ -29,28 +27,15 @@ def argument_name(field: Field[Any]) -> str:
     return field.name.replace("_", "-")
 
 
-def with_mnemonics(labels: list[str]) -> Iterator[str]:
-    """The labels, each with an underscore before a letter that no other one has taken."""
-    taken = set(TAKEN_KEYS)
-    for label in labels:
-        free = [
-            i for i, c in enumerate(label) if c.isascii() and c.isalpha() and c.lower() not in taken
-        ]
-        if free:
-            taken.add(label[free[0]].lower())
-            label = f"{label[: free[0]]}_{label[free[0] :]}"
-        yield label
-
-
 def add_arguments(procedure: Gimp.Procedure) -> None:
     """Gives the procedure all its arguments and its return value."""
     chosen = fields(Settings)
-    labels = with_mnemonics([f.metadata["label"] for f in chosen])
+    keys = Mnemonics(TAKEN_KEYS)
     # ANY, because for OPEN GIMP itself refuses a missing file, in words that help nobody.
     procedure.add_file_argument(
         STYLE,
-        STYLE_LABEL,
-        "The picture whose style is painted",
+        _("Style _picture"),
+        _("The picture whose style is painted"),
         Gimp.FileChooserAction.ANY,
         True,
         None,
@@ -58,33 +43,46 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_drawable_argument(
         STYLE_LAYER,
-        STYLE_LAYER_LABEL,
-        "A layer of any open image whose style is painted, instead of a file",
+        _("Style la_yer"),
+        _("A layer of any open image whose style is painted, instead of a file"),
         True,
         READWRITE,
     )
-    for field, label in zip(chosen, labels):
-        _add_argument(procedure, field, label)
-    procedure.add_layer_return_value("layer", "Layer", "The new layer", True, READWRITE)
+    procedure.add_string_argument(
+        BLEND,
+        _("Blend of styles"),
+        _("Several style files instead of one: a JSON list of {uri, weight, where}"),
+        "",
+        READWRITE,
+    )
+    for field in chosen:
+        _add_argument(procedure, field, keys.label(_(field.metadata["label"])))
+    add_return_value(procedure)
+
+
+def add_return_value(procedure: Gimp.Procedure) -> None:
+    """Gives the procedure the new layer as its answer."""
+    procedure.add_layer_return_value("layer", _("Layer"), _("The new layer"), True, READWRITE)
 
 
 def _add_argument(procedure: Gimp.Procedure, field: Field[Any], label: str) -> None:
     meta, name = field.metadata, argument_name(field)
+    about = _(meta["help"])
     if meta["unit"]:
         label = f"{label} ({meta['unit']})"
     if meta["choices"]:
         choice = Gimp.Choice.new()
         for number, (value, text) in enumerate(meta["choices"].items()):
-            choice.add(value, number, text, "")
-        procedure.add_choice_argument(name, label, meta["help"], choice, field.default, READWRITE)
+            choice.add(value, number, _(text), "")
+        procedure.add_choice_argument(name, label, about, choice, field.default, READWRITE)
     elif isinstance(field.default, str):
-        procedure.add_string_argument(name, label, meta["help"], field.default, READWRITE)
+        procedure.add_string_argument(name, label, about, field.default, READWRITE)
     elif isinstance(field.default, int):
         low, high = int(meta["low"]), int(meta["high"])
-        procedure.add_int_argument(name, label, meta["help"], low, high, field.default, READWRITE)
+        procedure.add_int_argument(name, label, about, low, high, field.default, READWRITE)
     else:
         procedure.add_double_argument(
-            name, label, meta["help"], meta["low"], meta["high"], field.default, READWRITE
+            name, label, about, meta["low"], meta["high"], field.default, READWRITE
         )
 
 
@@ -97,40 +95,31 @@ def settings_from(config: Gimp.ProcedureConfig) -> Settings:
     return Settings.from_dict(values)
 
 
-# --- the last choice --------------------------------------------------------------------------
-# GIMP remembers values only after a run that succeeded; these survive a cancelled or failed one.
+def put_settings(config: Gimp.ProcedureConfig, settings: Settings) -> None:
+    """Makes ``settings`` the values of the call, which GIMP then remembers for its Repeat."""
+    for name, value in settings.to_dict().items():
+        config.set_property(name.replace("_", "-"), value)
 
 
-def remember(path: Path, config: Gimp.ProcedureConfig) -> None:
-    """Writes the chosen values to ``path``; a full or read-only disk is no reason to stop."""
-    style = config.get_property(STYLE)
-    values = {
-        **settings_from(config).to_dict(),
-        STYLE: style.get_uri() if style is not None else None,
-    }
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        os.replace(part, path)
+def put_styles(config: Gimp.ProcedureConfig, styles: Sequence[StyleChoice]) -> None:
+    """Makes files or a layer the styles of the call."""
+    first = styles[0]
+    layer = Gimp.Item.get_by_id(first.layer) if first.layer else None
+    config.set_property(STYLE, Gio.File.new_for_uri(first.uri) if first.uri else None)
+    config.set_property(STYLE_LAYER, layer)
+    config.set_property(BLEND, blend_text(styles))
 
 
-def recall(path: Path, config: Gimp.ProcedureConfig) -> None:
-    """Sets the values that `remember` wrote to ``path``, as far as they are still valid."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if not isinstance(values, dict):
-        return
-    for field in fields(Settings):
-        if field.name in values:
-            try:
-                value = getattr(Settings.from_dict({field.name: values[field.name]}), field.name)
-            except EngineError:
-                continue
-            config.set_property(argument_name(field), value)
-    if isinstance(values.get(STYLE), str):
-        style = Gio.File.new_for_uri(values[STYLE])
-        if style.query_exists(None):
-            config.set_property(STYLE, style)
+def styles_from(config: Gimp.ProcedureConfig) -> tuple[StyleChoice, ...]:
+    """The chosen styles; raises `EngineError` ("no-style", "bad-setting")."""
+    blend = config.get_property(BLEND)
+    if blend:
+        return blend_from(blend)
+    layer = config.get_property(STYLE_LAYER)
+    if layer is not None and layer.is_valid():
+        return (StyleChoice(layer=layer.get_id(), name=layer.get_name()),)
+    file = config.get_property(STYLE)
+    if file is None:
+        choose = _("Choose the picture whose style shall be painted.")
+        raise EngineError("no-style", _("No style picture was chosen."), choose)
+    return (StyleChoice(file.get_uri(), name=file_stem(file.get_uri())),)

@@ -1,162 +1,207 @@
-"""The settings dialog. Imported only when one is shown, because it needs a display."""
+"""The window: what is where. Imported only when one is shown, because it needs a display."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import Field, fields
-from typing import Any
+from typing import Any, Callable, Protocol
 
 import gi
 
-gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from arguments import STYLE, STYLE_LABEL, STYLE_LAYER, argument_name  # noqa: E402
-from gi.repository import GdkPixbuf, Gimp, GimpUi, GLib, Gtk  # noqa: E402
-from protocol import Settings  # noqa: E402
+from choice import Choice  # noqa: E402
+from gi.repository import GimpUi, Gtk  # noqa: E402
+from mnemonics import Mnemonics  # noqa: E402
+from texts import _  # noqa: E402
+from ui_history import HistoryBar  # noqa: E402
+from ui_notice import Notice, on_escape  # noqa: E402
+from ui_pane import Pane  # noqa: E402
+from ui_presets import PresetRow  # noqa: E402
+from ui_settings import SettingsPanel  # noqa: E402
+from ui_styles import StyleBrowser  # noqa: E402
 
-PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.tif", "*.tiff", "*.bmp", "*.gif")
-PREVIEW_PX = 256
-
-
-BUILT_IN = (
-    "The built-in draft network is in use: run the installer again and accept the download\n"
-    "(80 MB) for finer pictures."
-)
-
-
-def ask(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, pretrained: bool) -> bool:
-    """Lets the user change the values in ``config``; False if the dialog was cancelled.
-
-    ``pretrained`` tells whether the pretrained network is installed; the dialog says so.
-    """
-    GimpUi.init("neural-style")
-    dialog = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
-    dialog.set_ok_label("Stylis_e")
-    # GIMP makes boxes for arguments only: this label stands in for one, and is never shown.
-    placeholder = dialog.get_label("style-title", "", False, False)
-    style_box = dialog.fill_box("style-box", ["style-title"])
-    placeholder.set_no_show_all(True)
-    placeholder.hide()
-    columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
-    style_box.pack_start(_style_chooser(dialog, config, columns), True, True, 0)
-
-    for field in fields(Settings):
-        _add_widget(dialog, field, columns)
-    basics = [argument_name(f) for f in fields(Settings) if not f.metadata["advanced"]]
-    advanced = [argument_name(f) for f in fields(Settings) if f.metadata["advanced"]]
-    dialog.get_label("advanced-title", "Advanced", False, False)
-    dialog.fill_box("advanced-box", advanced)
-    dialog.fill_expander("advanced", "advanced-title", False, "advanced-box")
-    note = "Features: pretrained VGG19" if pretrained else BUILT_IN
-    dialog.get_label("features-note", note, False, False).set_xalign(0.0)
-    dialog.fill(["style-box", *basics, "advanced", "features-note"])
-    accepted = dialog.run()
-    dialog.destroy()
-    return accepted
+# GIMP's themes hardly show which thumbnail is chosen.
+CSS = b"""
+iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
+"""
+SIZE = (1080, 720)
+SIDE_PX = 400
 
 
-def _add_widget(dialog: GimpUi.ProcedureDialog, field: Field[Any], columns: Gtk.SizeGroup) -> None:
-    # Explicit types: what GIMP takes by itself differs between 3.0 and 3.2.
-    name, meta = argument_name(field), field.metadata
-    if meta["choices"]:
-        widget = dialog.get_widget(name, Gtk.ComboBox.__gtype__)
-    elif isinstance(field.default, str):
-        widget = dialog.get_widget(name, GimpUi.LabelEntry.__gtype__)
-    elif isinstance(field.default, int):
-        widget = dialog.get_widget(name, GimpUi.LabelSpin.__gtype__)
-    else:
-        widget = dialog.get_scale_entry(name, 1.0)
-    widget.set_tooltip_text(meta["help"])
-    if isinstance(widget, GimpUi.Labeled):
-        columns.add_widget(widget.get_label())
+class Actions(Protocol):
+    """What the user can do; the window only says that they have."""
+
+    def choice_changed(self) -> None:
+        """Another style or setting."""
+
+    def start(self) -> None:
+        """Paint."""
+
+    def keep(self) -> None:
+        """Stop, and keep the picture so far."""
+
+    def cancel(self) -> bool:
+        """Stop, and keep nothing; False if there was nothing to stop."""
+
+    def close(self) -> None:
+        """Leave."""
+
+    def came_back(self) -> None:
+        """The window is in use again: the layer may have changed meanwhile."""
+
+    def copy_report(self) -> None:
+        """What somebody who helps needs to know."""
+
+    def fetch(self) -> None:
+        """Download the pretrained network, or stop doing so."""
+
+    def history(self, action: str, entry: Any) -> None:
+        """Do something with an earlier result."""
 
 
-def _style_chooser(
-    dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, columns: Gtk.SizeGroup
-) -> Gtk.Widget:
-    """A file button and a list of the open layers; the one used last decides."""
-    grid = Gtk.Grid(column_spacing=6, row_spacing=6)
-    button = _file_button()
-    layers = Gtk.ListStore(int, str)
-    layers.append([0, "None"])
-    for layer, title in _open_layers():
-        layers.append([layer.get_id(), title])
-    combo = Gtk.ComboBox(model=layers, hexpand=True)
-    cell = Gtk.CellRendererText()
-    combo.pack_start(cell, True)
-    combo.add_attribute(cell, "text", 1)
-    for row, (text, widget) in enumerate([(STYLE_LABEL, button), ("or a la_yer", combo)]):
-        label = Gtk.Label(label=text, use_underline=True, mnemonic_widget=widget, xalign=0.0)
-        columns.add_widget(label)
-        grid.attach(label, 0, row, 1, 1)
-        grid.attach(widget, 1, row, 1, 1)
+class Window:
+    """The dialog's widgets."""
 
-    def show(*_: object) -> None:
-        file, layer = config.get_property(STYLE), config.get_property(STYLE_LAYER)
-        if file is None:
-            button.unselect_all()
-        elif button.get_file() is None or not button.get_file().equal(file):
-            button.set_file(file)
-        wanted = layer.get_id() if layer is not None and layer.is_valid() else 0
-        rows = [number for number, row in enumerate(layers) if row[0] == wanted]
-        combo.set_active(rows[0] if rows else 0)
-        dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(file or wanted))
+    def __init__(self, actions: Actions, presets: Any, add_folder: Callable[[Any], None]) -> None:
+        self.actions = actions
+        self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style")
+        self.dialog.set_default_size(*SIZE)
+        css = Gtk.CssProvider()
+        css.load_from_data(CSS)
+        priority = Gtk.STYLE_PROVIDER_PRIORITY_APPLICATION
+        Gtk.StyleContext.add_provider_for_screen(self.dialog.get_screen(), css, priority)
+        keys = Mnemonics()
+        self._buttons(keys)
+        self.pane = Pane(self._zoomed)
+        view_row = self._view_row(keys)
+        self._notices(keys)
+        self.styles = StyleBrowser(keys, actions.choice_changed, add_folder)
+        self.presets = PresetRow(keys, presets, self._preset_chosen)
+        self.settings = SettingsPanel(keys, actions.choice_changed)
+        self.presets.get_settings = self.settings.get
+        self.history = HistoryBar(actions.history)
+        self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
+        self.bar.set_ellipsize(3)
+        content = self.dialog.get_content_area()
+        content.set_spacing(6)
+        content.set_border_width(8)
+        for notice in (self.problem, self.offer):
+            content.pack_start(notice, False, False, 0)
+        content.pack_start(self._middle(view_row), True, True, 0)
+        content.pack_start(self.history, False, False, 0)
+        content.pack_start(self.bar, False, False, 0)
+        self.dialog.connect("response", self._response)
+        self.dialog.connect("focus-in-event", self._focused)
+        on_escape(self.dialog, actions.cancel)
+        content.show_all()
 
-    def file_set(_: object) -> None:
-        config.set_property(STYLE_LAYER, None)
-        config.set_property(STYLE, button.get_file())
+    def _notices(self, keys: Mnemonics) -> None:
+        self.problem = Notice(Gtk.MessageType.ERROR)
+        self.problem.add_button(keys.label(_("Copy report")), self.actions.copy_report)
+        self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
+        self.offer = Notice(Gtk.MessageType.INFO)
+        self.fetch_texts = keys.one_of(_("Download"), _("Stop the download"))
+        self.fetch_button = self.offer.add_button(self.fetch_texts[0], self.actions.fetch)
 
-    def layer_set(_: object) -> None:
-        number = layers[combo.get_active()][0]
-        chosen = Gimp.Item.get_by_id(number) if number else None
-        if chosen != config.get_property(STYLE_LAYER):
-            config.set_property(STYLE_LAYER, chosen)
+    def _buttons(self, keys: Mnemonics) -> None:
+        add = self.dialog.add_button
+        close, cancel = keys.one_of(_("Close"), _("Cancel"))
+        self._close_texts = {False: close, True: cancel}
+        self._cancel = add(close, Gtk.ResponseType.CLOSE)
+        self._keep = add(keys.label(_("Stop and keep")), Gtk.ResponseType.APPLY)
+        self._start = add(keys.label(_("Paint")), Gtk.ResponseType.OK)
+        self._keep.set_tooltip_text(_("Ends the painting now and makes what there is a new layer"))
+        self._start.set_tooltip_text(_("Paints the layer at its full size, as a new layer"))
+        self.dialog.set_default_response(Gtk.ResponseType.OK)
+        self._start.get_style_context().add_class("suggested-action")
 
-    show()
-    button.connect("file-set", file_set)
-    combo.connect("changed", layer_set)
-    config.connect(f"notify::{STYLE}", show)
-    config.connect(f"notify::{STYLE_LAYER}", show)
-    grid.show_all()
-    return grid
+    def _middle(self, view_row: Gtk.Widget) -> Gtk.Widget:
+        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
+        frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
+        frame.add(self.pane)
+        left.pack_start(frame, True, True, 0)
+        left.pack_start(view_row, False, False, 0)
+        side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
+        side.pack_start(self.styles, True, True, 0)
+        side.pack_start(self.presets, False, False, 0)
+        side.pack_start(self.settings, False, False, 0)
+        scroller = Gtk.ScrolledWindow()
+        scroller.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+        scroller.set_overlay_scrolling(False)
+        scroller.set_hexpand(False)  # the picture takes the room that is left
+        scroller.set_size_request(SIDE_PX, -1)
+        scroller.add(side)
+        self._side = side
+        middle = Gtk.Box(spacing=8)
+        middle.pack_start(left, True, True, 0)
+        middle.pack_start(scroller, False, False, 0)
+        return middle
 
+    def _view_row(self, keys: Mnemonics) -> Gtk.Widget:
+        row = Gtk.Box(spacing=4)
+        self._full = Gtk.ToggleButton(label=keys.label(_("Full size")), use_underline=True)
+        self._full.set_tooltip_text(
+            _(
+                "One pixel of the layer per pixel of the screen; drag to move it. "
+                "Or double-click a spot."
+            )
+        )
+        self._full.connect("toggled", lambda button: self.pane.zoom(button.get_active()))
+        original = Gtk.ToggleButton(label=keys.label(_("Original")), use_underline=True)
+        original.set_tooltip_text(_("Or hold the mouse button, or the space bar, on the picture."))
+        original.connect("toggled", lambda button: self.pane.pin_original(button.get_active()))
+        self.caption = Gtk.Label(xalign=1.0, ellipsize=3)
+        self.caption.get_style_context().add_class("dim-label")
+        row.pack_start(self._full, False, False, 0)
+        row.pack_start(original, False, False, 0)
+        row.pack_start(self.caption, True, True, 0)
+        return row
 
-def _file_button() -> Gtk.FileChooserButton:
-    button = Gtk.FileChooserButton(title="Choose a style picture", hexpand=True)
-    button.set_local_only(False)
-    for title, patterns in (("Pictures", PICTURES), ("All files", ("*",))):
-        file_filter = Gtk.FileFilter()
-        file_filter.set_name(title)
-        for pattern in patterns:
-            file_filter.add_pattern(pattern)
-            file_filter.add_pattern(pattern.upper())
-        button.add_filter(file_filter)
-    preview = Gtk.Image()
-    button.set_preview_widget(preview)
+    def _zoomed(self, full: bool) -> None:
+        self._full.set_active(full)
 
-    def update_preview(chooser: Gtk.FileChooser) -> None:
-        path = chooser.get_preview_filename()
-        try:
-            pixbuf = GdkPixbuf.Pixbuf.new_from_file_at_size(path or "", PREVIEW_PX, PREVIEW_PX)
-        except GLib.Error:
-            pixbuf = None
-        preview.set_from_pixbuf(pixbuf)
-        chooser.set_preview_widget_active(pixbuf is not None)
+    # --- the choice ----------------------------------------------------------------------------
 
-    button.connect("update-preview", update_preview)
-    return button
+    def get_choice(self) -> Choice:
+        """What is chosen."""
+        return Choice(self.settings.get(), self.styles.get())
 
+    def set_choice(self, choice: Choice) -> None:
+        """Shows another choice."""
+        self.settings.set(choice.settings)
+        self.styles.set(choice.styles)
 
-def _open_layers() -> Iterator[tuple[Gimp.Layer, str]]:
-    """All layers of all open images, each with a title."""
+    def _preset_chosen(self, settings: Any) -> None:
+        self.settings.set(settings)
+        self.actions.choice_changed()
 
-    def walk(layers: list[Gimp.Layer]) -> Iterator[Gimp.Layer]:
-        for layer in layers:
-            yield layer
-            if layer.is_group():
-                yield from walk(layer.get_children())
+    # --- the state -----------------------------------------------------------------------------
 
-    for image in Gimp.get_images():
-        for layer in walk(image.get_layers()):
-            yield layer, f"{image.get_name()}: {layer.get_name()}"
+    def show_state(self, painting: bool, can_start: bool, can_keep: bool) -> None:
+        """What can be done now."""
+        self._side.set_sensitive(not painting)
+        self.history.set_sensitive(not painting)
+        self._start.set_sensitive(can_start and not painting)
+        self._keep.set_sensitive(can_keep)
+        text = self._close_texts[painting]
+        if self._cancel.get_label() != text:
+            self._cancel.set_label(text)
+
+    def show_progress(self, fraction: float | None, text: str) -> None:
+        """How far it is; None for no one knows."""
+        self.bar.set_text(text)
+        if fraction is None:
+            self.bar.pulse()
+        else:
+            self.bar.set_fraction(fraction)
+
+    def _response(self, dialog: Any, response: int) -> None:
+        if response == Gtk.ResponseType.OK:
+            self.actions.start()
+        elif response == Gtk.ResponseType.APPLY:
+            self.actions.keep()
+        elif response != Gtk.ResponseType.CLOSE or not self.actions.cancel():
+            self.actions.close()
+
+    def _focused(self, _dialog: Any, _event: Any) -> bool:
+        self.actions.came_back()
+        return False

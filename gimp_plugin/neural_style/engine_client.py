@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Union
@@ -13,6 +13,7 @@ import protocol
 from engine_install import Installed
 from engine_process import EngineProcess
 from protocol import EngineError, PictureSpec, Progress, Settings
+from texts import _
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 
@@ -20,11 +21,28 @@ Strip = tuple[int, int, Any]  # first row, number of rows, bytes
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Where a style is painted: one u8 sample per pixel, 0 not at all, 255 fully.
+
+    It covers the content's rectangle, whatever its own size.
+    """
+
+    width: int
+    height: int
+    strips: Iterable[Strip] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class StyleFile:
-    """A style picture as the bytes of its file; the engine quotes ``name`` in its messages."""
+    """A style picture as the bytes of its file; the engine quotes ``name`` in its messages.
+
+    ``weight`` is its share in a blend; without a ``mask`` it is painted where no mask is.
+    """
 
     data: bytes = field(repr=False)
     name: str = ""
+    weight: float = 1.0
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -34,11 +52,13 @@ class StylePixels:
     spec: PictureSpec
     strips: Iterable[Strip] = field(repr=False)
     name: str = ""
+    weight: float = 1.0
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
 class Request:
-    """One run: the settings, the content as strips from top to bottom, and the style.
+    """One run: the settings, the content as strips from top to bottom, and the styles.
 
     ``preview`` is the longest side of the previews that the engine shall send, 0 for none.
     """
@@ -46,13 +66,18 @@ class Request:
     settings: Settings
     content: PictureSpec
     strips: Iterable[Strip] = field(repr=False)
-    style: StyleFile | StylePixels = field(repr=False)
+    styles: Sequence[StyleFile | StylePixels] = field(repr=False)
     preview: int = 0
 
 
 @dataclass(frozen=True)
 class Idle:
     """Nothing has happened for a while."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Another part of the pictures is on its way to the engine."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +116,7 @@ class Cancelled:
     """The engine has dropped the run, as asked."""
 
 
-Event = Union[Progress, Idle, Preview, ResultStart, ResultStrip, Done, Cancelled]
+Event = Union[Progress, Idle, Sent, Preview, ResultStart, ResultStrip, Done, Cancelled]
 
 
 class EngineClient:
@@ -101,6 +126,7 @@ class EngineClient:
         self._handshake_s = handshake_s
         self._runs = 0
         self._current = ""
+        self._stopped = False
         self.ready: dict[str, Any] = {}
         self.process = EngineProcess(installed)
 
@@ -116,18 +142,18 @@ class EngineClient:
             header = frame[0]
             if header.get("id") in (None, "", self._current):
                 code, hint = str(header.get("code", "engine")), str(header.get("hint") or "")
-                message = str(header.get("message") or "The painting engine failed.")
+                message = str(header.get("message") or _("The painting engine failed."))
                 raise EngineError(code, message, hint or self.process.see_log("").strip())
         return frame
 
-    def handshake(self) -> Iterator[Idle]:
-        """Waits for the engine to be ready, yielding `Idle` so that the caller can show life."""
+    def handshake(self, poll_s: float = 0.1) -> Iterator[Idle]:
+        """Waits for the engine to be ready, yielding `Idle` every ``poll_s`` seconds."""
         if self.ready:
             return
         self.process.send({"type": "hello", "protocol": protocol.PROTOCOL})
         deadline = time.monotonic() + self._handshake_s
         while not self.ready:
-            frame = self._next(0.1)
+            frame = self._next(poll_s)
             if frame and frame[0]["type"] == "ready":
                 protocol.check_protocol(frame[0].get("protocol"), engine_is_asking=False)
                 self.ready = frame[0]
@@ -135,8 +161,10 @@ class EngineClient:
             elif time.monotonic() > deadline:
                 raise EngineError(
                     "engine-stalled",
-                    f"The painting engine did not answer within {self._handshake_s:g} seconds.",
-                    self.process.see_log("Try again, or restart the computer."),
+                    _("The painting engine did not answer within {n} seconds.").format(
+                        n=f"{self._handshake_s:g}"
+                    ),
+                    self.process.see_log(_("Try again, or restart the computer.")),
                 )
             else:
                 yield Idle()
@@ -146,10 +174,11 @@ class EngineClient:
 
         A strip of the result is handed out once and not kept. Raises `EngineError`.
         """
-        yield from self.handshake()
+        yield from self.handshake(poll_s)
         self._runs += 1
         self._current = run = f"run-{self._runs}"
-        yield from self._send_pictures(run, request)
+        self._stopped = False
+        yield from self._send_pictures(run, request, poll_s)
         missing: tuple[PictureSpec, int] | None = None  # the result and its next row
         while True:
             frame = self._next(poll_s)
@@ -181,33 +210,41 @@ class EngineClient:
                     yield Done()
                     return
 
-    def _send_pictures(self, run: str, request: Request) -> Iterator[Event]:
-        def describe(spec: PictureSpec) -> dict[str, Any]:
-            return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
-
-        style = request.style
-        shape = describe(style.spec) if isinstance(style, StylePixels) else {}
+    def _send_pictures(self, run: str, request: Request, poll_s: float) -> Iterator[Event]:
+        styles = request.styles
         self.process.send(
             {
                 "type": "run",
                 "id": run,
                 "settings": request.settings.to_dict(),
-                "content": describe(request.content),
-                "styles": [{"name": style.name, **shape}],
+                "content": _shape(request.content),
+                "styles": [_announced(style) for style in styles],
                 "preview": request.preview,
             }
         )
-        if isinstance(style, StyleFile):
-            self.process.send({"type": "style", "id": run, "index": 0}, style.data)
-        pictures = [("style", style.strips)] if isinstance(style, StylePixels) else []
-        for of, strips in [*pictures, ("content", request.strips)]:
-            for y, rows, data in strips:
-                header = {"type": "pixels", "id": run, "of": of, "index": 0, "y": y, "rows": rows}
-                self.process.send(header, data)
-                # An engine that is gone will never read the rest.
-                if not self.process.is_alive:
-                    return
+        for header, payload in self._parts(run, request):
+            # An engine that is gone, or does not want the picture any more, never reads the rest.
+            while poll_s == 0 and not self.process.has_room and self.process.is_alive:
                 yield Idle()
+            if not self.process.is_alive or self._stopped:
+                return
+            self.process.send(header, payload)
+            yield Sent()
+
+    def _parts(self, run: str, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
+        def pixels(of: str, index: int, strips: Iterable[Strip]) -> Iterator[Any]:
+            for y, rows, data in strips:
+                part = {"of": of, "index": index, "y": y, "rows": rows}
+                yield {"type": "pixels", "id": run, **part}, data
+
+        for index, style in enumerate(request.styles):
+            if isinstance(style, StyleFile):
+                yield {"type": "style", "id": run, "index": index}, style.data
+            else:
+                yield from pixels("style", index, style.strips)
+            if style.mask is not None:
+                yield from pixels("mask", index, style.mask.strips)
+        yield from pixels("content", 0, request.strips)
 
     def _spec(self, header: dict[str, Any]) -> PictureSpec:
         try:
@@ -225,11 +262,29 @@ class EngineClient:
 
     def stop(self, keep: bool) -> None:
         """Asks for the end of the current run: with the picture so far, or with nothing."""
+        self._stopped = True
         self.process.send({"type": "stop", "id": self._current, "keep": keep})
 
     def close(self) -> None:
         """Ends the engine: politely by closing its stdin, by force if it does not react."""
         self.process.close()
+
+
+def _shape(spec: PictureSpec) -> dict[str, Any]:
+    return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
+
+
+def _announced(style: StyleFile | StylePixels) -> dict[str, Any]:
+    """The entry of a style in the ``run`` message."""
+    entry: dict[str, Any] = {"name": style.name}
+    if isinstance(style, StylePixels):
+        entry.update(_shape(style.spec))
+    if style.weight != 1.0:
+        entry["weight"] = style.weight
+    if style.mask is not None:
+        mask = style.mask
+        entry["mask"] = {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
+    return entry
 
 
 def start(plugin_dir: Path, environment: Mapping[str, str]) -> EngineClient:

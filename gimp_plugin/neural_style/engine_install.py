@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 
 import protocol
 from protocol import EngineError
+from texts import N_, _
 
 APP = "gimp-neural-style"
 LOG_BYTES = 512 << 10
 LOG_FILES = 3
-REINSTALL = "Run the installer of Neural Style Transfer again."
+REINSTALL = N_("Run the installer of Neural Style Transfer again.")
 
 # What the engine may inherit. GIMP's own variables (PYTHONHOME, LD_PRELOAD, LD_LIBRARY_PATH, PATH)
 # make another Python load GIMP's libraries, so everything that is not named here is dropped.
@@ -87,7 +88,9 @@ def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
     program = command[0]
     if shutil.which(program, path=child["PATH"]) is None:
         raise EngineError(
-            "engine-missing", f"The painting engine is not at {program} any more.", REINSTALL
+            "engine-missing",
+            _("The painting engine is not at {place} any more.").format(place=program),
+            _(REINSTALL),
         )
     return Installed(tuple(command), child, log_file(child))
 
@@ -98,12 +101,12 @@ def _split(command: str) -> Any:
     except ValueError as problem:
         words, reason = [], str(problem)
     else:
-        reason = "it is empty"
+        reason = _("it is empty")
     if not words:
         raise EngineError(
             "engine-missing",
-            f"STYLEENGINE_COMMAND is not a command ({reason}).",
-            "Correct that environment variable, or remove it.",
+            _("STYLEENGINE_COMMAND is not a command ({reason}).").format(reason=reason),
+            _("Correct that environment variable, or remove it."),
         )
     return [word.strip('"') for word in words] if sys.platform == "win32" else words
 
@@ -114,17 +117,20 @@ def _read_record(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise EngineError(
             "engine-missing",
-            "The painting engine is not installed.",
-            "Run the installer of Neural Style Transfer (install/install.sh), then try again.",
+            _("The painting engine is not installed."),
+            _("Run the installer of Neural Style Transfer (install/install.sh), then try again."),
         ) from None
     except (OSError, ValueError) as problem:
         raise EngineError(
-            "engine-missing", f"{path} cannot be read: {problem}.", REINSTALL
+            "engine-missing",
+            _("{file} cannot be read: {reason}.").format(file=path, reason=problem),
+            _(REINSTALL),
         ) from None
     command = record.get("command") if isinstance(record, dict) else None
     words = isinstance(command, list) and all(isinstance(word, str) for word in command)
     if not words or not command or not isinstance(record.get("home", ""), str):
-        raise EngineError("engine-missing", f"{path} names no engine to start.", REINSTALL)
+        text = _("{file} names no engine to start.").format(file=path)
+        raise EngineError("engine-missing", text, _(REINSTALL))
     protocol.check_protocol(record.get("protocol", protocol.PROTOCOL), engine_is_asking=False)
     return record
 

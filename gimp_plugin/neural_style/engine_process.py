@@ -20,11 +20,12 @@ import engine_install
 import protocol
 from engine_install import REINSTALL, Installed
 from protocol import EngineError
+from texts import N_, _
 
 GOODBYE_S = 2.0
 QUEUED = 8  # messages; a strip of pixels is about 4 MB
 EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt)(:|$)")
-LESS_MEMORY = "Choose a smaller working size, or close other programs."
+LESS_MEMORY = N_("Choose a smaller working size, or close other programs.")
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ class EngineProcess:
         except OSError as problem:
             raise EngineError(
                 "engine-missing",
-                f"The painting engine could not be started ({problem.strerror or problem}).",
-                REINSTALL,
+                _("The painting engine could not be started ({reason}).").format(
+                    reason=problem.strerror or problem
+                ),
+                _(REINSTALL),
             ) from None
 
     @property
@@ -129,6 +132,11 @@ class EngineProcess:
                 stdin.close()
 
     # --- messages ------------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `send` would return at once."""
+        return not self._outgoing.full()
 
     def send(self, header: dict[str, Any], payload: Any = None) -> None:
         """Queues a message, waiting while the queue is full; lost if the engine is gone."""
@@ -188,35 +196,37 @@ class EngineProcess:
         if status in (-9, 137):  # SIGKILL; 137 is how a shell or ssh passes it on
             return EngineError(
                 "engine-killed",
-                "The painting engine was killed, probably because memory ran out.",
-                self.see_log(LESS_MEMORY),
+                _("The painting engine was killed, probably because memory ran out."),
+                self.see_log(_(LESS_MEMORY)),
             )
         cause = self._last_words()
         if "MemoryError" in cause or "bad_alloc" in cause:
             return EngineError(
-                "out-of-memory", "The painting engine ran out of memory.", self.see_log(LESS_MEMORY)
+                "out-of-memory",
+                _("The painting engine ran out of memory."),
+                self.see_log(_(LESS_MEMORY)),
             )
         if status < 0:
             cause = cause or signal.Signals(-status).name
-        when = "while it was working" if self.is_ready else "while it was starting"
+        if self.is_ready:
+            text, step = _("The painting engine stopped while it was working"), _("Try again.")
+        else:
+            text, step = _("The painting engine stopped while it was starting"), _(REINSTALL)
         told = f": {cause}" if cause else ""
-        step = "Try again." if self.is_ready else REINSTALL
-        return EngineError(
-            "engine-died", f"The painting engine stopped {when}{told}.", self.see_log(step)
-        )
+        return EngineError("engine-died", f"{text}{told}.", self.see_log(step))
 
     def nonsense(self, problem: EngineError) -> EngineError:
         """The error for a message that breaks the protocol; the log gets its details."""
         engine_install.write_log(self.log, f"the engine sent nonsense. {problem.message}")
         return EngineError(
             "protocol",
-            "The painting engine sent something that the plug-in does not understand.",
-            self.see_log(REINSTALL),
+            _("The painting engine sent something that the plug-in does not understand."),
+            self.see_log(_(REINSTALL)),
         )
 
     def see_log(self, step: str) -> str:
         """The hint ``step``, and where the log is."""
-        return f"{step} Details: {self.log}"
+        return _("{step} Details: {file}").format(step=step, file=self.log)
 
     def _last_words(self) -> str:
         """The exception that this engine wrote to the log last, else the last line."""

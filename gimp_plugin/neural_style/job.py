@@ -12,6 +12,7 @@ from typing import Any, Callable, Protocol
 import engine_client
 from engine_client import EngineClient, Event, Preview, Request
 from protocol import PictureSpec, Progress
+from texts import _
 
 
 class State(enum.Enum):
@@ -74,13 +75,13 @@ class Job:
     def text(self) -> str:
         """What is going on, for people."""
         if self.state is State.STARTING:
-            return "Neural style: starting the engine"
+            return _("Neural style: starting the engine")
         if self.state is not State.PAINTING or self.progress is None:
-            return "Neural style: fetching the picture"
-        return "Neural style: " + describe(self.progress)
+            return _("Neural style: fetching the picture")
+        return _("Neural style: {what}").format(what=describe(self.progress))
 
-    def advance(self) -> None:
-        """Takes one event, or waits for ``poll_s`` seconds at most if there is none.
+    def advance(self) -> bool:
+        """Takes one event, or waits for ``poll_s`` seconds at most; False if there was none.
 
         Raises `EngineError` when the engine fails; the job is over then.
         """
@@ -99,6 +100,7 @@ class Job:
             self.state = State.DONE
         elif isinstance(event, engine_client.Cancelled):
             self.state = State.CANCELLED
+        return not isinstance(event, engine_client.Idle)
 
     def stop(self, keep: bool) -> None:
         """Asks for an early end: with the picture so far (``keep``), or with nothing."""
@@ -107,21 +109,27 @@ class Job:
 
 def describe(progress: Progress) -> str:
     """A progress message in words: what is being done, at which size, and how long it will take."""
-    words = {"prepare": "preparing", "finish": "finishing"}.get(progress.stage, "painting")
-    if words == "painting" and progress.scales > 1:
-        words += f", size {progress.scale} of {progress.scales}"
-    if words.startswith("painting") and progress.width and progress.height:
-        words += f" ({progress.width} × {progress.height} px)"
+    stages = {"prepare": _("preparing"), "finish": _("finishing")}
+    words = stages.get(progress.stage, "")
+    if not words:
+        words = _("painting")
+        if progress.scales > 1:
+            words = _("painting, size {scale} of {scales}").format(
+                scale=progress.scale, scales=progress.scales
+            )
+        if progress.width and progress.height:
+            words += f" ({progress.width} × {progress.height} px)"
     if progress.eta_s is not None:
-        words += f", {_duration(progress.eta_s)} left"
+        words += ", " + _("{time} left").format(time=duration(progress.eta_s))
     if progress.features:
         words += f" · {progress.features}"
     return words
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A length of time for people: "45 s", "12 min", "1.5 h"."""
     if seconds < 90:
-        return f"{max(seconds, 0):.0f} s"
+        return _("{n} s").format(n=f"{max(seconds, 0):.0f}")
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return _("{n} min").format(n=f"{seconds / 60:.0f}")
+    return _("{n} h").format(n=f"{seconds / 3600:.1f}")

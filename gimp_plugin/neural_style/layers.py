@@ -11,6 +11,7 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
+from texts import _  # noqa: E402
 
 FORMATS = {"u8": "R'G'B'A u8", "u16": "R'G'B'A u16", "f32": "R'G'B'A float"}
 MARGIN_PX = 64
@@ -48,29 +49,33 @@ def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.La
     The menu allows nothing else, but scripts may call with anything.
     """
     if not drawables:
-        raise EngineError("bad-layer", "No layer is selected.", "Select the layer to paint.")
+        raise EngineError("bad-layer", _("No layer is selected."), _("Select the layer to paint."))
     if len(drawables) > 1:
         raise EngineError(
             "bad-layer",
-            f"{len(drawables)} layers are selected.",
-            "Select a single layer, or merge them into one.",
+            _("{n} layers are selected.").format(n=len(drawables)),
+            _("Select a single layer, or merge them into one."),
         )
     drawable = drawables[0]
     if isinstance(drawable, Gimp.LayerMask):
         drawable = Gimp.Layer.from_mask(drawable)
     if not isinstance(drawable, Gimp.Layer):
         raise EngineError(
-            "bad-layer", "A channel cannot be painted.", "Select a layer in the Layers dialog."
+            "bad-layer",
+            _("A channel cannot be painted."),
+            _("Select a layer in the Layers dialog."),
         )
     if image.get_floating_sel() is not None:
         raise EngineError(
             "bad-layer",
-            "There is a floating selection.",
-            "Anchor it or turn it into a layer (Layer menu), then try again.",
+            _("There is a floating selection."),
+            _("Anchor it or turn it into a layer (Layer menu), then try again."),
         )
     if drawable.is_group() and not drawable.get_children():
         raise EngineError(
-            "bad-layer", "The layer group is empty.", "Select a layer, or a group with layers."
+            "bad-layer",
+            _("The layer group is empty."),
+            _("Select a layer, or a group with layers."),
         )
     return drawable
 
@@ -91,7 +96,7 @@ class Reader:
         layer, scratch = self._layer, None
         if needs_scratch(layer):
             scratch = scratch_image(self.spec, layer.get_width(), layer.get_height())
-            layer = _baked_copy(layer, scratch)
+            layer = baked_copy(layer, scratch)
         try:
             yield from self._read(layer)
         finally:
@@ -103,7 +108,7 @@ class Reader:
         for y, rows in self.spec.strips():
             # GIMP kills a plug-in that touches pixels which are gone.
             if not layer.is_valid():
-                raise EngineError("layer-gone", "The layer was deleted while it was being read.")
+                raise EngineError("layer-gone", _("The layer was deleted while it was being read."))
             strip = Rect(self._rect.x, self._rect.y + y, self._rect.width, rows)
             yield (
                 y,
@@ -121,7 +126,7 @@ def needs_scratch(layer: Gimp.Layer) -> bool:
     return bool(layer.get_filters()) or not gegl_knows_profile(layer.get_image())
 
 
-def _baked_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.Layer:
+def baked_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.Layer:
     """A plain copy of the layer in another image, with its filters applied but nothing else."""
     copy = Gimp.Layer.new_from_drawable(layer, image)
     image.insert_layer(copy, None, 0)
@@ -196,22 +201,35 @@ class Source:
         return Reader(self.layer, self.seen, sample_type(self.image))
 
 
-def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
-    """Checks and measures what the user has selected; raises `EngineError` ("bad-layer")."""
+def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Layer, Rect, Rect]:
+    """The layer that the user has selected, what of it is painted, and what the engine sees.
+
+    Raises `EngineError` ("bad-layer").
+    """
     layer = layer_to_paint(image, drawables)
     touched, x, y, width, height = layer.mask_intersect()
     if not touched:
         raise EngineError(
             "bad-layer",
-            "The selection does not touch the layer.",
-            "Move the selection onto the layer, or select nothing to paint all of it.",
+            _("The selection does not touch the layer."),
+            _("Move the selection onto the layer, or select nothing to paint all of it."),
         )
-    painted = seen = Rect(x, y, width, height)
-    _, left, top = layer.get_offsets()
+    painted = Rect(x, y, width, height)
+    if Gimp.Selection.is_empty(image):
+        return layer, painted, painted
+    margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
+    return layer, painted, painted.grown(margin, whole(layer))
+
+
+def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """Checks what the user has selected, and keeps what may change during the run.
+
+    Raises `EngineError` ("bad-layer").
+    """
+    layer, painted, seen = measure(image, drawables)
+    _ok, left, top = layer.get_offsets()
     selection = None
     if not Gimp.Selection.is_empty(image):
-        margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
-        seen = painted.grown(margin, whole(layer))
         selection = _copy_selection(image, painted.moved(left, top))
     return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import traceback
@@ -16,17 +17,20 @@ gi.require_version("Gegl", "0.4")
 import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
+from choice import Choice, choice_from  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
-from layers import Reader, open_source, whole  # noqa: E402
+from layers import layer_to_paint, open_source  # noqa: E402
 from protocol import EngineError  # noqa: E402
-from result import HiddenCanvas, insert  # noqa: E402
+from result import HiddenCanvas, insert, note_of  # noqa: E402
+from style_pictures import load_styles, result_name, style_note  # noqa: E402
+from texts import _, use  # noqa: E402
 
 PROCEDURE = "plug-in-neural-style"
+AGAIN = "plug-in-neural-style-again"
 PLUGIN_DIR = Path(__file__).resolve().parent
-STYLE_BYTES = 512 << 20
+MENU = "<Image>/Filters/Artistic"
 POLL_S = 0.1
-NAME_PART = " – style: "
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -34,26 +38,44 @@ class NeuralStyle(Gimp.PlugIn):
 
     def do_query_procedures(self):
         """Names the procedures; GIMP asks when the file has changed."""
-        return [PROCEDURE]
+        return [PROCEDURE, AGAIN]
 
     def do_set_i18n(self, name):
-        """No translations of our own."""
+        """GIMP need not translate anything: `texts` does."""
         return False
 
     def do_create_procedure(self, name):
         """Describes the procedure: it is there even if the engine is not, and says so when run."""
+        use(GLib.get_language_names())
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
-        procedure.set_menu_label("_Neural Style Transfer…")
-        procedure.add_menu_path("<Image>/Filters/Artistic")
+        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
+        mask = Gimp.ProcedureSensitivityMask
+        if name == AGAIN:
+            procedure.set_sensitivity_mask(mask.DRAWABLE)
+            procedure.set_menu_label(_("Neural Style: Repeat with _This Layer's Settings…"))
+            procedure.add_menu_path(MENU)
+            procedure.set_documentation(
+                _("Paint once more as this layer was painted"),
+                _(
+                    "A layer that Neural Style Transfer has painted remembers its settings, its "
+                    "style, and the layer it was made from. This paints that layer again with them."
+                ),
+                None,
+            )
+            arguments.add_return_value(procedure)
+            return procedure
+        procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES)
+        procedure.set_menu_label(_("_Neural Style Transfer…"))
+        procedure.add_menu_path(MENU)
         procedure.set_documentation(
-            "Repaint a layer in the style of another picture",
-            "Repaints the layer in the style of another picture, with the features of a neural "
-            "network (Gatys et al.). The result is a new layer above it; a selection limits it.",
+            _("Repaint a layer in the style of another picture"),
+            _(
+                "Repaints the layer in the style of another picture, with the features of a neural "
+                "network (Gatys et al.). The result is a new layer above it; a selection limits it."
+            ),
             None,
         )
-        procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
         arguments.add_arguments(procedure)
         return procedure
 
@@ -67,8 +89,10 @@ def run(procedure, run_mode, image, drawables, config, data):
     if os.name == "posix":
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
+    use(GLib.get_language_names())
     try:
-        layer = paint(procedure, run_mode, image, drawables, config)
+        work = paint_again if procedure.get_name() == AGAIN else paint
+        layer = work(run_mode, image, drawables, config)
     except Dismissed:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except EngineError as problem:
@@ -77,8 +101,9 @@ def run(procedure, run_mode, image, drawables, config, data):
         log = engine_install.log_file(os.environ)
         log = engine_install.write_log(log, traceback.format_exc())
         reason = repr(sys.exc_info()[1])
-        text = f"Something unexpected happened: {reason[:200]}."
-        return failure(procedure, EngineError("plug-in", text, f"Details: {log}"))
+        text = _("Something unexpected happened: {reason}.").format(reason=reason[:200])
+        hint = _("Details: {file}").format(file=log)
+        return failure(procedure, EngineError("plug-in", text, hint))
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
     values.remove(1)
     values.append(GObject.Value(Gimp.Layer, layer))
@@ -92,44 +117,91 @@ def failure(procedure, problem):
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 
 
-def paint(procedure, run_mode, image, drawables, config):
+def paint(run_mode, image, drawables, config):
     """One run from the dialog to the new layer, which it returns."""
     Gegl.init(None)
-    interactive = run_mode == Gimp.RunMode.INTERACTIVE
-    memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
-    if interactive:
-        # Said before the dialog, not after the user has filled it in.
-        open_source(image, drawables)
-        arguments.recall(memory, config)
-        import dialog
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        return converse(image, drawables, config, None)
+    # Scripts mean one layer; the user's Repeat means what is selected.
+    several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
+    groups = [[drawable] for drawable in drawables] if several else [drawables]
+    open_source(image, groups[0])
+    choice = Choice(arguments.settings_from(config), arguments.styles_from(config))
+    return paint_all(run_mode, image, groups, choice)
 
-        engine = engine_install.find(PLUGIN_DIR, os.environ)
-        pretrained = engine_install.pretrained_features(engine.environment)
-        if not dialog.ask(procedure, config, pretrained):
-            raise Dismissed
-    source = open_source(image, drawables)
-    settings = arguments.settings_from(config)
-    style = read_style(config)
-    if interactive:
-        arguments.remember(memory, config)
-    canvas = HiddenCanvas(source.seen)
-    try:
-        reader = source.reader()
-        request = engine_client.Request(settings, reader.spec, reader.strips(), style)
-        with engine_client.start(PLUGIN_DIR, os.environ) as client:
+
+def paint_all(run_mode, image, groups, choice):
+    """Paints one layer after the other with one engine, without a dialog; returns the last."""
+    with contextlib.ExitStack() as stack:
+        client = None
+        for drawables in groups:
+            source = open_source(image, drawables)
+            reader, canvas = source.reader(), HiddenCanvas(source.seen)
+            stack.callback(canvas.discard)
+            styles = load_styles(choice.styles, image, source.layer, source.seen, False)
+            request = engine_client.Request(choice.settings, reader.spec, reader.strips(), styles)
+            client = client or stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
-        layer = insert(source, canvas, result_name(source.name, style.name))
-    finally:
-        canvas.discard()
-    if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
-        Gimp.Display.new(layer.get_image())
+            name = result_name(source.name, choice.styles)
+            layer = insert(source, canvas, name, style_note(choice, source.layer))
+            canvas.discard()
+            if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
+                Gimp.Display.new(layer.get_image())
     Gimp.displays_flush()
     return layer
 
 
-def result_name(layer, style):
-    """The name of the new layer; that of a layer which is a result itself does not grow."""
-    return f"{layer.split(NAME_PART)[0]}{NAME_PART}{style}"
+def paint_again(run_mode, image, drawables, config):
+    """The layer that the selected one was made from, once more with the same settings."""
+    Gegl.init(None)
+    painted = layer_to_paint(image, drawables)
+    try:
+        note = json.loads(note_of(painted))
+    except ValueError:
+        raise EngineError(
+            "bad-layer",
+            _("This layer was not painted by Neural Style Transfer."),
+            _("Select a layer that was, or use Neural Style Transfer itself."),
+        ) from None
+    choice = choice_from(note)
+    layer = made_from(image, painted, note)
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        return converse(image, [layer], None, choice)
+    if not choice.styles:
+        raise EngineError(
+            "no-style",
+            _("This layer's style was a layer itself, which nothing remembers."),
+            _("Choose the style in Neural Style Transfer's dialog."),
+        )
+    return paint_all(run_mode, image, [[layer]], choice)
+
+
+def made_from(image, painted, note):
+    """The layer that ``painted`` was made from; if that is gone, the one below it."""
+    tattoo = note.get("painted-layer") if isinstance(note, dict) else None
+    layer = image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) and tattoo else None
+    if layer is not None:
+        return layer
+    parent = painted.get_parent()
+    siblings = parent.get_children() if parent is not None else image.get_layers()
+    below = [s for s in siblings[image.get_item_position(painted) + 1 :] if not s.is_group()]
+    return below[0] if below else painted
+
+
+def converse(image, drawables, config, choice):
+    """The dialog; returns the last layer that came of it."""
+    open_source(image, drawables[:1])  # said before the dialog, not after the user has filled it in
+    from studio import Studio
+
+    studio = Studio(image, drawables, PLUGIN_DIR, choice)
+    studio.run()
+    if studio.inserted is None or not studio.inserted.is_valid():
+        raise Dismissed
+    if config is not None:
+        # What Filters > Repeat takes.
+        arguments.put_settings(config, studio.used.settings)
+        arguments.put_styles(config, studio.used.styles)
+    return studio.inserted
 
 
 def follow(job):
@@ -148,29 +220,6 @@ def follow(job):
     Gimp.progress_end()
     if job.state is State.CANCELLED:
         raise Dismissed
-
-
-def read_style(config):
-    """The chosen style for the engine; raises `EngineError` ("no-style")."""
-    choose = "Choose the picture whose style shall be painted."
-    layer = config.get_property(arguments.STYLE_LAYER)
-    if layer is not None and layer.is_valid():
-        reader = Reader(layer, whole(layer), "u8")
-        return engine_client.StylePixels(reader.spec, reader.strips(), layer.get_name())
-    file = config.get_property(arguments.STYLE)
-    if file is None:
-        raise EngineError("no-style", "No style picture was chosen.", choose)
-    name = file.get_parse_name()
-    try:
-        _, data, _ = file.load_contents(None)
-    except GLib.Error as problem:
-        text = f"The style picture cannot be read ({problem.message.rstrip('.')})."
-        raise EngineError("no-style", text, choose) from None
-    if not data:
-        raise EngineError("no-style", f"The style picture {name} is empty.", choose)
-    if len(data) > STYLE_BYTES:
-        raise EngineError("no-style", f"The style picture {name} is over 512 MB.", choose)
-    return engine_client.StyleFile(data, Path(file.get_basename()).stem)
 
 
 if __name__ == "__main__":

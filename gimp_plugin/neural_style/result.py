@@ -9,6 +9,9 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402
 from layers import FORMATS, Rect, Source, scratch_image  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
+from texts import _  # noqa: E402
+
+NOTE = "neural-style-settings"
 
 
 class HiddenCanvas:
@@ -17,6 +20,8 @@ class HiddenCanvas:
     def __init__(self, seen: Rect) -> None:
         self._seen = seen
         self._spec: PictureSpec | None = None
+        self._buffer: Gegl.Buffer | None = None
+        self._cropped = False
         self.image: Gimp.Image | None = None
 
     def begin(self, spec: PictureSpec) -> None:
@@ -24,9 +29,11 @@ class HiddenCanvas:
         if (spec.width, spec.height) != (self._seen.width, self._seen.height):
             raise EngineError(
                 "protocol",
-                f"The painting engine returned {spec.width} × {spec.height} pixels instead of "
-                f"{self._seen.width} × {self._seen.height}.",
-                "Run the installer of Neural Style Transfer again.",
+                _("The painting engine returned {ours} pixels instead of {wanted}.").format(
+                    ours=f"{spec.width} × {spec.height}",
+                    wanted=f"{self._seen.width} × {self._seen.height}",
+                ),
+                _("Run the installer of Neural Style Transfer again."),
             )
         self._spec = spec
         self.image = scratch_image(spec, spec.width, spec.height)
@@ -48,17 +55,26 @@ class HiddenCanvas:
         self._buffer.set(strip.gegl(), FORMATS[self._spec.dtype], data)
         self._buffer.flush()  # otherwise the tiles pile up in this process
 
-    def crop(self, rect: Rect) -> Gimp.Layer:
-        """Ends the writing and cuts the picture to ``rect`` (of the layer); returns its layer."""
-        self._buffer.flush()
-        self._buffer = None
-        inside = rect.moved(-self._seen.x, -self._seen.y)
-        self.image.crop(inside.width, inside.height, inside.x, inside.y)
+    def finish(self) -> Gimp.Layer:
+        """Ends the writing; returns the picture's layer."""
+        if self._buffer is not None:
+            self._buffer.flush()
+            self._buffer = None
         return self.image.get_layers()[0]
 
-    def release(self) -> Gimp.Image:
-        """Hands the image over to somebody who keeps it."""
-        image, self.image = self.image, None
+    def crop(self, rect: Rect) -> Gimp.Layer:
+        """Ends the writing and cuts the picture to ``rect`` (of the layer); returns its layer."""
+        layer = self.finish()
+        if not self._cropped:
+            self._cropped = True
+            inside = rect.moved(-self._seen.x, -self._seen.y)
+            self.image.crop(inside.width, inside.height, inside.x, inside.y)
+        return layer
+
+    def copy(self) -> Gimp.Image:
+        """The picture as an image of its own, for somebody who keeps it."""
+        image = self.image.duplicate()
+        image.undo_disable()
         return image
 
     def discard(self) -> None:
@@ -69,32 +85,48 @@ class HiddenCanvas:
             self.image = None
 
 
-def insert(source: Source, canvas: HiddenCanvas, name: str) -> Gimp.Layer:
+def insert(source: Source, canvas: HiddenCanvas, name: str, note: str = "") -> Gimp.Layer:
     """The finished picture as a new layer above its source, or in a new image.
+
+    ``note`` goes with the layer (see `note_of`). The canvas keeps the picture.
 
     A new image is made if the source's image was closed meanwhile, or has a palette, which would
     reduce a painting to its few colours. The source is left as it is.
     """
     picture = canvas.crop(source.painted)
     if not source.image.is_valid():
-        return _new_image(source, canvas, picture, name, with_source=False)
+        return _new_image(source, canvas, name, note, with_source=False)
     if source.image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-        return _new_image(source, canvas, picture, name, with_source=source.layer.is_valid())
-    return _new_layer(source, picture, name)
+        return _new_image(source, canvas, name, note, with_source=source.layer.is_valid())
+    return _new_layer(source, picture, name, note)
 
 
-def _new_layer(source: Source, picture: Gimp.Layer, name: str) -> Gimp.Layer:
+def _attach(layer: Gimp.Layer, note: str) -> None:
+    """Before the layer is in its image, so that it is no step of its own to undo."""
+    if note:
+        data = note.encode()
+        layer.attach_parasite(Gimp.Parasite.new(NOTE, Gimp.PARASITE_PERSISTENT, data))
+
+
+def note_of(layer: Gimp.Item) -> str:
+    """The note that a painted layer carries; empty if it has none."""
+    parasite = layer.get_parasite(NOTE)
+    return bytes(parasite.get_data()).decode("utf-8", "replace") if parasite else ""
+
+
+def _new_layer(source: Source, picture: Gimp.Layer, name: str, note: str) -> Gimp.Layer:
     image, below = source.image, source.layer
     parent, position, (left, top) = None, 0, source.origin
     is_there = below.is_valid() and below.get_image() == image
     if is_there:
         parent, position = below.get_parent(), image.get_item_position(below)
-        _, left, top = below.get_offsets()
+        _ok, left, top = below.get_offsets()
     image.undo_group_start()
     try:
         # GIMP converts to the mode, precision and colour profile of the image.
         layer = Gimp.Layer.new_from_drawable(picture, image)
         layer.set_name(name)
+        _attach(layer, note)
         layer.set_offsets(left + source.painted.x, top + source.painted.y)
         image.insert_layer(layer, parent, position)
         hides = is_there and below.get_apply_mask()
@@ -106,20 +138,22 @@ def _new_layer(source: Source, picture: Gimp.Layer, name: str) -> Gimp.Layer:
 
 
 def _new_image(
-    source: Source, canvas: HiddenCanvas, picture: Gimp.Layer, name: str, with_source: bool
+    source: Source, canvas: HiddenCanvas, name: str, note: str, with_source: bool
 ) -> Gimp.Layer:
-    image = canvas.release()
+    image = canvas.copy()
+    picture = image.get_layers()[0]
     picture.set_name(name)
+    _attach(picture, note)
     if with_source:
         below, old = source.layer, source.image
         copy = Gimp.Layer.new_from_drawable(below, image)
         image.insert_layer(copy, None, 1)
         copy.set_name(source.name)
-        _, left, top = below.get_offsets()
+        _ok, left, top = below.get_offsets()
         copy.set_offsets(left, top)
         picture.set_offsets(left + source.painted.x, top + source.painted.y)
         image.resize(old.get_width(), old.get_height(), 0, 0)
-        _, x_dpi, y_dpi = old.get_resolution()
+        _ok, x_dpi, y_dpi = old.get_resolution()
         image.set_resolution(x_dpi, y_dpi)
     _add_mask(picture, source, None)
     image.set_selected_layers([picture])

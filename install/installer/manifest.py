@@ -17,8 +17,15 @@ from pathlib import Path
 from .base import InstallError
 
 NAME = "manifest.json"
-# Made by the engine when it runs, not by the installer.
-RUNTIME = ("logs", "probes")
+# Made by the engine and by the dialog when they run, not by the installer.
+RUNTIME = (
+    "logs",
+    "probes",
+    "gimp-settings.json",
+    "presets.json",
+    "style-folders.json",
+    "recent-styles.json",
+)
 WEIGHTS = "weights"
 
 

@@ -78,7 +78,7 @@ def _paint(client: Any, engine: Any) -> Painted:
         settings=names.Settings(size=SIDE, iterations=4),
         content=spec,
         strips=[(0, SIDE, _picture(0))],
-        style=client.StylePixels(spec, [(0, SIDE, _picture(90))]),
+        styles=(client.StylePixels(spec, [(0, SIDE, _picture(90))]),),
     )
     info: dict[str, Any] = {}
     picture = bytearray()

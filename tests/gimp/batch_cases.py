@@ -778,35 +778,78 @@ def plugin_module(name):
         sys.path.remove(CONTEXT["plugin"])
 
 
-def case_the_last_choice_is_remembered():
-    arguments = plugin_module("arguments")
-    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
-    memory = FOLDER / "memory" / "gimp-settings.json"
+def note_of(layer):
+    return json.loads(bytes(layer.get_parasite("neural-style-settings").get_data()))
+
+
+def paint_again(image, layer):
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style-again")
     config = procedure.create_config()
-    arguments.recall(memory, config)  # nothing there yet
-    chosen = {"preset": "best", "strength": 33.0, "size": 512, "device": "cpu"}
-    for name, value in chosen.items():
-        config.set_property(name, value)
-    config.set_property("style", Gio.File.new_for_path(str(STYLE)))
-    arguments.remember(memory, config)
+    config.set_property("image", image)
+    config.set_core_object_array("drawables", [layer])
+    values = procedure.run(config)
+    return values.index(0), values.index(1) if values.length() > 1 else None
 
-    again = procedure.create_config()
-    arguments.recall(memory, again)
-    assert arguments.settings_from(again) == arguments.settings_from(config)
-    assert again.get_property("style").get_path() == str(STYLE)
 
-    # Whatever is in the file, what is still valid is taken and the rest left alone.
-    values = json.loads(memory.read_text())
-    values.update(strength=-5, preset="gone", seed="x", style="file:///gone.png", size=99, new=1)
-    memory.write_text(json.dumps(values))
-    other = procedure.create_config()
-    arguments.recall(memory, other)
-    got = arguments.settings_from(other)
-    assert (got.strength, got.preset, got.seed, got.size) == (50.0, "fast", 0, 99), got
-    assert other.get_property("style") is None
-    for broken in ("", "[]", "{", "null"):
-        memory.write_text(broken)
-        arguments.recall(memory, other)
+def case_a_painted_layer_remembers_and_is_painted_again():
+    image = new_image()
+    other = new_layer(image, name="Other")
+    layer = new_layer(image)
+    result = painted(image, layer, strength=33.0, seed=7)
+    note = note_of(result)
+    assert (note["strength"], note["seed"], note["style"]) == (33.0, 7, STYLE.as_uri()), note
+    image.reorder_item(result, None, 2)  # where it lies does not matter
+    status, again = paint_again(image, result)
+    assert status == Gimp.PDBStatusType.SUCCESS, again
+    assert sent()["settings"]["strength"] == 33.0 and sent()["settings"]["seed"] == 7
+    assert image.get_item_position(again) == image.get_item_position(layer) - 1
+    assert pixels(again) == pixels(result) and note_of(again) == note
+    assert pixels(other) == pixels(layer)  # both still as they were drawn
+
+    image.remove_layer(layer)  # then the one below it counts
+    image.reorder_item(again, None, 0)
+    status, third = paint_again(image, again)
+    assert status == Gimp.PDBStatusType.SUCCESS, third
+
+    copy = FOLDER / "remembered.xcf"
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(copy)), None)
+    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(copy)))
+    assert note_of(loaded.get_layers()[0])["strength"] == 33.0
+
+
+def case_a_layer_that_was_not_painted_cannot_be_painted_again():
+    image = new_image()
+    status, text = paint_again(image, new_layer(image))
+    assert status == Gimp.PDBStatusType.EXECUTION_ERROR
+    assert "was not painted by" in text, text
+    assert len(image.get_layers()) == 1
+
+
+def case_several_styles_and_their_places():
+    image = new_image()
+    layer = new_layer(image)
+    sky = Gimp.Channel.new(image, "Sky", W, H, 50.0, Gegl.Color.new("red"))
+    image.insert_channel(sky, None, 0)
+    half = Gegl.Rectangle.new(0, 0, W, H // 2)
+    buffer = sky.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, W, H), "Y u8", bytes(W * H))
+    buffer.set(half, "Y u8", b"\xff" * (W * (H // 2)))
+    buffer.flush()
+    second = FOLDER / "second.png"
+    second.write_bytes(b"another style")
+    blend = [{"uri": STYLE.as_uri(), "weight": 2.5, "where": "Sky"}, {"uri": second.as_uri()}]
+    result = painted(image, layer, style=None, blend=json.dumps(blend))
+    first, other = sent()["styles"]
+    assert (first["name"], first["weight"]) == (STYLE.stem, 2.5), first
+    assert first["mask"] == {"width": W, "height": H, "dtype": "u8", "channels": 1}
+    assert other == {"name": "second"}
+    mask = (FOLDER / "dump" / "mask-0.raw").read_bytes()
+    assert mask == b"\xff" * (W * (H // 2)) + bytes(W * (H - H // 2))
+    assert result.get_name() == f"Photo – style: {STYLE.stem} + second"
+    assert [style["uri"] for style in note_of(result)["styles"]] == [b["uri"] for b in blend]
+    refused(image, [layer], "no channel Sea", style=None, blend=json.dumps(
+        [{"uri": STYLE.as_uri(), "where": "Sea"}]))  # fmt: skip
+    refused(image, [layer], "blend is not a list", style=None, blend="nonsense")
 
 
 def case_last_values_of_a_first_run():

@@ -11,6 +11,13 @@ from pathlib import Path
 from gi.repository import Gimp
 
 
+def users_image():
+    """The image that the user sees: not one that the plug-in hides."""
+    images = Gimp.get_images()
+    hidden = [[layer.get_name() for layer in i.get_layers()] == ["result"] for i in images]
+    return images[hidden.index(False)]
+
+
 def act():
     if ACTION == "close":
         number = 1
@@ -18,9 +25,15 @@ def act():
             number += 1
         Gimp.Display.get_by_id(number).delete()
     elif ACTION == "delete-lowest-layer":
-        image = Gimp.get_images()[0]
+        image = users_image()
         image.remove_layer(image.get_layers()[-1])
         Gimp.displays_flush()
+    elif ACTION == "select-two-layers":
+        image = users_image()
+        image.set_selected_layers(image.get_layers()[:2])
+    elif ACTION == "select-top-layer":
+        image = users_image()
+        image.set_selected_layers(image.get_layers()[:1])
 
 
 def describe(image):

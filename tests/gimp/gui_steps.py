@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -98,18 +100,13 @@ def probe(action=""):
     return json.loads(answer.read_text())
 
 
-def layer_counts():
-    """How many layers each image has; the plug-in's hidden image counts, while there is one."""
-    return [len(layers) for layers in probe()]
-
-
 def use_engine(*command):
     record = {"command": list(command), "protocol": 1}
     ENGINE_RECORD.write_text(json.dumps(record))
 
 
 def use_waiting_engine():
-    for name in ("pid", "run.json", "finish"):
+    for name in ("pid", "run.json", "finish", "stopped"):
         (FAKE_DUMP / name).unlink(missing_ok=True)
     use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP), "wait")
 
@@ -128,38 +125,125 @@ def is_running(pid):
     return "State:\tZ" not in status
 
 
-def plug_in_running():
+STYLE = Path(CONTEXT["style"])
+SIZE = CONTEXT["size"]
+
+
+def shown():
+    """The layers of the images that the user sees; the plug-in's hidden ones do not count."""
+    return [layers for layers in probe() if [layer["name"] for layer in layers] != ["result"]]
+
+
+def layer_count():
+    return len(shown()[0])
+
+
+def plug_ins():
+    """The process ids of our plug-in."""
+    return processes(b"neural_style.py")
+
+
+def processes(words):
+    """The process ids of commands with these words."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"neural_style.py" in entry.read_bytes():
-                return True
+            if words in entry.read_bytes():
+                found.append(int(entry.parent.name))
         except OSError:
             continue
-    return False
+    return found
 
 
-STYLE = Path(CONTEXT["style"])
+def dialog():
+    return window("^Neural Style Transfer$")
+
+
+def geometry(target):
+    lines = xdotool("getwindowgeometry", "--shell", target)
+    shell = dict(line.split("=", 1) for line in lines if "=" in line)
+    return tuple(int(shell[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+
+
+def picture_of(target, region):
+    """The pixels of a part of a window, as bytes."""
+    crop = ["-crop", region, "-depth", "8", "rgb:-"]
+    return subprocess.run(["import", "-window", target, *crop], capture_output=True).stdout
+
+
+def pane():
+    """The middle of the preview, as bytes."""
+    return picture_of(dialog(), "240x160+180+220")
+
+
+def settled(look):
+    """What ``look`` gives once it gives the same twice."""
+    before = look()
+
+    def same():
+        nonlocal before
+        now = look()
+        answer = now if now == before else None
+        before = now
+        return answer
+
+    return until(same, "the picture to settle")
+
+
+def tour(name):
+    """A picture of the dialog alone, for people."""
+    xdotool("mousemove", 1395, 895)
+    time.sleep(0.7)  # no condition to wait for: a tooltip that goes
+    path = FOLDER / f"{name}.png"
+    subprocess.run(["import", "-window", dialog(), str(path)], check=False)
+
+
+def open_dialog(key="ctrl+shift+f"):
+    press(image_window(), key)
+    until(dialog, "the dialog")
+    until(lambda: len(set(pane())) > 40, "the layer in the preview")
+
+
+def close_dialog():
+    press(until(dialog, "the dialog"), "Escape")
+    until(lambda: not (dialog() or plug_ins()), "the end of the dialog")
+
+
+def start_painting():
+    """Presses Paint; the scripted engine's process id, once the real work has arrived there."""
+    for name in ("run.json", "stopped"):
+        (FAKE_DUMP / name).unlink(missing_ok=True)
+    press(dialog(), "alt+p")
+    until(lambda: sent_settings().get("size") == SIZE, "the engine to paint")
+    return int((FAKE_DUMP / "pid").read_text())
+
+
+def sent_settings():
+    try:
+        return json.loads((FAKE_DUMP / "run.json").read_text())["settings"]
+    except (OSError, ValueError):
+        return {}
 
 
 # --- the steps -----------------------------------------------------------------------------------
 
 
-def step_the_menu_opens_the_dialog_with_the_remembered_settings():
+def step_the_menu_opens_the_dialog_with_the_layer_in_it():
     use_engine(*CONTEXT["engine"])
-    remembered = {
-        "size": 160, "iterations": 12, "features": "draft", "strength": 80.0,
-        "style": STYLE.as_uri(),
-    }  # fmt: skip
+    remembered = {"size": SIZE, **({} if SIZE > 300 else {"iterations": 24})}
     engine_home = HOME / "engine"
     engine_home.mkdir(exist_ok=True)
     (engine_home / "gimp-settings.json").write_text(json.dumps(remembered))
+    shutil.copytree(CONTEXT["styles"], engine_home / "styles")
     start_gimp()
     target = image_window()
     xdotool("windowsize", "--sync", target, 1380, 860)
     xdotool("mousemove", 1395, 895)
     until(lambda: len(probe()) == 1, "the photo")
     until(lambda: walk_menus(target), "the dialog")
-    screenshot("dialog")
+    until(lambda: len(set(pane())) > 40, "the layer in the preview")
+    tour("1-open")
+    screenshot("whole-screen")
 
 
 def walk_menus(target):
@@ -167,7 +251,7 @@ def walk_menus(target):
     for key in ("alt+r", "a"):
         before = visible_windows()
         press(target, key) if key == "alt+r" else xdotool("key", key)
-        if not soon(lambda shown=before: visible_windows() - shown):
+        if not soon(lambda seen=before: visible_windows() - seen):
             xdotool("key", "Escape", "Escape", "Escape")
             return False
     xdotool("key", "n")
@@ -185,78 +269,221 @@ def soon(condition, seconds=10):
     return answer
 
 
-def dialog():
-    return window("^Neural Style Transfer$")
+def step_the_download_can_be_started_and_stopped():
+    if not CONTEXT["download"]:
+        return  # the network is there already
+    press(dialog(), "alt+w")
+    fetching = until(lambda: processes(b"weights\0fetch"), "the download to start")
+    folder = HOME / "engine" / "weights"
+    until(lambda: any(f.stat().st_size >= 2 << 20 for f in folder.glob("*")), "half of the file")
+    tour("download")
+    press(dialog(), "alt+w")
+    until(lambda: not any(map(is_running, fetching)), "the download to stop")
+    assert dialog() and plug_ins()
 
 
-def step_ok_paints_a_new_layer():
-    press(dialog(), "Return")
-    until(lambda: not dialog(), "the dialog to close")
-    until(lambda: not plug_in_running(), "the end of the run")
-    layers = probe()[0]
-    names = [layer["name"] for layer in layers]
-    assert len(names) == 2 and names[0].endswith(f"style: {STYLE.stem}"), names
-    assert layers[0]["selected"] and layers[0]["size"] == layers[1]["size"], layers
+def step_a_style_is_previewed_by_itself():
+    before = settled(pane)
+    press(dialog(), "alt+t", "Home", "space")
+    until(lambda: pane() != before, "the quick preview")
+    assert layer_count() == 1
+    first = settled_preview()
+    press(dialog(), "Right", "Right", "Right", "Right", "Right", "space")
+    until(lambda: pane() != first, "the preview of another style")
+    settled_preview()
+    tour("2-preview")
+    assert layer_count() == 1
+
+
+def settled_preview():
+    """The preview's picture when the engine has finished it: nothing has moved for a while."""
+
+    def calm():
+        _, _, width, height = geometry(dialog())
+        looks = [(pane(), picture_of(dialog(), f"{width - 20}x30+10+{height - 98}"))]
+        for _ in range(12):
+            time.sleep(0.25)
+            looks.append((pane(), picture_of(dialog(), f"{width - 20}x30+10+{height - 98}")))
+        return all(look == looks[0] for look in looks)
+
+    until(calm, "calm")
+    return pane()
+
+
+def step_the_original_is_a_key_away():
+    painted = pane()
+    press(dialog(), "alt+o")
+    until(lambda: pane() != painted, "the original")
+    press(dialog(), "alt+o")
+    until(lambda: pane() == painted, "the painting")
+    x, y, _, _ = geometry(dialog())
+    xdotool("mousemove", x + 250, y + 300, "mousedown", 1)
+    until(lambda: pane() != painted, "the original, while the button is down")
+    xdotool("mouseup", 1)
+    until(lambda: pane() == painted, "the painting again")
+
+
+def step_full_size_shows_a_spot_and_moves():
+    fitted = pane()
+    press(dialog(), "alt+f")
+    until(lambda: pane() != fitted, "full size")
+    spot = settled(pane)
+    tour("full-size")
+    x, y, _, _ = geometry(dialog())
+    xdotool("mousemove", x + 250, y + 300, "mousedown", 1)
+    for step in range(1, 8):
+        xdotool("mousemove", x + 250 - 12 * step, y + 300 - 9 * step)
+    xdotool("mouseup", 1)
+    until(lambda: pane() != spot, "another spot")
+    press(dialog(), "alt+f")
+    until(lambda: pane() == fitted, "the whole picture")
+
+
+def step_paint_makes_a_layer_and_the_dialog_stays():
+    before = pane()
+    press(dialog(), "alt+p")
+    until(lambda: pane() != before, "the painting")
+    tour("3-painting")
+    until(lambda: layer_count() == 2, "the new layer")
+    layers = shown()[0]
+    assert "style: " in layers[0]["name"] and layers[0]["selected"], layers
+    assert layers[0]["size"] == layers[1]["size"], layers
+    assert dialog()
+    settled(pane)
+    tour("4-painted")
     screenshot("result")
 
 
 def step_one_undo_takes_it_back():
     press(image_window(), "ctrl+z")
-    until(lambda: layer_counts() == [1], "the undo")
-    assert probe()[0][0]["selected"]
+    until(lambda: layer_count() == 1, "the undo")
     press(image_window(), "ctrl+y")
-    until(lambda: layer_counts() == [2], "the redo")
+    until(lambda: layer_count() == 2, "the redo")
+
+
+def step_an_earlier_result_is_inserted_again():
+    x, y, _, height = geometry(dialog())
+    xdotool("mousemove", x + 92, y + height - 142, "click", 1)
+    time.sleep(1)  # a menu has no name to wait for
+    xdotool("key", "i")
+    until(lambda: layer_count() == 3, "the second insertion")
+    press(image_window(), "ctrl+z")
+    until(lambda: layer_count() == 2, "the undo")
+
+
+def step_escape_leaves_no_process_and_the_settings_are_kept():
+    close_dialog()
+    kept = json.loads((HOME / "engine" / "gimp-settings.json").read_text())
+    assert kept["size"] == SIZE and kept["styles"], kept
+    assert "style: " not in str(probe()[1:]) and len(probe()) == 1
+
+
+def step_stop_and_keep_inserts_what_there_is():
+    use_waiting_engine()
+    open_dialog()
+    pid = start_painting()
+    until(lambda: len(set(pane())) > 40, "the painting")
+    tour("keep")
+    screenshot("painting")
+    asked = time.monotonic()
+    press(dialog(), "alt+s")
+    until(lambda: layer_count() == 3, "the layer")
+    print(f"stop and keep: a layer after {time.monotonic() - asked:.1f} s", flush=True)
+    assert dialog() and is_running(pid)
+
+
+def step_cancel_inserts_nothing_and_the_dialog_stays():
+    pid = start_painting()
+    press(dialog(), "Escape")
+    until((FAKE_DUMP / "stopped").exists, "the end of the run")
+    assert layer_count() == 3 and dialog() and is_running(pid)
+
+
+def step_the_layer_is_changed_and_deleted_during_the_run():
+    pid = start_painting()
+    before = layer_count()
+    probe("delete-lowest-layer")
+    until(lambda: layer_count() == before - 1, "the layer to go")
+    (FAKE_DUMP / "finish").touch()
+    until(lambda: layer_count() == before, "the result")
+    (FAKE_DUMP / "finish").unlink()
+    assert is_running(pid)
+    close_dialog()
+    until(lambda: not is_running(pid), "the end of the engine")
 
 
 def step_filters_repeat_paints_again_without_a_dialog():
     use_engine("python3", CONTEXT["fake"])
+    before = layer_count()
     press(image_window(), "ctrl+f")
-    until(lambda: layer_counts() == [3], "a third layer")
+    until(lambda: layer_count() == before + 1, "another layer")
     assert not dialog()
 
 
-def step_escape_in_the_dialog_changes_nothing():
-    press(image_window(), "ctrl+shift+f")
-    press(until(dialog, "the dialog"), "Escape")
-    until(lambda: not (dialog() or plug_in_running()), "the dialog to close")
-    assert layer_counts() == [3]
+def step_several_layers_are_painted_one_after_another():
+    probe("select-two-layers")
+    before = layer_count()
+    open_dialog()
+    press(dialog(), "alt+p")
+    until(lambda: layer_count() == before + 2, "two more layers")
+    close_dialog()
+    probe("select-two-layers")
+    press(image_window(), "ctrl+f")
+    until(lambda: layer_count() == before + 4, "two more layers without a dialog")
+    until(lambda: not plug_ins(), "the end of the run")
 
 
-def step_cancel_ends_the_engine_and_leaves_no_layer():
+def step_the_menu_repeats_what_a_painted_layer_remembers():
+    probe("select-top-layer")
+    before = layer_count()
+    memory = HOME / "engine" / "gimp-settings.json"
+    memory.write_text(json.dumps({"strength": 1.0}))
+
+    def menu():
+        for key in ("alt+r", "a", "t"):
+            press(image_window(), key) if key == "alt+r" else xdotool("key", key)
+            time.sleep(0.5)  # menus have no names to wait for
+        return soon(dialog, 10)
+
+    until(menu, "the dialog")
+    until(lambda: len(set(pane())) > 40, "the layer in the preview")
+    press(dialog(), "alt+p")
+    until(lambda: layer_count() == before + 1, "the new layer")
+    close_dialog()
+    kept = json.loads(memory.read_text())
+    assert kept["strength"] != 1.0 and kept["size"] == SIZE and kept["styles"], kept
+    until(lambda: walk_menus(image_window()), "the dialog")  # GIMP's Repeat means this one again
+    close_dialog()
+
+
+def step_gimps_own_cancel_ends_the_engine_and_leaves_no_layer():
     use_waiting_engine()
+    before = layer_count()
     press(image_window(), "ctrl+f")
     pid = painting_engine()
     assert is_running(pid)
     screenshot("progress")
     hide_docks()
     click_cancel(pid)
-    until(lambda: not plug_in_running(), "the end of the plug-in")
-    assert layer_counts() == [3]
-    screenshot("cancelled")
+    until(lambda: not plug_ins(), "the end of the plug-in")
+    assert layer_count() == before
 
 
 def hide_docks():
     """Then the status bar and its Cancel button reach into the window's corner."""
     target = image_window()
-    shown = look_at_right_side(target)
+    seen = look_at_right_side(target)
     press(target, "Tab")
-    until(lambda: look_at_right_side(target) != shown, "the docks to go away")
+    until(lambda: look_at_right_side(target) != seen, "the docks to go away")
 
 
 def look_at_right_side(target):
-    crop = ["-crop", "150x300+1200+200", "-depth", "8", "rgb:-"]
-    return subprocess.run(["import", "-window", target, *crop], capture_output=True).stdout
+    return picture_of(target, "150x300+1200+200")
 
 
 def click_cancel(pid):
     """The Cancel button is at the right end of the status bar; its place depends on the theme."""
-    target = image_window()
-    shell = dict(
-        line.split("=", 1)
-        for line in xdotool("getwindowgeometry", "--shell", target)
-        if "=" in line
-    )
-    x, y, width, height = (int(shell[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+    x, y, width, height = geometry(image_window())
     deadline = time.monotonic() + DEADLINE_S
     while is_running(pid):
         for inset in (30, 60, 90):
@@ -270,36 +497,56 @@ def click_cancel(pid):
             raise AssertionError("the engine survives Cancel")
 
 
-def step_the_source_is_deleted_during_the_run():
+def step_a_failure_is_said_in_the_dialog_and_nothing_is_lost():
+    bad = FOLDER / "bad.png"
+    bad.write_bytes(b"fake:failed")
+    memory = HOME / "engine" / "gimp-settings.json"
+    memory.write_text(json.dumps({"size": SIZE, "strength": 60.0, "style": bad.as_uri()}))
+    use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP))
+    open_dialog()
+    before = settled(pane)
+    press(dialog(), "alt+p")
+    until(lambda: pane() != before, "the message above the preview")
+    tour("problem")
+    assert layer_count() >= 1 and dialog()
+    close_dialog()
+    assert json.loads(memory.read_text())["styles"][0]["uri"] == bad.as_uri()
+    memory.write_text(json.dumps({"size": SIZE, "style": STYLE.as_uri()}))
+
+
+def step_killing_the_plug_in_ends_the_engine():
     use_waiting_engine()
-    press(image_window(), "ctrl+f")
-    pid = painting_engine()
-    names = [layer["name"] for layer in probe("delete-lowest-layer")[0]]
-    assert len(names) == 2
-    (FAKE_DUMP / "finish").touch()
-    until(lambda: layer_counts() == [3], "the result")
+    open_dialog()
+    pid = start_painting()
+    before = layer_count()
+    os.kill(plug_ins()[0], signal.SIGKILL)
+    killed = time.monotonic()
     until(lambda: not is_running(pid), "the end of the engine")
+    print(f"killed plug-in: engine gone after {time.monotonic() - killed:.2f} s", flush=True)
+    until(lambda: not dialog(), "the end of the dialog")
+    assert layer_count() == before
+    dismiss_messages()
 
 
-def step_the_image_is_closed_during_the_run():
+def dismiss_messages():
+    """GIMP tells that the plug-in has crashed."""
+    soon(lambda: window("GIMP Message"), 5)
+    while found := window("GIMP Message"):
+        press(found, "Escape")
+        time.sleep(0.3)
+
+
+def step_closing_the_image_ends_the_dialog_and_the_engine():
     use_waiting_engine()
-    press(image_window(), "ctrl+f")
-    pid = painting_engine()
-    before = len(probe())
-    assert len(probe("close")) == before - 1
-    (FAKE_DUMP / "finish").touch()
-    until(lambda: not plug_in_running() and not is_running(pid), "the end of the run")
-    found = probe()
-    assert [len(layers) for layers in found] == [1], found
-    assert "style: " in found[0][0]["name"]
-
-
-def step_a_failure_is_shown_in_gimps_own_box():
-    ENGINE_RECORD.unlink()
-    before = window("GIMP Message|^Neural|[Ee]rror")
-    press(image_window(), "ctrl+f")
-    until(lambda: window("GIMP Message|[Ee]rror") != before, "the error box")
-    screenshot("error")
+    open_dialog()
+    pid = start_painting()
+    before = len(shown())
+    assert len([s for s in probe("close") if s]) == before - 1
+    closed = time.monotonic()
+    until(lambda: not is_running(pid), "the end of the engine")
+    print(f"closed image: engine gone after {time.monotonic() - closed:.2f} s", flush=True)
+    until(lambda: not plug_ins() and not dialog(), "the end of the run")
+    assert probe() == []
 
 
 def main():

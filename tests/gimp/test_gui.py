@@ -3,54 +3,68 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from real_gimp import FAKE, case_names, engine_command
+from real_gimp import FAKE, REPO, case_names, engine_command
+
+from tests.file_server import Site, serving
+
+sys.path.insert(0, str(REPO / "install"))
+import samples
 
 pytestmark = [pytest.mark.gimp, pytest.mark.gui]
 
 HERE = Path(__file__).resolve().parent
+WEIGHTS = os.environ.get("STYLEENGINE_WEIGHTS", "")  # the tests run without it
+TOUR = os.environ.get("NEURAL_STYLE_TOUR", "")  # the folder of the README's pictures
+TOUR_WIDTH = 900
 STEPS = HERE / "gui_steps.py"
 
 
-def landscape(path: Path) -> None:
-    """Something with a horizon, a sun and hills, so that a person can judge the screenshot."""
-    y, x = np.mgrid[0:300, 0:420].astype(float)
-    sky = np.stack([120 + y / 3, 160 + y / 4, 230 - y / 4], -1)
-    sky[(x - 300) ** 2 + (y - 80) ** 2 < 900] = (255, 230, 140)
-    for level, color in ((190, (90, 120, 80)), (230, (60, 95, 55)), (265, (40, 70, 40))):
-        sky[y > level + 22 * np.sin(x / (level / 5)) + 8 * np.cos(x / 17)] = color
-    Image.fromarray(np.uint8(np.clip(sky, 0, 255))).save(path)
-
-
-def waves(path: Path) -> None:
-    y, x = np.mgrid[0:200, 0:260] / 22
-    swirl = np.sin(x + 2 * np.sin(y)) * np.cos(y - np.sin(x))
-    colors = np.stack([130 + 110 * swirl, 90 + 70 * np.sin(3 * swirl), 150 - 90 * swirl], -1)
-    Image.fromarray(np.uint8(np.clip(colors, 0, 255))).save(path)
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """The project's own photo and styles, drawn small."""
+    folder = tmp_path_factory.mktemp("pictures")
+    assert samples.main([str(folder), "--styles", "--long-side", "384"]) == 0
+    samples.draw("lake", 960).save(folder / "photo.jpg", quality=92)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def gui(gimp, artifacts):
+def gui(gimp, artifacts, pictures):
     """All steps in one GIMP; the screenshots are kept."""
     folder = gimp.work / "gui"
     folder.mkdir()
-    photo, style = folder / "valley.png", folder / "waves.png"
-    landscape(photo)
-    waves(style)
+    photo, style = folder / "lake.jpg", folder / "style-wave.jpg"
+    shutil.copy(pictures / "photo.jpg", photo)
+    shutil.copy(pictures / "style-wave.jpg", style)
+    styles = folder / "styles"
+    shutil.copytree(pictures, styles, ignore=shutil.ignore_patterns("photo*"))
     context = {
         "folder": folder, "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
-        "photo": photo, "style": style, "probe": HERE / "gui_probe.py",
+        "photo": photo, "style": style, "styles": styles, "probe": HERE / "gui_probe.py",
+        "size": 640 if WEIGHTS else 160, "download": not WEIGHTS,
     }  # fmt: skip
     (folder / "context.json").write_text(json.dumps(context, default=str))
-    done = gimp.run("dbus-run-session", "--", "python3", STEPS, folder / "context.json")
+    site = Site(os.urandom(4 << 20), hold_after=2 << 20)  # a network that never comes whole
+    with serving(site):
+        environment = [f"STYLEENGINE_WEIGHTS_URL={site.url()}#sha256={'0' * 64}"]
+        if WEIGHTS:  # finer pictures for the README
+            shutil.copy(WEIGHTS, folder / Path(WEIGHTS).name)
+            environment = [f"STYLEENGINE_WEIGHTS={folder / Path(WEIGHTS).name}"]
+        command = ["dbus-run-session", "--", "python3", STEPS, folder / "context.json"]
+        done = gimp.run("env", *environment, *command)
     for picture in folder.glob("*.png"):
-        if picture not in (photo, style):
-            shutil.copy(picture, artifacts / f"{picture.stem}-{gimp.version}.png")
+        shutil.copy(picture, artifacts / f"{picture.stem}-{gimp.version}.png")
+        if TOUR and picture.stem[0].isdigit():
+            shot = Image.open(picture).convert("RGB")
+            shot = shot.resize((TOUR_WIDTH, round(shot.height * TOUR_WIDTH / shot.width)))
+            shot.save(Path(TOUR) / f"tour-{picture.stem}.jpg", quality=86)
     (folder / "driver.txt").write_text(done.stdout + done.stderr)
     results = folder / "results.jsonl"
     lines = results.read_text().splitlines() if results.exists() else []

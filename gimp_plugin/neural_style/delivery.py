@@ -1,0 +1,108 @@
+"""What becomes of a finished picture: a new layer, a place in the history, a look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+import result  # noqa: E402
+from choice import Choice  # noqa: E402
+from gi.repository import Gimp, GLib  # noqa: E402
+from history import Entry, History  # noqa: E402
+from layers import Source  # noqa: E402
+from result import HiddenCanvas  # noqa: E402
+from stopwatch import Stopwatch  # noqa: E402
+from style_pictures import result_name, style_note  # noqa: E402
+from ui_pane import pixbuf  # noqa: E402
+from view import small_spec, small_strips, spot  # noqa: E402
+
+SHOWN_PX = 1024
+
+
+@dataclass(frozen=True)
+class Order:
+    """What real work is about: the layer, the choice made for it, and the layers still to come."""
+
+    source: Source
+    choice: Choice
+    rest: tuple[Gimp.Layer, ...]
+
+
+class Delivery:
+    """Inserts results, in several callbacks of the main loop, because GIMP takes its time."""
+
+    def __init__(self, image: Gimp.Image, window: Any, watch: Stopwatch) -> None:
+        self._image, self._window, self._watch = image, window, watch
+        self._history = History(window.history)
+        self._steps: list[Iterator[None]] = []
+        self._timer = 0
+        self.inserted: Gimp.Layer | None = None
+
+    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
+        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
+        self._steps.append(self._deliver(order, canvas, then))
+        if not self._timer:
+            self._timer = GLib.idle_add(self._watch.timed("deliver", self._step))
+
+    def _step(self) -> bool:
+        if self._steps and next(self._steps[0], self) is self:
+            self._steps.pop(0)
+        if not self._steps:
+            self._timer = 0
+        return bool(self._steps)
+
+    def _deliver(
+        self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
+    ) -> Iterator[None]:
+        layer = canvas.finish()
+        rect = order.source.seen.moved(-order.source.seen.x, -order.source.seen.y)
+        spec, parts = small_spec(rect, SHOWN_PX), []
+        for _y, _rows, part in small_strips(layer, rect, spec):
+            parts.append(part)
+            yield
+        picture = pixbuf(b"".join(parts), spec.width, spec.height)
+        name = result_name(order.source.name, order.choice.styles)
+        entry = Entry(order.source, canvas, order.choice, picture, name)
+        self._watch.timed("insert", self._insert)(entry)
+        yield
+        self._history.add(entry)
+        self._show(entry)
+        then()
+
+    def _insert(self, entry: Entry) -> None:
+        note = style_note(entry.choice, entry.source.layer)
+        self.inserted = result.insert(entry.source, entry.canvas, entry.name, note)
+        if self.inserted.get_image() != self._image:
+            Gimp.Display.new(self.inserted.get_image())
+        Gimp.displays_flush()
+
+    def _show(self, entry: Entry) -> None:
+        layer, painted, seen = entry.canvas.finish(), entry.source.painted, entry.source.seen
+        dx, dy = painted.x - seen.x, painted.y - seen.y
+
+        def at_full_size(x: int, y: int, width: int, height: int) -> bytes:
+            return spot(layer, x - dx, y - dy, width, height)
+
+        self._window.pane.show_painted(entry.picture, at_full_size)
+
+    def act(self, action: str, entry: Entry) -> None:
+        """Does something with an earlier result: "show", "insert" or "forget"."""
+        if action == "show":
+            self._show(entry)
+        elif action == "insert":
+            self._insert(entry)
+        elif action == "forget":
+            self._window.pane.show_painted(None)
+            self._history.forget(entry)
+
+    def close(self) -> None:
+        """Finishes what has begun, and drops the history."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+        while self._steps:
+            self._step()
+        self._history.close()

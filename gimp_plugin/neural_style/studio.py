@@ -1,0 +1,270 @@
+"""Brings together the window, the session with the engine, and GIMP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+import engine_client  # noqa: E402
+import engine_install  # noqa: E402
+from catalog import Catalog  # noqa: E402
+from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, write_json  # noqa: E402
+from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
+from dialog import Window  # noqa: E402
+from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from layers import open_source  # noqa: E402
+from offer import Offer  # noqa: E402
+from protocol import EngineError  # noqa: E402
+from report import compose  # noqa: E402
+from result import HiddenCanvas  # noqa: E402
+from session import Phase, Session, Work  # noqa: E402
+from status import in_words  # noqa: E402
+from stopwatch import Stopwatch  # noqa: E402
+from style_pictures import MemoryCanvas, load_styles  # noqa: E402
+from subject import Subject  # noqa: E402
+from subject import in_words as in_words_of  # noqa: E402
+from texts import _  # noqa: E402
+from ui_notice import copy_text  # noqa: E402
+from ui_pane import pixbuf  # noqa: E402
+
+TICK_MS = 15
+CHECK_MS = 250
+
+
+class Studio:
+    """The dialog from its opening to its end. Raises `EngineError` if there is nothing to paint."""
+
+    def __init__(
+        self,
+        image: Gimp.Image,
+        layers: Sequence[Gimp.Item],
+        plugin_dir: Path,
+        choice: Choice | None,
+    ) -> None:
+        self.image = image
+        self.used: Choice | None = None
+        self._installed = engine_install.find(plugin_dir, os.environ)
+        data = engine_install.data_dir(self._installed.environment)
+        self._memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
+        self._watch = Stopwatch()
+        self._timers: list[int] = []
+        self._subject = Subject(image, layers, self._watch, self._layer_seen)
+        self._problem, self._offered = "", False
+        GimpUi.init("neural-style")
+        presets = Presets(plugin_dir / "presets.json", data / "presets.json")
+        self.catalog = Catalog(image, self._installed.environment)
+        self.window = Window(self, presets, self._add_folder)
+        self.session = Session(lambda: engine_client.EngineClient(self._installed), self)
+        self._delivery = Delivery(image, self.window, self._watch)
+        self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
+        self.catalog.fill(self.window.styles)
+        choice = choice or choice_from(read_json(self._memory))
+        self.window.set_choice(self.catalog.present(choice))
+        self.window.caption.set_text(in_words_of(layers))
+
+    @property
+    def inserted(self) -> Gimp.Layer | None:
+        """The last layer that came of it."""
+        return self._delivery.inserted
+
+    def run(self) -> None:
+        """Shows the dialog until it is closed."""
+        self._every("tick", TICK_MS, self.session.tick)
+        self._every("check", CHECK_MS, self._check)
+        self.session.warm_up()
+        self._subject.start()
+        GimpUi.window_set_transient(self.window.dialog)
+        self.window.dialog.show()
+        self._offer.show_if_needed()
+        Gtk.main()
+
+    def _every(self, name: str, milliseconds: int, function: Any) -> None:
+        timed = self._watch.timed(name, function)
+        self._timers.append(GLib.timeout_add(milliseconds, lambda: timed() is not False))
+
+    def _layer_seen(self) -> None:
+        spec, data = self._subject.small
+        view = self._subject.view
+        size = view.rect.width, view.rect.height
+        self.window.pane.show_original(pixbuf(data, spec.width, spec.height), size, view.spot)
+        self._preview()
+
+    def _check(self) -> None:
+        if not self.image.is_valid():
+            self.close()
+
+    # --- what the user does --------------------------------------------------------------------
+
+    def choice_changed(self) -> None:
+        """Another style or setting: seen in a moment."""
+        self.window.presets.compare(self.window.settings.get())
+        self._show_state()
+        self._preview()
+
+    def _preview(self) -> None:
+        choice = self.window.get_choice()
+        if not choice.styles or self._subject.small is None or self.session.is_painting:
+            return
+        spec, data = self._subject.small
+        view = self._subject.view
+        canvas = MemoryCanvas()
+
+        def request() -> engine_client.Request:
+            styles = load_styles(choice.styles, self.image, view.shown, view.rect, True)
+            strips = [(0, spec.height, data)]
+            return engine_client.Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX)
+
+        self.session.preview(Work(request, canvas, True))
+
+    def start(self) -> None:
+        """Paints the layers."""
+        choice = self.window.get_choice()
+        self.window.problem.hide_it()
+        try:
+            self._subject.check()
+            if not choice.styles:
+                raise EngineError("no-style", _("Choose a style first."))
+        except EngineError as problem:
+            self._show_problem(problem)
+            return
+        self.used = choice
+        write_json(self._memory, choice.to_dict())
+        self.catalog.used(choice.styles, self.window.styles)
+        self._begin(choice, tuple(self._subject.layers))
+
+    def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...]) -> None:
+        try:
+            source = open_source(self.image, layers[:1])
+        except EngineError as problem:
+            self._show_problem(problem)
+            return
+        reader, canvas = source.reader(), HiddenCanvas(source.seen)
+        self.window.caption.set_text(in_words_of(self._subject.layers, len(layers)))
+
+        def request() -> engine_client.Request:
+            styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
+            strips = reader.strips()
+            return engine_client.Request(choice.settings, reader.spec, strips, styles, SHOWN_PX)
+
+        self.session.paint(Work(request, canvas, False, Order(source, choice, layers[1:])))
+
+    def keep(self) -> None:
+        """Stops with the picture so far."""
+        self.session.keep()
+
+    def cancel(self) -> bool:
+        """Stops with nothing."""
+        if not self.session.is_painting:
+            return False
+        self.session.cancel()
+        return True
+
+    def close(self) -> None:
+        """Ends everything."""
+        for timer in self._timers:
+            GLib.source_remove(timer)
+        self._timers.clear()
+        self.window.dialog.hide()
+        write_json(self._memory, self.window.get_choice().to_dict())
+        self._offer.cancel()
+        self.session.close()
+        self._delivery.close()
+        self._subject.close()
+        log = engine_install.log_file(os.environ)
+        engine_install.write_log(log, f"longest callbacks: {self._watch}")
+        self.window.dialog.destroy()
+        Gtk.main_quit()
+
+    def came_back(self) -> None:
+        """The user may have changed the layer meanwhile."""
+        if not self.session.is_painting and self.image.is_valid():
+            self._subject.look_again()
+            self.window.styles.set_channels(self.catalog.channels())
+
+    def fetch(self) -> None:
+        """The pretrained network."""
+        self._offer.toggle()
+
+    def _network_came(self) -> None:
+        self.session.restart()
+        self._preview()
+
+    def _add_folder(self, folder: Path) -> None:
+        self.catalog.add_folder(folder, self.window.styles)
+
+    # --- what the session tells ----------------------------------------------------------------
+
+    def session_changed(self) -> None:
+        """The phase or the progress is another one."""
+        self._show_state()
+
+    def session_preview(self, work: Work, preview: engine_client.Preview) -> None:
+        """The picture so far."""
+        self.window.pane.show_painted(pixbuf(preview.data, preview.width, preview.height))
+
+    def session_done(self, work: Work, info: dict[str, Any]) -> None:
+        """A picture is finished: shown, and if it was real work, inserted."""
+        if work.quick:
+            self.window.pane.show_painted(pixbuf(*work.canvas.picture()))
+            return
+        order = work.note
+        rest = tuple(layer for layer in order.rest if layer.is_valid())
+
+        def then() -> None:
+            if rest:
+                self._begin(order.choice, rest)
+            else:
+                self.window.caption.set_text(in_words_of(self._subject.layers))
+
+        self._delivery.deliver(order, work.canvas, then)
+
+    def session_dropped(self, work: Work) -> None:
+        """The work has ended with nothing."""
+        if not work.quick:
+            work.canvas.discard()
+            self.window.pane.show_painted(None)
+
+    def session_failed(self, work: Work | None, problem: EngineError) -> None:
+        """Said in the dialog; the choice stays as it is."""
+        if work is not None and not work.quick:
+            work.canvas.discard()
+        self._show_problem(problem)
+
+    # --- what is shown -------------------------------------------------------------------------
+
+    def _show_problem(self, problem: EngineError) -> None:
+        self._problem = str(problem)
+        self.window.problem.say("\n".join(part for part in (problem.message, problem.hint) if part))
+
+    def _show_state(self) -> None:
+        choice = self.window.get_choice()
+        progress, styles = self.session.progress, bool(choice.styles)
+        can_keep = self.session.phase is Phase.PAINTING and progress is not None
+        self.window.show_state(self.session.is_painting, styles, can_keep)
+        self.window.show_progress(*in_words(self.session, styles, choice.settings.device))
+        if self.session.ready and not self._offered:
+            self._offered = True
+            self.window.settings.offer(self.session.ready.get("capabilities", {}))
+
+    def copy_report(self) -> None:
+        """What somebody who helps needs to know, into the clipboard."""
+        versions = {"GIMP": Gimp.version(), "Image": str(self._subject.view.rect)}
+        settings = self.window.get_choice().settings.to_dict()
+        log = self._installed.log
+        text = compose(self._problem, versions, self.session.ready, settings, log, os.environ)
+        copy_text(self.window.dialog, text)
+
+    def history(self, action: str, entry: Any) -> None:
+        """Does something with an earlier result."""
+        if action == "use":
+            self.window.set_choice(self.catalog.present(entry.choice))
+            self.choice_changed()
+        else:
+            self._delivery.act(action, entry)

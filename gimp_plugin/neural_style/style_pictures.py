@@ -1,0 +1,139 @@
+"""The pictures of a run besides its content: styles and their places; small results; names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gegl", "0.4")
+from choice import Choice, StyleChoice, file_stem  # noqa: E402
+from engine_client import Mask, StyleFile, StylePixels  # noqa: E402
+from gi.repository import Gegl, Gimp, Gio, GLib  # noqa: E402
+from layers import Reader, Rect, needs_scratch, whole  # noqa: E402
+from protocol import EngineError, PictureSpec  # noqa: E402
+from texts import _  # noqa: E402
+from view import small_spec, small_strips  # noqa: E402
+
+STYLE_BYTES = 512 << 20
+SMALL_PX = 1024
+MASK_PX = 4096
+NAME_PART = " – style: "
+
+
+def result_name(layer: str, styles: Sequence[StyleChoice]) -> str:
+    """The name of the new layer; that of a layer which is a result itself does not grow."""
+    names = " + ".join(style.name or file_stem(style.uri) for style in styles)
+    return f"{layer.split(NAME_PART)[0]}{NAME_PART}{names}"
+
+
+def style_note(choice: Choice, layer: Gimp.Layer) -> str:
+    """What a painted layer tells about itself: the choice, and the layer it was made from."""
+    tattoo = layer.get_tattoo() if layer.is_valid() else 0
+    return json.dumps({**choice.to_dict(), "painted-layer": tattoo})
+
+
+def read_style(file: Gio.File, name: str = "") -> StyleFile:
+    """The style in a file; raises `EngineError` ("no-style")."""
+    choose = _("Choose the picture whose style shall be painted.")
+    where = file.get_parse_name()
+    try:
+        _ok, data, _etag = file.load_contents(None)
+    except GLib.Error as problem:
+        text = _("The style picture cannot be read ({reason}).")
+        reason = problem.message.rstrip(".")
+        raise EngineError("no-style", text.format(reason=reason), choose) from None
+    if not data:
+        text = _("The style picture {file} is empty.").format(file=where)
+        raise EngineError("no-style", text, choose)
+    if len(data) > STYLE_BYTES:
+        text = _("The style picture {file} is over 512 MB.").format(file=where)
+        raise EngineError("no-style", text, choose)
+    return StyleFile(data, name or Path(file.get_basename()).stem)
+
+
+def load_styles(
+    choices: Iterable[StyleChoice], image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
+) -> tuple[StyleFile | StylePixels, ...]:
+    """The chosen styles for the engine; raises `EngineError` ("no-style").
+
+    ``rect`` is the part of ``layer`` that is painted: where the masks apply. ``small`` is enough
+    for a preview.
+    """
+    styles: list[StyleFile | StylePixels] = []
+    for choice in choices:
+        mask = _mask(choice, image, layer, rect, small)
+        if choice.uri:
+            data = read_style(Gio.File.new_for_uri(choice.uri)).data
+            styles.append(StyleFile(data, choice.name, choice.weight, mask))
+            continue
+        found = Gimp.Item.get_by_id(choice.layer)
+        if not isinstance(found, Gimp.Layer) or not found.is_valid():
+            raise EngineError(
+                "no-style",
+                _("The layer that was the style is not there any more."),
+                _("Choose the picture whose style shall be painted."),
+            )
+        if small and not needs_scratch(found):
+            spec = small_spec(whole(found), SMALL_PX)
+            strips = small_strips(found, whole(found), spec)
+        else:
+            reader = Reader(found, whole(found), "u8")
+            spec, strips = reader.spec, reader.strips()
+        styles.append(StylePixels(spec, strips, choice.name, choice.weight, mask))
+    return tuple(styles)
+
+
+def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
+    """What can say where a style goes: the image's channels and layer masks, by name."""
+    found = {channel.get_name(): channel for channel in image.get_channels()}
+    for layer in image.get_layers():
+        if layer.get_mask() is not None:
+            found[_("Mask of {layer}").format(layer=layer.get_name())] = layer.get_mask()
+    return found
+
+
+def _mask(
+    choice: StyleChoice, image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
+) -> Mask | None:
+    if not choice.where or not image.is_valid():
+        return None
+    place = places(image).get(choice.where)
+    if place is None:
+        raise EngineError(
+            "no-style",
+            _("There is no channel {name} any more.").format(name=choice.where),
+            _("Choose where the style shall be painted."),
+        )
+    _ok, left, top = layer.get_offsets()
+    _ok, place_left, place_top = place.get_offsets()
+    seen = rect.moved(left - place_left, top - place_top)
+    spec = small_spec(rect, SMALL_PX if small else MASK_PX)
+    scale = spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
+    area = Gegl.Rectangle.new(round(seen.x * scale), round(seen.y * scale), spec.width, spec.height)
+    data = place.get_buffer().get(area, scale, "Y u8", Gegl.AbyssPolicy.NONE)
+    return Mask(spec.width, spec.height, [(0, spec.height, data)])
+
+
+class MemoryCanvas:
+    """Takes a small result."""
+
+    def __init__(self) -> None:
+        self.spec = PictureSpec(1, 1)
+        self._data = bytearray()
+
+    def begin(self, spec: PictureSpec) -> None:
+        """The result is coming, in this shape."""
+        self.spec = spec
+        self._data.clear()
+
+    def write(self, y: int, rows: int, data: bytes) -> None:
+        """Some rows of it."""
+        self._data += data
+
+    def picture(self) -> tuple[bytes, int, int]:
+        """RGBA u8 pixels, width and height."""
+        return bytes(self._data), self.spec.width, self.spec.height

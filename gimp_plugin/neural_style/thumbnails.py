@@ -1,0 +1,36 @@
+"""Thumbnails of picture files."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any, Callable
+
+from gi.repository import GdkPixbuf, Gio, GLib
+
+THUMB_PX = 84
+
+
+class Thumbnails:
+    """Makes thumbnails in a thread, because a large picture takes a while to decode."""
+
+    def __init__(self) -> None:
+        self._wanted: queue.Queue[Any] = queue.Queue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def make(self, uri: str, made: Callable[[GdkPixbuf.Pixbuf], None]) -> None:
+        """Calls ``made`` from the main loop with the thumbnail, if there is one."""
+        self._wanted.put((uri, made))
+
+    def _work(self) -> None:
+        while True:
+            uri, made = self._wanted.get()
+            path = Gio.File.new_for_uri(uri).get_path()
+            try:
+                picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(
+                    path or "", THUMB_PX, THUMB_PX * 3 // 4, True
+                )
+            except GLib.Error:
+                continue  # a kind of picture that only the engine can read
+            turned = picture.apply_embedded_orientation() or picture
+            GLib.idle_add(lambda done=made, result=turned: done(result) and False)

@@ -1,0 +1,90 @@
+"""What the dialog shows of a layer: all that the engine sees, small; a spot at full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gegl, Gimp  # noqa: E402
+from layers import FORMATS, Rect, baked_copy, needs_scratch, scratch_image  # noqa: E402
+from protocol import EngineError, PictureSpec  # noqa: E402
+from texts import _  # noqa: E402
+
+SLICE_PX = 1 << 19  # source pixels per strip: a few milliseconds
+
+
+def small_spec(rect: Rect, long_side: int) -> PictureSpec:
+    """The shape of ``rect`` at ``long_side`` pixels; never larger than it is."""
+    scale = min(1.0, long_side / max(rect.width, rect.height))
+    return PictureSpec(max(1, round(rect.width * scale)), max(1, round(rect.height * scale)))
+
+
+def small_strips(
+    layer: Gimp.Layer, rect: Rect, spec: PictureSpec
+) -> Iterator[tuple[int, int, bytes]]:
+    """The part ``rect`` of the layer's buffer in the shape ``spec``, in strips that take little
+    time each; raises `EngineError` ("layer-gone").
+    """
+    scale = spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
+    left, top = round(rect.x * scale), round(rect.y * scale)
+    step = max(1, int(SLICE_PX * scale * scale / spec.width))
+    buffer = layer.get_buffer()
+    for y in range(0, spec.height, step):
+        if not layer.is_valid():
+            raise EngineError("layer-gone", _("The layer was deleted while it was being read."))
+        rows = min(step, spec.height - y)
+        strip = Gegl.Rectangle.new(left, top + y, spec.width, rows)
+        yield y, rows, buffer.get(strip, scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
+
+
+def prepare_conversions() -> None:
+    """Has the conversions that a preview needs worked out, which takes a second the first time on
+    a computer. Touches no layer, so that a thread may do it.
+    """
+    for form in ("R'G'B' u8", "R'G'B'A u8", "R'G'B' u16", "R'G'B'A float"):
+        sample = Gegl.Buffer.new(form, 0, 0, 8, 8)
+        for scale in (1.0, 0.5):
+            sample.get(Gegl.Rectangle.new(0, 0, 4, 4), scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
+
+
+class LayerView:
+    """Looks at the part of a layer that the engine sees, filters and colour profile included."""
+
+    def __init__(self, layer: Gimp.Layer, rect: Rect) -> None:
+        self.rect, self.shown = rect, layer
+        self._layer, self._scratch = layer, None
+        if needs_scratch(layer):
+            size = layer.get_width(), layer.get_height()
+            self._scratch = scratch_image(PictureSpec(*size), *size)
+            self._layer = baked_copy(layer, self._scratch)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the layer is still there."""
+        return self._layer.is_valid()
+
+    def small(self, long_side: int) -> tuple[PictureSpec, Iterator[tuple[int, int, bytes]]]:
+        """The whole part, its long side at most ``long_side`` pixels; RGBA u8."""
+        spec = small_spec(self.rect, long_side)
+        return spec, small_strips(self._layer, self.rect, spec)
+
+    def spot(self, x: int, y: int, width: int, height: int) -> bytes:
+        """Some pixels at full size, from the part's corner on; empty if the layer is gone."""
+        return spot(self._layer, self.rect.x + x, self.rect.y + y, width, height)
+
+    def close(self) -> None:
+        """Deletes the copy, if there was need of one."""
+        if self._scratch is not None:
+            self._scratch.delete()
+            self._scratch = None
+
+
+def spot(layer: Gimp.Layer, x: int, y: int, width: int, height: int) -> bytes:
+    """RGBA u8 pixels of a layer; transparent outside of it, empty if it is gone."""
+    if not layer.is_valid():
+        return b""
+    rect = Gegl.Rectangle.new(x, y, width, height)
+    return layer.get_buffer().get(rect, 1.0, FORMATS["u8"], Gegl.AbyssPolicy.NONE)

@@ -1,0 +1,280 @@
+"""What the dialog keeps: choices, presets, folders; what it reports; what it downloads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from styleengine import protocol
+from tests.file_server import Site, serving
+from tests.helpers import command, environment
+
+REPO = Path(__file__).resolve().parents[1]
+PLUGIN = REPO / "gimp_plugin" / "neural_style"
+sys.modules.setdefault("protocol", protocol)
+sys.path.insert(0, str(PLUGIN))
+import engine_install  # noqa: E402
+import report  # noqa: E402
+import styles  # noqa: E402
+from choice import (  # noqa: E402
+    MOST_RECENT,
+    Choice,
+    Presets,
+    Recent,
+    StyleChoice,
+    blend_from,
+    blend_text,
+    choice_from,
+    quick,
+    read_json,
+    write_json,
+)
+from fetch import Fetch, fetch_command  # noqa: E402
+
+Settings = protocol.Settings
+WEIGHTS = os.environ.get("STYLEENGINE_WEIGHTS", "")  # the tests run without it
+
+
+def test_a_choice_survives_its_way_through_a_file(tmp_path):
+    chosen = Choice(
+        Settings(strength=70.0, preset="best", device="cpu"),
+        (
+            StyleChoice("file:///a.jpg", name="A", weight=2.0, where="Sky"),
+            StyleChoice("file:///b.jpg", name="B"),
+        ),
+    )
+    path = tmp_path / "new" / "folder" / "memory.json"
+    write_json(path, chosen.to_dict())
+    assert choice_from(read_json(path)) == chosen
+    assert os.listdir(path.parent) == ["memory.json"]
+
+
+def test_a_layer_as_style_is_not_remembered():
+    kept = Choice(styles=(StyleChoice(layer=7, name="Layer"),)).to_dict()
+    assert kept["style"] is None and choice_from(kept).styles == ()
+
+
+def test_the_memory_of_older_versions_is_understood():
+    old = {"preset": "best", "size": 512, "style": "file:///x.jpg"}
+    assert choice_from(old) == Choice(
+        Settings(preset="best", size=512), (StyleChoice("file:///x.jpg"),)
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '"x"', "\x00"])
+def test_a_broken_memory_is_no_memory(tmp_path, text):
+    path = tmp_path / "memory.json"
+    path.write_text(text)
+    assert choice_from(read_json(path)) == Choice()
+
+
+def test_what_is_still_valid_in_a_memory_is_taken():
+    values = {"strength": -5, "preset": "gone", "seed": "x", "size": 99, "new": 1}
+    odd = {"uri": "file:///a.jpg", "weight": -1, "name": 5, "where": []}
+    got = choice_from({**values, "styles": [{"uri": 3}, "x", odd]})
+    assert got.settings == Settings(size=99)
+    assert got.styles == (StyleChoice("file:///a.jpg"),)
+
+
+def test_a_disk_that_cannot_be_written_does_no_harm(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    write_json(blocked / "memory.json", {})
+    assert blocked.read_text() == "not a folder"
+
+
+def test_the_quick_preview_predicts_the_picture(monkeypatch):
+    chosen = Settings(
+        preset="best", strength=80.0, iterations=900, size=2048, keep_colors="palette"
+    )
+    cheap = quick(chosen)
+    assert cheap.size and cheap.size <= 512 and cheap.iterations == 0 and cheap.preset != "best"
+    assert (cheap.strength, cheap.keep_colors) == (80.0, "palette")
+
+
+def test_a_blend_is_one_text_for_scripts():
+    styles = (
+        StyleChoice("file:///a%20b.jpg", name="A", weight=2.0),
+        StyleChoice("file:///c.jpg", name="C", where="Sky"),
+    )
+    assert blend_from(blend_text(styles)) == styles
+    assert blend_text(styles[:1]) == "" and blend_from(blend_text(styles[1:])) == styles[1:]
+    short = '[{"uri": "file:///a%20b.jpg"}]'
+    assert blend_from(short) == (StyleChoice("file:///a%20b.jpg", name="a b"),)
+    for broken in ("x", "{}", "[]", "[1]", '[{"uri": "file:///a.jpg"}, {"url": "typo"}]'):
+        with pytest.raises(protocol.EngineError, match="blend"):
+            blend_from(broken)
+
+
+# --- presets ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def presets(tmp_path):
+    return Presets(PLUGIN / "presets.json", tmp_path / "mine" / "presets.json")
+
+
+def test_shipped_presets_are_valid_and_named_for_translation(presets):
+    shipped = json.loads((PLUGIN / "presets.json").read_text())
+    source = (PLUGIN / "ui_presets.py").read_text()
+    assert len(shipped) >= 4
+    for name, values in shipped.items():
+        assert Settings.from_dict(values).to_dict() == {**Settings().to_dict(), **values}, name
+        assert set(values) <= set(Settings().to_dict()), name
+        assert f'N_("{name}")' in source
+
+
+def test_own_presets_are_kept_apart_from_shipped_ones(presets, tmp_path):
+    shipped = presets.shipped_names()
+    mine = Settings(strength=91.0, device="cpu")
+    presets.save("Mine", mine)
+    presets.save(shipped[1], Settings(strength=12.0))
+    assert presets.own_names() == ["Mine", shipped[1]]
+    assert presets.shipped_names() == [shipped[0], *shipped[2:]]
+    again = Presets(PLUGIN / "presets.json", tmp_path / "mine" / "presets.json")
+    assert again.settings("Mine", Settings()).strength == 91.0
+    assert again.settings(shipped[1], Settings()).strength == 12.0
+    again.delete(shipped[1])
+    assert presets.settings(shipped[1], Settings()).strength != 12.0
+
+
+def test_a_preset_resets_what_it_does_not_mention_but_not_the_device(presets):
+    presets.save("Mine", Settings(strength=91.0))
+    got = presets.settings("Mine", Settings(shapes=3.0, device="cuda:1"))
+    assert got == Settings(strength=91.0, device="cuda:1")
+
+
+# --- styles -------------------------------------------------------------------------------------
+
+
+def test_recent_styles_come_newest_first(tmp_path):
+    recent = Recent(tmp_path / "recent.json")
+    for number in range(MOST_RECENT + 3):
+        recent.add([f"file:///{number}.jpg"])
+    recent.add(["file:///5.jpg"])
+    assert recent.uris()[:2] == ["file:///5.jpg", f"file:///{MOST_RECENT + 2}.jpg"]
+    assert len(recent.uris()) == MOST_RECENT == len(set(recent.uris()))
+
+
+def test_folders_hold_pictures_only(tmp_path):
+    folder = tmp_path / "Großer Ordner"
+    folder.mkdir()
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden"):
+        (folder / name).write_bytes(b"x")
+    (folder / "sub.jpg").mkdir()
+    assert [path.name for path in styles.pictures_in(folder)] == ["a.png", "b.JPG"]
+    assert styles.pictures_in(tmp_path / "gone") == []
+    kept = styles.Folders(tmp_path / "folders.json")
+    kept.add(folder)
+    kept.add(folder)
+    kept.add(tmp_path)
+    assert kept.read() == [folder, tmp_path]
+    kept.remove(folder)
+    assert kept.read() == [tmp_path] and folder.is_dir()
+
+
+def test_shipped_styles_have_names_for_people(tmp_path):
+    assert styles.choice_of(tmp_path / "style-wave.jpg").name == "Wave"
+    own = styles.choice_of(tmp_path / "Großer Stil.png")
+    assert own.name == "Großer Stil" and own.uri.startswith("file:///")
+
+
+def test_every_shipped_style_has_a_name():
+    sys.path.insert(0, str(REPO / "install"))
+    import samples
+
+    assert set(styles.TITLES) == {f"style-{module}" for module in samples.STYLES.values()}
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def test_the_report_tells_all_but_who_the_user_is(tmp_path):
+    home = "/home/jane.doe"
+    log = tmp_path / "engine.log"
+    lines = [f"line {n} {home}/pictures/x.jpg of jane.doe, janedoes too" for n in range(100)]
+    log.write_text("\n".join(lines))
+    text = report.compose(
+        f"The style {home}/a.jpg is empty.",
+        {"GIMP": "3.0.4"},
+        {"version": "1.2", "devices": {"cpu": "CPU, 2 threads"}, "features": "VGG19"},
+        {"strength": 50.0},
+        log,
+        {"HOME": home, "USER": "jane.doe"},
+    )
+    assert "jane.doe" not in text and "~/pictures/x.jpg of user, janedoes too" in text
+    assert "GIMP: 3.0.4" in text and "CPU, 2 threads" in text and '"strength": 50.0' in text
+    assert "line 99" in text and "line 59" not in text
+
+
+def test_a_report_without_a_log(tmp_path):
+    text = report.compose("x", {}, {}, {}, tmp_path / "none.log", {})
+    assert "Engine: not started" in text
+
+
+# --- the download ---------------------------------------------------------------------------------
+
+
+def installed(tmp_path, url):
+    env = environment(STYLEENGINE_HOME=str(tmp_path / "home"), STYLEENGINE_WEIGHTS_URL=url)
+    return engine_install.Installed(tuple(command("serve")), env, tmp_path / "log")
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def test_the_download_is_done_by_the_engine_that_serves():
+    remote = ["ssh", "box", "styleengine", "serve"]
+    assert fetch_command(remote)[:4] == ["ssh", "box", "styleengine", "weights"]
+    with pytest.raises(protocol.EngineError, match="cannot download"):
+        fetch_command(["wrapper.sh"])
+
+
+def test_the_download_tells_how_far_it_is_and_can_be_cancelled(tmp_path):
+    body = os.urandom(3 << 20)
+    with serving(Site(body, hold_after=1 << 20)) as site:
+        fetch = Fetch(installed(tmp_path, f"{site.url()}#sha256={'0' * 64}"))
+        wait_for(lambda: fetch.state.done >= 1 << 20)
+        assert fetch.state.total == len(body) and not fetch.finished()
+        pid = fetch.pid
+        fetch.cancel()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        with pytest.raises(protocol.EngineError):
+            fetch.finished()
+
+
+def test_a_download_that_fails_says_why(tmp_path):
+    with serving(Site(b"not the network", status=404)) as site:
+        fetch = Fetch(installed(tmp_path, f"{site.url()}#sha256={'0' * 64}"))
+        with pytest.raises(protocol.EngineError) as caught:
+            wait_for(fetch.finished)
+    assert caught.value.code == "download" and "404" in caught.value.message
+    assert "Try again" in caught.value.hint
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not WEIGHTS.endswith(".h5"),
+    reason="STYLEENGINE_WEIGHTS names no Keras file to download from this machine",
+)
+def test_the_whole_download_makes_the_engine_pretrained(tmp_path):
+    body = Path(WEIGHTS).read_bytes()
+    with serving(Site(body)) as site:
+        url = f"{site.url()}#sha256={hashlib.sha256(body).hexdigest()}"
+        engine = installed(tmp_path, url)
+        assert not engine_install.pretrained_features(engine.environment)
+        fetch = Fetch(engine)
+        wait_for(fetch.finished)
+    assert engine_install.pretrained_features(engine.environment)
