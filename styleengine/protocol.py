@@ -155,7 +155,7 @@ class Settings:
         0,
         "Working size",
         "Long side, in pixels, at which the picture is painted: a smaller one is quicker, and the "
-        "result is enlarged to the photo's full size. 0 paints at full size.",
+        "result is enlarged to the photo's full size. 0 paints at full size (Draft: at most 1024).",
         low=0,
         high=16384,
         unit="px",

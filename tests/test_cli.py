@@ -138,7 +138,7 @@ def test_a_run_with_everything(env, files, tmp_path):
     trace = json.loads((tmp_path / "trace.json").read_text())
     assert trace["settings"]["seed"] == 7 and trace["settings"]["preset"] == "best"
     assert trace["features"] == "thin test network" and "CPU" in trace["device"]
-    assert [s["stage"] for s in trace["steps"]] == ["prepare", *["paint"] * 5, "finish"]
+    assert [s["stage"] for s in trace["steps"]] == ["prepare", "prepare", *["paint"] * 5, "finish"]
     times = [s["seconds"] for s in trace["steps"]]
     assert times == sorted(times) and times[0] >= 0
     assert all(isinstance(s["loss"], float) for s in trace["steps"][1:-1])

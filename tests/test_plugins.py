@@ -279,7 +279,7 @@ def test_an_observer_that_raises_is_dropped_and_the_run_goes_on(plain_precision,
     result = paint(Engine(plugins), job(picture(40, 40)))
     assert isinstance(result, Result)
     assert len(calls) == 1
-    assert len(seen) == 2 * (1 + 4 + 1 + 1)
+    assert len(seen) == 2 * (2 + 4 + 1 + 1)
     assert plugins.broken == {"bad": "KeyError: 'observer'"}
     assert "bad" not in plugins.loaded and {"first", "last"} <= set(plugins.loaded)
 
