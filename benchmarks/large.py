@@ -7,8 +7,8 @@
 Every run is a process of its own, whose peak of resident memory is reported. The photo is enlarged
 to the size asked for; the style is taken as it is.
 
-*Seam* is the mean difference of neighbouring pixels across the tiles' borders, over that a few
-pixels beside them: 1 where there is no seam. *Untiled* is what the same job would take in one
+*Seam* is the mean difference of neighbouring pixels across the tiles' borders, over that at places
+beside them: 1 where there is no seam. *Untiled* is what the same job would take in one
 piece. *Predicts* is the structural similarity of a run at 512 px with the large result, shrunk.
 """
 
@@ -44,9 +44,12 @@ from styleengine.resample import STRIP_ROWS, enlarge, fit, resize, to_array, to_
 PREVIEW = 512
 SOURCE = 1536
 """Long side of the pictures that are enlarged."""
-BESIDE = (-9, -7, -5, 5, 7, 9)
-"""Where, in pixels from a tile's border, its neighbours are looked at."""
+BESIDE = (-64, -48, -32, -16, 16, 32, 48, 64)
+"""Where, in pixels from a tile's border, its neighbours are looked at: at multiples of the largest
+stride, because the network's poolings leave a grain of their own, in tiles or not."""
 MEGA = 1e6
+PREDICTED = 3
+"""Pairs of which the preview is compared."""
 MARGIN, ALIGN = 32, 16
 """Of the tiles of fine scales."""
 
@@ -76,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 def compare(options: argparse.Namespace) -> None:
     """The first pair at the size asked for, and at one megapixel."""
-    pair = load_pairs(options)[0]
+    (pair,) = load_pairs(options, 1)
     rows = [
         measured(options, pair.content, pair.style, side)
         for side in (options.long_side, options.against)
@@ -89,9 +92,9 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Every pair: how like the preview the large result is."""
+    """Some pairs: how like the preview the large result is."""
     found = []
-    for pair in load_pairs(options):
+    for pair in load_pairs(options, PREDICTED):
         with tempfile.TemporaryDirectory() as folder:
             small, large = (Path(folder) / f"{name}.png" for name in ("small", "large"))
             measured(options, pair.content, pair.style, options.long_side, size=PREVIEW, out=small)
@@ -137,14 +140,14 @@ def run_one(options: argparse.Namespace) -> None:
         preset=options.preset, iterations=options.iterations, size=options.long_side
     )
     job = Job(content, (Style(load(style)),), settings)
-    plan, layouts = laid_out(content, settings)
     needs = 0
     for event in Engine().run(job):
         if isinstance(event, Progress):
             needs = event.memory or needs
         elif isinstance(event, Result):
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            print(json.dumps(record(event, peak, needs, *laid_out(content, settings))))
             save(out, event.picture)
-            print(json.dumps(record(event, needs, plan, layouts)))
 
 
 def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
@@ -158,8 +161,10 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
     return fit_to_memory(plan, content, settings, entry, trunk, loss, CPU)
 
 
-def record(result: Result, needs: int, plan: Plan, layouts: list[Layout]) -> dict[str, Any]:
-    """What is told of a run, from within its process."""
+def record(
+    result: Result, peak: int, needs: int, plan: Plan, layouts: list[Layout]
+) -> dict[str, Any]:
+    """What is told of a run, from within its process; ``peak`` is in KiB."""
     picture = result.picture
     size, layout = plan.sizes[-1], layouts[-1]
     whole = memory.layout(size, plan.steps[-1], plan.history, None, 4, 1e15, memory.ACCELERATOR)
@@ -170,7 +175,7 @@ def record(result: Result, needs: int, plan: Plan, layouts: list[Layout]) -> dic
         "megapixels": picture.width * picture.height / MEGA,
         "steps": plan.total_steps,
         "seconds": result.seconds,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": peak / 2**20,
         "needs_gib": needs / memory.GIB,
         "untiled_gib": whole.bytes / memory.GIB,
         "side": side,

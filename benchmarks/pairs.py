@@ -100,17 +100,18 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=report.new_file, metavar="FILE", help="write all of it")
 
 
-def load_pairs(options: argparse.Namespace) -> list[Pair]:
-    """The pairs asked for, drawn or read from files."""
+def load_pairs(options: argparse.Namespace, most: int | None = None) -> list[Pair]:
+    """The pairs asked for, drawn or read from files; the first ``most`` of them."""
     size = options.size
     if size < 64:
         raise EngineError("bad-setting", "The size must be at least 64 pixels.")
     if options.pair:
-        names = {p: load(p) for pair in options.pair for p in pair}
-        chosen = [(Path(c).stem, Path(s).stem, names[c], names[s]) for c, s in options.pair]
+        wanted = options.pair[:most]
+        names = {p: load(p) for pair in wanted for p in pair}
+        chosen = [(Path(c).stem, Path(s).stem, names[c], names[s]) for c, s in wanted]
     else:
         long_side = min(max(LARGEST * size, 64), 4096)
-        chosen = [(c, s, _drawn(c, long_side), _drawn(s, long_side)) for c, s in DEFAULT]
+        chosen = [(c, s, _drawn(c, long_side), _drawn(s, long_side)) for c, s in DEFAULT[:most]]
     return [
         Pair(f"{c}-{s}", shrunk(content, size), shrunk(style, LARGEST * size))
         for c, s, content, style in chosen

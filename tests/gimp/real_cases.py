@@ -2,6 +2,7 @@
 # ruff: noqa: F821
 
 import subprocess
+import threading
 from pathlib import Path
 
 from gi.repository import Gimp
@@ -92,3 +93,41 @@ while True:
         process.kill()
         process.wait()
     assert "Details: " in text
+
+
+def plug_in_memory(stop, found):
+    """Collects the largest resident memory, in MB, of the plug-in's processes until ``stop``."""
+    while not stop.wait(0.02):
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                command = (status.parent / "cmdline").read_bytes()
+                text = status.read_text()
+            except OSError:
+                continue  # it has just ended
+            if b"neural_style.py" in command and "VmHWM" in text:
+                peak = text.split("VmHWM:")[1].split()[0]
+                found.append(int(peak) / 1000)
+
+
+def case_24_megapixels_of_float_pass_through_a_small_plug_in():
+    width, height = 6000, 4000
+    image = new_image(precision=Gimp.Precision.FLOAT_NON_LINEAR, width=width, height=height)
+    layer = Gimp.Layer.new(
+        image, "large", width, height, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL
+    )
+    image.insert_layer(layer, None, 0)
+    layer.fill(Gimp.FillType.WHITE)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 1000, 500, 3000, 2500)
+    layer.edit_fill(Gimp.FillType.FOREGROUND)
+    Gimp.Selection.none(image)
+    stop, found = threading.Event(), []
+    watch = threading.Thread(target=plug_in_memory, args=(stop, found))
+    watch.start()
+    try:
+        result = painted(image, layer, style=PICTURE, **QUICK)
+    finally:
+        stop.set()
+        watch.join()
+    assert (result.get_width(), result.get_height()) == (width, height)
+    print("plug-in memory:", max(found), "MB")
+    assert 10 < max(found) < 300, found[-1]
