@@ -119,7 +119,7 @@ def measured(
         files = [Path(folder) / name for name in ("photo.png", "style.png", "out.png")]
         save(files[0], enlarged(photo, long_side))
         save(files[1], style)
-        if options.keep is not None:
+        if options.keep is not None and out is None:
             out = options.keep / f"{photo.name}-{style.name}-{long_side}-{size}.png"
         command = [
             sys.executable, "-m", "benchmarks.large", "--preset", options.preset, "--one",

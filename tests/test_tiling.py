@@ -24,6 +24,12 @@ LAYERS = (*FAST.style_layers, FAST.content_layer)
 LOSSES = {"gram": GramLoss, "gram-moments": GramMomentsLoss, "covariance": CovarianceLoss}
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same pictures each time."""
+    torch.manual_seed(0)
+
+
 # --- geometry -------------------------------------------------------------------------------------
 
 
@@ -54,9 +60,9 @@ def test_a_mosaic_of_the_tiles_maps_is_the_whole_map(size, stride):
     assert torch.equal(mosaic.whole(), whole)
 
 
-def thin(layers, dtype=torch.float64) -> VGG19:
+def thin(layers, dtype=torch.float64, pooling="max") -> VGG19:
     """VGG19 with one channel in sixteen and random weights."""
-    net = VGG19(layers)
+    net = VGG19(layers, pooling)
     rng = np.random.default_rng(3)
     inputs = 3
     for module in net.features:
@@ -72,19 +78,19 @@ def thin(layers, dtype=torch.float64) -> VGG19:
 
 @pytest.mark.parametrize("layer", [*LAYERS, "relu5_2"])
 def test_a_layers_reach_is_what_the_network_says(layer):
-    """The gradient of one position is zero outside of the radius that `Geometry` gives."""
-    net = thin([layer])
+    """The gradient of one position ends exactly where `Geometry` says."""
+    net = thin([layer], pooling="average")  # in a maximum only one of four pixels would show
+    for module in net.features:
+        if isinstance(module, torch.nn.Conv2d):
+            module.weight.abs_()  # so that no path to a pixel is cut off by a ReLU
     geometry = net.geometry[layer]
     image = torch.rand(1, 3, 400, 400, dtype=torch.float64).requires_grad_()
     found = net(image)[layer]
     at = 192 // geometry.stride
     (gradient,) = torch.autograd.grad(found[0, :, at, at].sum(), image)
     rows = torch.nonzero(gradient.abs().sum((0, 1, 3))).flatten().tolist()
-    first = geometry.stride * at - geometry.radius
-    last = geometry.stride * (at + 1) - 1 + geometry.radius
-    # The outermost weights may meet a zero of a ReLU on their way, hence not quite equality.
-    assert first <= rows[0] <= first + geometry.stride
-    assert last - geometry.stride <= rows[-1] <= last
+    assert rows[0] == geometry.stride * at - geometry.radius
+    assert rows[-1] == geometry.stride * (at + 1) - 1 + geometry.radius
 
 
 def test_margins_are_multiples_of_the_alignment_and_never_too_small_for_shallow_layers():
