@@ -12,7 +12,7 @@ class Recipe:
     """A complete description of how a picture is painted.
 
     Weights are those of `PaintObjective`, whose terms have units of their own, so they hold for any
-    pictures and any trained weights. Scales grow by ``ratio`` from about ``smallest`` to the
+    pictures and any trained weights. Scales grow by about ``ratio`` from ``smallest`` to the
     picture's own size; a scale of long side s gets ``iterations · (512 / s)^decline`` steps, at
     least ``least`` and at most ``most``. The content layer is compared in means over
     ``content_pool`` × ``content_pool`` positions.
@@ -142,8 +142,24 @@ def layer_balance(layers: Mapping[str, float], shapes: float) -> dict[str, float
     return {n: w * factor for n, w in tilted.items()}
 
 
+PREVIEW = 512
+"""Long side at which all larger pictures pass by."""
+EARLY = 0.2
+"""How much sooner than at half a step another scale is put in: leaps are worse than small steps."""
+
+
 def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
-    """Long sides of the pyramid, ascending, ending with ``long_side``."""
+    """Long sides of the pyramid, ascending, ending with ``long_side``.
+
+    Pictures larger than `PREVIEW` pass through the scales of one of that size, and go on from there
+    in equal steps of about ``recipe.ratio``: so a small preview is what the large picture was on
+    its way.
+    """
+    between = round(math.log(max(1.0, long_side / PREVIEW), recipe.ratio) + EARLY)
+    if between:
+        growth = (long_side / PREVIEW) ** (1 / between)
+        after = [round(PREVIEW * growth**k) for k in range(1, between)]
+        return (*scale_sizes(recipe, PREVIEW), *after, long_side)
     sizes = [float(long_side)]
     while sizes[-1] / recipe.ratio >= recipe.smallest * 0.9:
         sizes.append(sizes[-1] / recipe.ratio)

@@ -48,11 +48,21 @@ def test_scales_ascend_to_the_working_size(recipe, long_side):
     assert sizes[-1] == long_side
     assert list(sizes) == sorted(set(sizes))
     for small, large in pairwise(sizes):
-        assert large / small == pytest.approx(recipe.ratio, rel=0.02)
+        at_most = 1.02 if large <= 512 else recipe.ratio**0.35
+        assert recipe.ratio ** (0.98 if large <= 512 else 0.55) < large / small
+        assert large / small < recipe.ratio * at_most
     assert sizes[0] < 2 * recipe.smallest or len(sizes) == 1
     steps = scale_steps(recipe, sizes, 0)
     assert list(steps) == sorted(steps, reverse=True)
     assert min(steps) >= recipe.least
+
+
+@pytest.mark.parametrize("recipe", [FAST, BEST], ids=["fast", "best"])
+def test_large_pictures_pass_through_the_scales_of_a_preview(recipe):
+    preview = scale_sizes(recipe, 512)
+    for long_side in (1024, 1225, 2000, 4243, 6000, 9488):
+        sizes = scale_sizes(recipe, long_side)
+        assert sizes[: len(preview)] == preview and sizes[-1] == long_side
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 10, 77, 100_000])
