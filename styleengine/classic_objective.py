@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from styleengine.features import Extractor
-from styleengine.losses import Moments, classic_gram_loss, classic_tv_values, moments
+from styleengine.losses import Moments, classic_gram_loss, classic_tv_values, moments, single
 from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
 from styleengine.presets import Classic
 from styleengine.tiling import Mosaic, Tile, geometries
@@ -36,7 +36,7 @@ class ClassicObjective(Objective):
 
         def keep(found: Found, tile: Tile) -> Statistics:
             stride = self.stride(classic.content_layer)
-            mosaic.put(tile, tile.covered(_single(found[classic.content_layer]), stride))
+            mosaic.put(tile, tile.covered(single(found[classic.content_layer]), stride))
             return {}
 
         self.accumulate(content, self.tiles, keep)
@@ -48,7 +48,7 @@ class ClassicObjective(Objective):
         def part(name: str) -> Tensor:
             return tile.covered(found[name], self.stride(name)) if covered else found[name]
 
-        return {(n, 0): moments(_single(part(n))) for n in self._classic.style_layers}
+        return {(n, 0): moments(single(part(n))) for n in self._classic.style_layers}
 
     def of_statistics(self, statistics: Statistics) -> Tensor:
         """The notebook's style loss."""
@@ -64,8 +64,8 @@ class ClassicObjective(Objective):
         """The notebook's content loss and total variation."""
         layer = self._classic.content_layer
         stride = self.stride(layer)
-        target = tile.seen(self._content, stride) if len(self.tiles) > 1 else self._content
-        values = (_single(found[layer]) - target).square().sum(0)
+        target = tile.seen(self._content, stride)
+        values = (single(found[layer]) - target).square().sum(0)
         return [
             LocalTerm(self._content_weight, values, stride),
             LocalTerm(self._tv_weight, classic_tv_values(x * 255)),
@@ -73,10 +73,5 @@ class ClassicObjective(Objective):
 
     def pull(self, key: Key, by: Moments, features: Tensor, tile: Tile) -> Tensor:
         """The gradient by a layer's features, from that by its moments."""
-        g = by.pull(_single(features.detach()), None, 1.0)
+        g = by.pull(single(features.detach()), None, 1.0)
         return g.unsqueeze(0).to(features.dtype)
-
-
-def _single(features: Tensor) -> Tensor:
-    """The features (C, h, w) of one picture, at least float32."""
-    return features.squeeze(0).to(torch.promote_types(features.dtype, torch.float32))

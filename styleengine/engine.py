@@ -122,13 +122,13 @@ class Engine:
         device = devices.pick(settings.device)
         notes = []
         try:
-            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(chosen, job.weights, plan.layers, entry, device)
         except EngineError as error:
             if error.code != devices.WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
-            trunk, source, rate = self._trunk(job, plan.layers, entry, device)
+            trunk, source, rate = self._trunk(chosen, job.weights, plan.layers, entry, device)
         wanted = plan.sizes[-1]
         plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunk, style_loss, device)
         if plan.sizes[-1] != wanted:
@@ -194,14 +194,14 @@ class Engine:
 
     def _trunk(
         self,
-        job: Job,
+        settings: Settings,
+        weights: str | None,
         layers: tuple[str, ...],
         entry: ExtractorEntry,
         device: torch.device,
     ) -> tuple[devices.Trunk, str, float | None]:
-        s = job.settings
-        name = network(s, job.weights)
-        request = ExtractorRequest(layers, s.pooling, job.weights, s.seed, name)
+        s = settings
+        request = ExtractorRequest(layers, s.pooling, weights, s.seed, s.features)
         key = (request, device)
         if key not in self._trunks:
             nets = [build(entry, request)]

@@ -325,5 +325,9 @@ def layer_weight(mask: Tensor, size: tuple[int, int], stride: int | None = None)
 
 def relative(features: Tensor, unit: float) -> Tensor:
     """(C, H, W) features of the only picture in a batch, in units of ``unit``, at least float32."""
-    wide = torch.promote_types(features.dtype, torch.float32)
-    return features.squeeze(0).to(wide) / unit
+    return single(features) / unit
+
+
+def single(features: Tensor) -> Tensor:
+    """(C, H, W) features of the only picture in a batch, at least float32."""
+    return features.squeeze(0).to(torch.promote_types(features.dtype, torch.float32))

@@ -138,7 +138,7 @@ class PaintObjective(Objective):
         name, balance = self._recipe.content_layer, self.extractor.balance
         pool, unit = self._recipe.content_pool, self.extractor.units[name]
         stride = self.stride(name) * pool
-        target = tile.seen(self._content, stride) if len(self.tiles) > 1 else self._content
+        target = tile.seen(self._content, stride)
         ours = pooled(found[name], pool)
         values = squared_difference(
             self._in_metric(name, relative(ours, unit)),

@@ -179,7 +179,7 @@ class Painter:
         """Where the run stands, with a ``share`` of the next step done."""
         plan = self._plan
         work = sum(n * w for n, w in zip(plan.steps, self._work, strict=True))
-        done = self._work_done + (share * self._work[self.scale] if share else 0.0)
+        done = self._work_done + share * self._work[self.scale]
         rate = self._pace(done)
         eta = None if rate is None else rate * max(0.0, work - done)
         height, width = plan.sizes[self.scale]
