@@ -9,7 +9,7 @@
 # processes it has started, and nothing is left mounted. Removing DIR with rm -rf is always safe.
 set -euo pipefail
 
-PACKAGES=gimp,python3-gi,gir1.2-gtk-3.0,xvfb,xdotool,dbus-x11,openbox,imagemagick,procps
+PACKAGES=gimp,python3-gi,gir1.2-gtk-3.0,xvfb,xdotool,dbus-x11,openbox,imagemagick,procps,fonts-wqy-microhei
 SELF=$(readlink -f "$0")
 
 die() {

@@ -337,14 +337,20 @@ def test_what_the_engine_reports_reaches_the_user_word_for_word(fake):
 
 class Paper:
     def __init__(self):
-        self.spec, self.data = None, b""
+        self.spec, self.data, self.waiting = None, b"", []
 
     def begin(self, spec):
         self.spec = spec
 
     def write(self, y, rows, data):
-        assert y * self.spec.row_bytes == len(self.data)
-        self.data += data
+        assert not self.waiting and y * self.spec.row_bytes == len(self.data)
+        self.waiting.append(data)
+
+    def work(self):
+        if self.waiting:
+            self.data += self.waiting.pop(0)
+            return True
+        return False
 
 
 def test_a_job_goes_through_its_states(fake):

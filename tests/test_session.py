@@ -38,6 +38,9 @@ class Canvas:
     def write(self, y, rows, data):
         self.data += data
 
+    def work(self):
+        return False
+
 
 class Desk:
     """The user, the listener and the event loop in one; time is what the test says it is."""
@@ -121,18 +124,39 @@ def test_the_engine_is_warm_before_it_is_needed(desk):
     assert d.session.ready["devices"] == ["cpu"] and not d.told
 
 
-def test_a_preview_waits_for_calm_and_the_last_one_counts(desk):
+def test_a_preview_starts_at_once_and_those_that_follow_wait_for_calm(desk):
     d = desk()
     d.session.warm_up()
     d.until(lambda: d.session.phase is Phase.READY)
-    for note in ("a", "b", "c"):
+    d.session.preview(d.work("a", quick=True))
+    d.session.tick()
+    assert d.session.phase is Phase.PREVIEWING and d.session.progress is None
+    d.until(lambda: d.told)  # without any time going by
+    assert d.told == [("done", "a", INVERTED)]
+    (d.folder / "dump" / "run.json").unlink()
+    for note in ("b", "c", "d"):
         d.session.preview(d.work(note, quick=True))
         d.now += DEBOUNCE_S / 2
         d.session.tick()
     assert not (d.folder / "dump" / "run.json").exists()
-    d.until(lambda: d.told, advance=0.01)
-    assert d.told == [("done", "c", INVERTED)]
-    assert d.previews == [("c", INVERTED)]
+    d.until(lambda: d.told[1:], advance=0.01)
+    assert d.told[1:] == [("done", "d", INVERTED)]
+
+
+def test_work_is_prepared_in_steps_before_it_is_sent(desk):
+    d, done = desk(), []
+
+    def steps():
+        for number in range(3):
+            done.append(number)
+            yield
+
+    work = d.work("real")
+    d.session.paint(Work(work.request, work.canvas, False, "real", steps()))
+    d.session.tick()  # the engine is still starting
+    assert done and d.session.phase is Phase.PAINTING
+    d.until(lambda: d.told)
+    assert done == [0, 1, 2] and d.told == [("done", "real", INVERTED)]
 
 
 def test_a_new_choice_replaces_the_running_preview(desk):

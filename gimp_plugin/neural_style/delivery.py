@@ -44,7 +44,10 @@ class Delivery:
 
     def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
         """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
-        self._steps.append(self._deliver(order, canvas, then))
+        self._begin(self._deliver(order, canvas, then))
+
+    def _begin(self, steps: Iterator[None]) -> None:
+        self._steps.append(steps)
         if not self._timer:
             self._timer = GLib.idle_add(self._watch.timed("deliver", self._step))
 
@@ -67,15 +70,16 @@ class Delivery:
         picture = pixbuf(b"".join(parts), spec.width, spec.height)
         name = result_name(order.source.name, order.choice.styles)
         entry = Entry(order.source, canvas, order.choice, picture, name)
-        self._watch.timed("insert", self._insert)(entry)
+        yield from self._insert(entry)
         yield
         self._history.add(entry)
         self._show(entry)
         then()
 
-    def _insert(self, entry: Entry) -> None:
+    def _insert(self, entry: Entry) -> Iterator[None]:
         note = style_note(entry.choice, entry.source.layer)
-        self.inserted = result.insert(entry.source, entry.canvas, entry.name, note)
+        self.inserted = yield from result.inserting(entry.source, entry.canvas, entry.name, note)
+        yield
         if self.inserted.get_image() != self._image:
             Gimp.Display.new(self.inserted.get_image())
         Gimp.displays_flush()
@@ -94,10 +98,14 @@ class Delivery:
         if action == "show":
             self._show(entry)
         elif action == "insert":
-            self._insert(entry)
+            self._begin(self._insert(entry))
         elif action == "forget":
-            self._window.pane.show_painted(None)
-            self._history.forget(entry)
+            self._begin(self._forget(entry))
+
+    def _forget(self, entry: Entry) -> Iterator[None]:
+        self._window.pane.show_painted(None)
+        self._history.forget(entry)
+        yield
 
     def close(self) -> None:
         """Finishes what has begun, and drops the history."""

@@ -17,7 +17,7 @@ from texts import _
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 
-Strip = tuple[int, int, Any]  # first row, number of rows, bytes
+Strip = tuple[int, int, Any]  # first row, number of rows (0: it takes its time), bytes
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Sent:
-    """Another part of the pictures is on its way to the engine."""
+    """Another part of the pictures is on its way to the engine, or has been read."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,15 @@ class EngineClient:
     """One engine and the runs it does. Use it as a context manager: leaving it ends the engine."""
 
     def __init__(self, installed: Installed, handshake_s: float = HANDSHAKE_S) -> None:
+        self.installed = installed
         self._handshake_s = handshake_s
         self._runs = 0
         self._current = ""
         self._stopped = False
         self.ready: dict[str, Any] = {}
         self.process = EngineProcess(installed)
+        # At once: the engine loads its libraries while others draw windows.
+        self.process.send({"type": "hello", "protocol": protocol.PROTOCOL})
 
     def __enter__(self) -> EngineClient:
         return self
@@ -150,7 +153,6 @@ class EngineClient:
         """Waits for the engine to be ready, yielding `Idle` every ``poll_s`` seconds."""
         if self.ready:
             return
-        self.process.send({"type": "hello", "protocol": protocol.PROTOCOL})
         deadline = time.monotonic() + self._handshake_s
         while not self.ready:
             frame = self._next(poll_s)
@@ -228,14 +230,15 @@ class EngineClient:
                 yield Idle()
             if not self.process.is_alive or self._stopped:
                 return
-            self.process.send(header, payload)
+            if header:
+                self.process.send(header, payload)
             yield Sent()
 
     def _parts(self, run: str, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
         def pixels(of: str, index: int, strips: Iterable[Strip]) -> Iterator[Any]:
             for y, rows, data in strips:
                 part = {"of": of, "index": index, "y": y, "rows": rows}
-                yield {"type": "pixels", "id": run, **part}, data
+                yield {"type": "pixels", "id": run, **part} if rows else {}, data
 
         for index, style in enumerate(request.styles):
             if isinstance(style, StyleFile):

@@ -34,6 +34,9 @@ class Canvas(Protocol):
     def write(self, y: int, rows: int, data: bytes) -> None:
         """Some rows of it, from top to bottom."""
 
+    def work(self) -> bool:
+        """Does a little of what `write` has left to do; False if that is all done."""
+
 
 class Job:
     """Drives one `Request` through one engine into one `Canvas`.
@@ -81,10 +84,12 @@ class Job:
         return _("Neural style: {what}").format(what=describe(self.progress))
 
     def advance(self) -> bool:
-        """Takes one event, or waits for ``poll_s`` seconds at most; False if there was none.
+        """Does one small thing, or waits for ``poll_s`` seconds at most; False if there was none.
 
         Raises `EngineError` when the engine fails; the job is over then.
         """
+        if self.state is State.RECEIVING and self._canvas.work():
+            return True
         event = next(self._events)
         if isinstance(event, Progress):
             self.state, self.progress = State.PAINTING, event

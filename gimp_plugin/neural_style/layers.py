@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import blocks
 import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib  # noqa: E402
-from protocol import EngineError, PictureSpec  # noqa: E402
+from protocol import SAMPLE_BYTES, EngineError, PictureSpec  # noqa: E402
+from selection import Selection  # noqa: E402
 from texts import _  # noqa: E402
 
 FORMATS = {"u8": "R'G'B'A u8", "u16": "R'G'B'A u16", "f32": "R'G'B'A float"}
@@ -91,30 +93,42 @@ class Reader:
         self._layer = layer
         self._rect = rect
 
-    def strips(self) -> Iterator[tuple[int, int, bytes]]:
-        """Consecutive strips, each as its first row, number of rows, and bytes."""
+    def strips(self) -> Iterator[blocks.Part]:
+        """Consecutive strips, each as its first row, number of rows, and bytes.
+
+        Those without rows only say that reading takes its time.
+        """
         layer, scratch = self._layer, None
         if needs_scratch(layer):
             scratch = scratch_image(self.spec, layer.get_width(), layer.get_height())
             layer = baked_copy(layer, scratch)
         try:
-            yield from self._read(layer)
+            rect, dtype = self._rect, self.spec.dtype
+            area = rect.x, rect.y, rect.width, rect.height
+            pixel = self.spec.channels * SAMPLE_BYTES[dtype]
+            none = Gegl.AbyssPolicy.NONE
+            parts = blocks.read(layer.get_buffer(), area, 1.0, FORMATS[dtype], pixel, none)
+            yield from while_there(layer, parts)
         finally:
             if scratch is not None:
                 scratch.delete()
 
-    def _read(self, layer: Gimp.Layer) -> Iterator[tuple[int, int, bytes]]:
-        buffer = layer.get_buffer()
-        for y, rows in self.spec.strips():
-            # GIMP kills a plug-in that touches pixels which are gone.
-            if not layer.is_valid():
-                raise EngineError("layer-gone", _("The layer was deleted while it was being read."))
-            strip = Rect(self._rect.x, self._rect.y + y, self._rect.width, rows)
-            yield (
-                y,
-                rows,
-                buffer.get(strip.gegl(), 1.0, FORMATS[self.spec.dtype], Gegl.AbyssPolicy.NONE),
-            )
+
+def while_there(
+    drawable: Gimp.Drawable, parts: Iterator[blocks.Part], gone: EngineError | None = None
+) -> Iterator[blocks.Part]:
+    """``parts`` of a drawable; raises ``gone`` ("layer-gone") when it is not there any more.
+
+    GIMP kills a plug-in that touches its pixels then.
+    """
+    while True:
+        if not drawable.is_valid():
+            text = _("The layer was deleted while it was being read.")
+            raise gone or EngineError("layer-gone", text)
+        part = next(parts, None)
+        if part is None:
+            return
+        yield part
 
 
 def needs_scratch(layer: Gimp.Layer) -> bool:
@@ -185,7 +199,8 @@ class Source:
 
     ``painted`` is what the new layer covers, ``seen`` what the engine gets: a margin more, so that
     the strokes at the border know what comes next. ``selection`` holds the selection's values on
-    ``painted`` (from 0, 0), None without a selection. ``origin`` is the layer's place in the image.
+    ``painted`` (from 0, 0) once it has been copied, None without a selection. ``origin`` is the
+    layer's place in the image.
     """
 
     image: Gimp.Image
@@ -194,7 +209,7 @@ class Source:
     origin: tuple[int, int]
     painted: Rect
     seen: Rect
-    selection: Gegl.Buffer | None
+    selection: Selection | None
 
     def reader(self) -> Reader:
         """What the engine gets."""
@@ -221,8 +236,9 @@ def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Lay
     return layer, painted, painted.grown(margin, whole(layer))
 
 
-def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
-    """Checks what the user has selected, and keeps what may change during the run.
+def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """Checks what the user has selected, and notes what may change during the run; the selection
+    is still to be copied (`Selection.copy`).
 
     Raises `EngineError` ("bad-layer").
     """
@@ -230,15 +246,15 @@ def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
     _ok, left, top = layer.get_offsets()
     selection = None
     if not Gimp.Selection.is_empty(image):
-        selection = _copy_selection(image, painted.moved(left, top))
+        place = painted.moved(left, top)
+        selection = Selection(image, (place.x, place.y, place.width, place.height))
     return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
 
 
-def _copy_selection(image: Gimp.Image, rect: Rect) -> Gegl.Buffer:
-    """The selection in ``rect`` (of the image): users go on selecting while the engine paints."""
-    samples = "u8" if sample_type(image) == "u8" else "float"
-    copy = Gegl.Buffer.new(f"Y {samples}", 0, 0, rect.width, rect.height)
-    buffer = image.get_selection().get_buffer()
-    target = Rect(0, 0, rect.width, rect.height)
-    buffer.copy(rect.gegl(), Gegl.AbyssPolicy.NONE, copy, target.gegl())
-    return copy
+def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """The same, with the selection copied; takes its time if that is large."""
+    source = locate(image, drawables)
+    if source.selection is not None:
+        for _step in source.selection.copy():
+            pass
+    return source

@@ -20,7 +20,7 @@ import engine_install  # noqa: E402
 from choice import Choice, choice_from  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
-from layers import layer_to_paint, open_source  # noqa: E402
+from layers import layer_to_paint, measure, open_source  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from result import HiddenCanvas, insert, note_of  # noqa: E402
 from style_pictures import load_styles, result_name, style_note  # noqa: E402
@@ -125,7 +125,7 @@ def paint(run_mode, image, drawables, config):
     # Scripts mean one layer; the user's Repeat means what is selected.
     several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
     groups = [[drawable] for drawable in drawables] if several else [drawables]
-    open_source(image, groups[0])
+    measure(image, groups[0])  # said before anything is read
     choice = Choice(arguments.settings_from(config), arguments.styles_from(config))
     return paint_all(run_mode, image, groups, choice)
 
@@ -190,11 +190,12 @@ def made_from(image, painted, note):
 
 def converse(image, drawables, config, choice):
     """The dialog; returns the last layer that came of it."""
-    open_source(image, drawables[:1])  # said before the dialog, not after the user has filled it in
-    from studio import Studio
+    measure(image, drawables[:1])  # said before the dialog, not after the user has filled it in
+    with engine_client.start(PLUGIN_DIR, os.environ) as client:
+        from studio import Studio  # while the engine loads its own libraries
 
-    studio = Studio(image, drawables, PLUGIN_DIR, choice)
-    studio.run()
+        studio = Studio(image, drawables, PLUGIN_DIR, client, choice)
+        studio.run()
     if studio.inserted is None or not studio.inserted.is_valid():
         raise Dismissed
     if config is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import gi
 
 gi.require_version("Gimp", "3.0")
-gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp  # noqa: E402
+from blocks import Writer  # noqa: E402
+from gi.repository import Gimp  # noqa: E402
 from layers import FORMATS, Rect, Source, scratch_image  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
 from texts import _  # noqa: E402
@@ -19,8 +21,7 @@ class HiddenCanvas:
 
     def __init__(self, seen: Rect) -> None:
         self._seen = seen
-        self._spec: PictureSpec | None = None
-        self._buffer: Gegl.Buffer | None = None
+        self._writer: Writer | None = None
         self._cropped = False
         self.image: Gimp.Image | None = None
 
@@ -35,7 +36,6 @@ class HiddenCanvas:
                 ),
                 _("Run the installer of Neural Style Transfer again."),
             )
-        self._spec = spec
         self.image = scratch_image(spec, spec.width, spec.height)
         layer = Gimp.Layer.new(
             self.image,
@@ -47,19 +47,22 @@ class HiddenCanvas:
             Gimp.LayerMode.NORMAL,
         )
         self.image.insert_layer(layer, None, 0)
-        self._buffer = layer.get_buffer()
+        form, pixel = FORMATS[spec.dtype], spec.row_bytes // spec.width
+        self._writer = Writer(layer.get_buffer(), spec.width, spec.height, form, pixel)
 
     def write(self, y: int, rows: int, data: bytes) -> None:
-        """Puts some rows into it."""
-        strip = Rect(0, y, self._seen.width, rows)
-        self._buffer.set(strip.gegl(), FORMATS[self._spec.dtype], data)
-        self._buffer.flush()  # otherwise the tiles pile up in this process
+        """Takes some rows; `work` puts them into the image."""
+        self._writer.add(data)
+
+    def work(self) -> bool:
+        """Puts a block of pixels into the image, if there is one; False if not."""
+        return self._writer.step()
 
     def finish(self) -> Gimp.Layer:
         """Ends the writing; returns the picture's layer."""
-        if self._buffer is not None:
-            self._buffer.flush()
-            self._buffer = None
+        while self._writer is not None and self._writer.step():
+            pass
+        self._writer = None
         return self.image.get_layers()[0]
 
     def crop(self, rect: Rect) -> Gimp.Layer:
@@ -79,7 +82,7 @@ class HiddenCanvas:
 
     def discard(self) -> None:
         """Deletes the image, if there is one."""
-        self._buffer = None
+        self._writer = None
         if self.image is not None:
             self.image.delete()
             self.image = None
@@ -93,12 +96,34 @@ def insert(source: Source, canvas: HiddenCanvas, name: str, note: str = "") -> G
     A new image is made if the source's image was closed meanwhile, or has a palette, which would
     reduce a painting to its few colours. The source is left as it is.
     """
+    steps = inserting(source, canvas, name, note)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def inserting(
+    source: Source, canvas: HiddenCanvas, name: str, note: str = ""
+) -> Generator[None, None, Gimp.Layer]:
+    """The same in small steps. The image changes in the last one only."""
     picture = canvas.crop(source.painted)
+    yield
     if not source.image.is_valid():
-        return _new_image(source, canvas, name, note, with_source=False)
+        return (yield from _new_image(source, canvas, name, note, with_source=False))
     if source.image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-        return _new_image(source, canvas, name, note, with_source=source.layer.is_valid())
-    return _new_layer(source, picture, name, note)
+        there = source.layer.is_valid()
+        return (yield from _new_image(source, canvas, name, note, with_source=there))
+    # GIMP converts to the mode, precision and colour profile of the image.
+    layer = Gimp.Layer.new_from_drawable(picture, source.image)
+    layer.set_name(name)
+    _attach(layer, note)
+    mask = yield from _mask(layer, source)
+    if not source.image.is_valid():  # closed meanwhile, and the new layer with it
+        return (yield from _new_image(source, canvas, name, note, with_source=False))
+    _put_above(source, layer, mask)
+    return layer
 
 
 def _attach(layer: Gimp.Layer, note: str) -> None:
@@ -114,7 +139,7 @@ def note_of(layer: Gimp.Item) -> str:
     return bytes(parasite.get_data()).decode("utf-8", "replace") if parasite else ""
 
 
-def _new_layer(source: Source, picture: Gimp.Layer, name: str, note: str) -> Gimp.Layer:
+def _put_above(source: Source, layer: Gimp.Layer, mask: Gimp.LayerMask | None) -> None:
     image, below = source.image, source.layer
     parent, position, (left, top) = None, 0, source.origin
     is_there = below.is_valid() and below.get_image() == image
@@ -123,23 +148,18 @@ def _new_layer(source: Source, picture: Gimp.Layer, name: str, note: str) -> Gim
         _ok, left, top = below.get_offsets()
     image.undo_group_start()
     try:
-        # GIMP converts to the mode, precision and colour profile of the image.
-        layer = Gimp.Layer.new_from_drawable(picture, image)
-        layer.set_name(name)
-        _attach(layer, note)
         layer.set_offsets(left + source.painted.x, top + source.painted.y)
         image.insert_layer(layer, parent, position)
         hides = is_there and below.get_apply_mask()
-        _add_mask(layer, source, below.get_mask() if hides else None)
+        _add_mask(layer, source, mask, below.get_mask() if hides else None)
         image.set_selected_layers([layer])
     finally:
         image.undo_group_end()
-    return layer
 
 
 def _new_image(
     source: Source, canvas: HiddenCanvas, name: str, note: str, with_source: bool
-) -> Gimp.Layer:
+) -> Generator[None, None, Gimp.Layer]:
     image = canvas.copy()
     picture = image.get_layers()[0]
     picture.set_name(name)
@@ -155,24 +175,33 @@ def _new_image(
         image.resize(old.get_width(), old.get_height(), 0, 0)
         _ok, x_dpi, y_dpi = old.get_resolution()
         image.set_resolution(x_dpi, y_dpi)
-    _add_mask(picture, source, None)
+    mask = yield from _mask(picture, source)
+    _add_mask(picture, source, mask, None)
     image.set_selected_layers([picture])
     image.undo_enable()
     return picture
 
 
-def _add_mask(layer: Gimp.Layer, source: Source, mask_below: Gimp.LayerMask | None) -> None:
-    """Hides what was not selected, and what the mask of the layer below hides."""
-    if source.selection is None and mask_below is None:
-        return
+def _mask(layer: Gimp.Layer, source: Source) -> Generator[None, None, Gimp.LayerMask | None]:
+    """A mask for the layer that holds the selection, if there was one; not yet added to it."""
+    if source.selection is None:
+        return None
     mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    yield from source.selection.put_into(mask)
+    return mask
+
+
+def _add_mask(
+    layer: Gimp.Layer,
+    source: Source,
+    mask: Gimp.LayerMask | None,
+    mask_below: Gimp.LayerMask | None,
+) -> None:
+    """Hides what was not selected, and what the mask of the layer below hides."""
+    if mask is None and mask_below is None:
+        return
+    mask = mask or layer.create_mask(Gimp.AddMaskType.WHITE)
     layer.add_mask(mask)
-    if source.selection is not None:
-        area = Rect(0, 0, source.painted.width, source.painted.height).gegl()
-        buffer = mask.get_buffer()
-        source.selection.copy(area, Gegl.AbyssPolicy.NONE, buffer, area)
-        buffer.flush()
-        mask.update(0, 0, source.painted.width, source.painted.height)
     if mask_below is not None:
         mask.combine_masks(
             mask_below, Gimp.ChannelOps.INTERSECT, -source.painted.x, -source.painted.y

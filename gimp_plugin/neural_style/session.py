@@ -35,13 +35,15 @@ class Phase(enum.Enum):
 @dataclass(frozen=True)
 class Work:
     """A job to come. ``request`` is called when it starts, because by then the layer may have
-    changed; ``note`` is the caller's own.
+    changed; ``prepare`` is done before, in small steps, while the engine may still be busy.
+    ``note`` is the caller's own.
     """
 
     request: Callable[[], Request] = field(repr=False)
     canvas: Canvas = field(repr=False)
     quick: bool
     note: Any = None
+    prepare: Iterator[None] = field(default_factory=lambda: iter(()), repr=False)
 
 
 class Listener(Protocol):
@@ -66,8 +68,9 @@ class Listener(Protocol):
 class Session:
     """Starts the engine, keeps it warm, and runs quick previews and real jobs on it.
 
-    A quick preview waits for a moment of calm, is replaced by the next one, and gives way to real
-    work. Real work is ended by `keep` or `cancel` only.
+    A quick preview starts at once if none was asked for a moment ago, else it waits for a moment of
+    calm; it is replaced by the next one, and gives way to real work. Real work is ended by `keep`
+    or `cancel` only. ``client`` is an engine that has been started already.
     """
 
     def __init__(
@@ -75,10 +78,12 @@ class Session:
         start_engine: Callable[[], EngineClient],
         listener: Listener,
         clock: Callable[[], float] = time.monotonic,
+        client: EngineClient | None = None,
     ) -> None:
         self._start_engine, self._listener, self._clock = start_engine, listener, clock
-        self._client: EngineClient | None = None
-        self._handshake: Iterator[Any] | None = None
+        self._client = client
+        self._handshake = client.handshake(poll_s=0.0) if client else None
+        self._asked = float("-inf")  # when the last quick preview was
         self._job: Job | None = None
         self._work: Work | None = None  # what the job does
         self._next: Work | None = None
@@ -147,7 +152,9 @@ class Session:
         """Runs a quick preview soon; it replaces the one before. Not during real work."""
         if self.is_painting or self._closed:
             return
-        self._quick = (work, self._clock() + DEBOUNCE_S)
+        now = self._clock()
+        self._quick = (work, now if now - self._asked > DEBOUNCE_S else now + DEBOUNCE_S)
+        self._asked = now
         self._drop_quick_job()
         self._listener.session_changed()
 
@@ -203,6 +210,8 @@ class Session:
     def _step(self) -> bool:
         """One small thing; False if there is nothing to do for the moment."""
         assert self._client is not None
+        if self._next is not None and next(self._next.prepare, self) is not self:
+            return True
         if self._handshake is not None:
             if next(self._handshake, None) is not None:
                 return False

@@ -19,7 +19,7 @@ from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, w
 from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
 from dialog import Window  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
-from layers import open_source  # noqa: E402
+from layers import locate  # noqa: E402
 from offer import Offer  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from report import compose  # noqa: E402
@@ -46,22 +46,25 @@ class Studio:
         image: Gimp.Image,
         layers: Sequence[Gimp.Item],
         plugin_dir: Path,
+        client: engine_client.EngineClient,
         choice: Choice | None,
     ) -> None:
         self.image = image
         self.used: Choice | None = None
-        self._installed = engine_install.find(plugin_dir, os.environ)
+        self._installed = client.installed
         data = engine_install.data_dir(self._installed.environment)
         self._memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
         self._watch = Stopwatch()
         self._timers: list[int] = []
         self._subject = Subject(image, layers, self._watch, self._layer_seen)
+        self._subject.start()  # works while the window is made
         self._problem, self._offered = "", False
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
         self.catalog = Catalog(image, self._installed.environment)
         self.window = Window(self, presets, self._add_folder)
-        self.session = Session(lambda: engine_client.EngineClient(self._installed), self)
+        start = lambda: engine_client.EngineClient(self._installed)  # noqa: E731
+        self.session = Session(start, self, client=client)
         self._delivery = Delivery(image, self.window, self._watch)
         self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
         self.catalog.fill(self.window.styles)
@@ -79,7 +82,6 @@ class Studio:
         self._every("tick", TICK_MS, self.session.tick)
         self._every("check", CHECK_MS, self._check)
         self.session.warm_up()
-        self._subject.start()
         GimpUi.window_set_transient(self.window.dialog)
         self.window.dialog.show()
         self._offer.show_if_needed()
@@ -141,7 +143,7 @@ class Studio:
 
     def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...]) -> None:
         try:
-            source = open_source(self.image, layers[:1])
+            source = locate(self.image, layers[:1])
         except EngineError as problem:
             self._show_problem(problem)
             return
@@ -153,7 +155,9 @@ class Studio:
             strips = reader.strips()
             return engine_client.Request(choice.settings, reader.spec, strips, styles, SHOWN_PX)
 
-        self.session.paint(Work(request, canvas, False, Order(source, choice, layers[1:])))
+        order = Order(source, choice, layers[1:])
+        selection = source.selection.copy() if source.selection else iter(())
+        self.session.paint(Work(request, canvas, False, order, selection))
 
     def keep(self) -> None:
         """Stops with the picture so far."""

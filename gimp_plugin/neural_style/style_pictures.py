@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import blocks
 import gi
 
 gi.require_version("Gimp", "3.0")
@@ -13,10 +14,10 @@ gi.require_version("Gegl", "0.4")
 from choice import Choice, StyleChoice, file_stem  # noqa: E402
 from engine_client import Mask, StyleFile, StylePixels  # noqa: E402
 from gi.repository import Gegl, Gimp, Gio, GLib  # noqa: E402
-from layers import Reader, Rect, needs_scratch, whole  # noqa: E402
+from layers import Reader, Rect, needs_scratch, while_there, whole  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
 from texts import _  # noqa: E402
-from view import small_spec, small_strips  # noqa: E402
+from view import small_scale, small_spec, small_strips  # noqa: E402
 
 STYLE_BYTES = 512 << 20
 SMALL_PX = 1024
@@ -102,20 +103,22 @@ def _mask(
     if not choice.where or not image.is_valid():
         return None
     place = places(image).get(choice.where)
+    gone = EngineError(
+        "no-style",
+        _("There is no channel {name} any more.").format(name=choice.where),
+        _("Choose where the style shall be painted."),
+    )
     if place is None:
-        raise EngineError(
-            "no-style",
-            _("There is no channel {name} any more.").format(name=choice.where),
-            _("Choose where the style shall be painted."),
-        )
+        raise gone
     _ok, left, top = layer.get_offsets()
     _ok, place_left, place_top = place.get_offsets()
     seen = rect.moved(left - place_left, top - place_top)
     spec = small_spec(rect, SMALL_PX if small else MASK_PX)
-    scale = spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
-    area = Gegl.Rectangle.new(round(seen.x * scale), round(seen.y * scale), spec.width, spec.height)
-    data = place.get_buffer().get(area, scale, "Y u8", Gegl.AbyssPolicy.NONE)
-    return Mask(spec.width, spec.height, [(0, spec.height, data)])
+    scale = small_scale(rect, spec)
+    area = round(seen.x * scale), round(seen.y * scale), spec.width, spec.height
+    parts = blocks.read(place.get_buffer(), area, scale, "Y u8", 1, Gegl.AbyssPolicy.NONE)
+    return Mask(spec.width, spec.height, while_there(place, parts, gone))
+
 
 
 class MemoryCanvas:
@@ -133,6 +136,10 @@ class MemoryCanvas:
     def write(self, y: int, rows: int, data: bytes) -> None:
         """Some rows of it."""
         self._data += data
+
+    def work(self) -> bool:
+        """Nothing is left to do after `write`."""
+        return False
 
     def picture(self) -> tuple[bytes, int, int]:
         """RGBA u8 pixels, width and height."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import blocks
 import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402
-from layers import FORMATS, Rect, baked_copy, needs_scratch, scratch_image  # noqa: E402
-from protocol import EngineError, PictureSpec  # noqa: E402
-from texts import _  # noqa: E402
-
-SLICE_PX = 1 << 19  # source pixels per strip: a few milliseconds
+from layers import (  # noqa: E402
+    FORMATS,
+    Rect,
+    baked_copy,
+    needs_scratch,
+    scratch_image,
+    while_there,
+)
+from protocol import PictureSpec  # noqa: E402
 
 
 def small_spec(rect: Rect, long_side: int) -> PictureSpec:
@@ -22,22 +27,20 @@ def small_spec(rect: Rect, long_side: int) -> PictureSpec:
     return PictureSpec(max(1, round(rect.width * scale)), max(1, round(rect.height * scale)))
 
 
-def small_strips(
-    layer: Gimp.Layer, rect: Rect, spec: PictureSpec
-) -> Iterator[tuple[int, int, bytes]]:
+def small_strips(layer: Gimp.Layer, rect: Rect, spec: PictureSpec) -> Iterator[blocks.Part]:
     """The part ``rect`` of the layer's buffer in the shape ``spec``, in strips that take little
-    time each; raises `EngineError` ("layer-gone").
+    time each (see `blocks.read`); raises `EngineError` ("layer-gone").
     """
-    scale = spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
-    left, top = round(rect.x * scale), round(rect.y * scale)
-    step = max(1, int(SLICE_PX * scale * scale / spec.width))
-    buffer = layer.get_buffer()
-    for y in range(0, spec.height, step):
-        if not layer.is_valid():
-            raise EngineError("layer-gone", _("The layer was deleted while it was being read."))
-        rows = min(step, spec.height - y)
-        strip = Gegl.Rectangle.new(left, top + y, spec.width, rows)
-        yield y, rows, buffer.get(strip, scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
+    scale = small_scale(rect, spec)
+    area = round(rect.x * scale), round(rect.y * scale), spec.width, spec.height
+    clamp = Gegl.AbyssPolicy.CLAMP
+    parts = blocks.read(layer.get_buffer(), area, scale, FORMATS["u8"], 4, clamp)
+    yield from while_there(layer, parts)
+
+
+def small_scale(rect: Rect, spec: PictureSpec) -> float:
+    """By how much ``rect`` is reduced to the shape ``spec``."""
+    return spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
 
 
 def prepare_conversions() -> None:
@@ -66,7 +69,7 @@ class LayerView:
         """Whether the layer is still there."""
         return self._layer.is_valid()
 
-    def small(self, long_side: int) -> tuple[PictureSpec, Iterator[tuple[int, int, bytes]]]:
+    def small(self, long_side: int) -> tuple[PictureSpec, Iterator[blocks.Part]]:
         """The whole part, its long side at most ``long_side`` pixels; RGBA u8."""
         spec = small_spec(self.rect, long_side)
         return spec, small_strips(self._layer, self.rect, spec)

@@ -1,0 +1,113 @@
+"""Pixels of GIMP's drawables in blocks that follow its tiles: each takes a few milliseconds.
+
+Reading or writing a row of a large picture at once moves a whole row of tiles between GIMP and the
+plug-in; meanwhile the dialog stands still.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import gi
+
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gegl  # noqa: E402
+from protocol import STRIP_BYTES  # noqa: E402
+
+TILE = 128  # pixels; the side of GIMP's tiles
+BLOCK_TILES = 8  # in a row: 0.5 MB of u8 RGBA
+
+Part = tuple[int, int, bytes]  # first row, number of rows (0: nothing yet, go on), bytes
+
+
+def edges(start: int, size: int, step: float) -> Iterator[tuple[int, int]]:
+    """Cuts ``size`` pixels from ``start`` on at the multiples of ``step``: starts and sizes."""
+    end, at = start + size, start
+    while at < end:
+        following = math.ceil(step * (math.floor(at / step + 1e-6) + 1))
+        upto = min(end, max(at + 1, following))
+        yield at, upto - at
+        at = upto
+
+
+def read(
+    buffer: Gegl.Buffer,
+    area: tuple[int, int, int, int],
+    scale: float,
+    form: str,
+    pixel_bytes: int,
+    policy: Gegl.AbyssPolicy,
+) -> Iterator[Part]:
+    """The ``area`` (x, y, width, height; after scaling) from top to bottom, rows counted from 0.
+
+    After each block a part is yielded, most of them with no rows. A part holds at most about
+    `STRIP_BYTES`.
+    """
+    left, top, width, height = area
+    # Scaled pixels come from tiles that hold 2, 4, 8 … times as much of the picture.
+    shrunk = scale * 2 ** max(0, math.floor(-math.log2(scale) + 1e-9))
+    tall = TILE * shrunk
+    wide = tall * (BLOCK_TILES if scale > 0.5 else 1)
+    for y, rows in edges(top, height, tall):
+        columns = list(edges(left, width, wide))
+        strip = bytearray(width * rows * pixel_bytes) if len(columns) > 1 else bytearray()
+        for x, across in columns:
+            found = buffer.get(Gegl.Rectangle.new(x, y, across, rows), scale, form, policy)
+            if len(columns) == 1:
+                strip = found
+                break
+            _put(strip, width * pixel_bytes, found, (x - left) * pixel_bytes, across * pixel_bytes)
+            yield y - top, 0, b""
+        row_bytes = width * pixel_bytes
+        most = max(1, STRIP_BYTES // row_bytes)
+        for first in range(0, rows, most):
+            count = min(most, rows - first)
+            part = bytes(strip[first * row_bytes : (first + count) * row_bytes])
+            yield y - top + first, count, part
+
+
+def _put(strip: bytearray, row_bytes: int, block: bytes, at: int, across: int) -> None:
+    """Puts a block of rows of ``across`` bytes into a strip, ``at`` bytes from its left."""
+    for row in range(len(block) // across):
+        start = row * row_bytes + at
+        strip[start : start + across] = block[row * across : (row + 1) * across]
+
+
+class Writer:
+    """Writes rows that come from top to bottom into a buffer, a block at each call of `step`."""
+
+    def __init__(
+        self, buffer: Gegl.Buffer, width: int, height: int, form: str, pixel_bytes: int
+    ) -> None:
+        self._buffer, self._form, self._pixel = buffer, form, pixel_bytes
+        self._width, self._height = width, height
+        self._waiting = bytearray()
+        self._row = 0  # of the first that waits
+        self._column = 0  # of the next block in the row of tiles at `_row`
+
+    def add(self, data: bytes) -> None:
+        """Takes some more rows."""
+        self._waiting += data
+
+    def step(self) -> bool:
+        """Writes a block, if a whole row of tiles is there; False if not."""
+        row_bytes = self._width * self._pixel
+        there = len(self._waiting) // row_bytes
+        rows = min(TILE - self._row % TILE, self._height - self._row)
+        if rows < 1 or there < rows:
+            return False
+        x = self._column
+        across = min(BLOCK_TILES * TILE, self._width - x)
+        start, length = x * self._pixel, across * self._pixel
+        block = b"".join(
+            self._waiting[row * row_bytes + start : row * row_bytes + start + length]
+            for row in range(rows)
+        )
+        self._buffer.set(Gegl.Rectangle.new(x, self._row, across, rows), self._form, block)
+        self._buffer.flush()  # otherwise the tiles pile up in this process
+        self._column += across
+        if self._column == self._width:
+            del self._waiting[: rows * row_bytes]
+            self._row, self._column = self._row + rows, 0
+        return True
