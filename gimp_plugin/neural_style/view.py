@@ -48,9 +48,11 @@ def prepare_conversions() -> None:
     a computer. Touches no layer, so that a thread may do it.
     """
     for form in ("R'G'B' u8", "R'G'B'A u8", "R'G'B' u16", "R'G'B'A float"):
-        sample = Gegl.Buffer.new(form, 0, 0, 8, 8)
-        for scale in (1.0, 0.5):
-            sample.get(Gegl.Rectangle.new(0, 0, 4, 4), scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
+        sample = Gegl.Buffer.new(form, 0, 0, 512, 512)
+        for scale in (1.0, 0.7, 0.5, 0.3, 0.1):
+            sample.get(
+                Gegl.Rectangle.new(0, 0, 16, 16), scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP
+            )
 
 
 class LayerView:
