@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import gi
 
@@ -16,9 +17,14 @@ from gi.repository import Gegl  # noqa: E402
 from protocol import STRIP_BYTES  # noqa: E402
 
 TILE = 128  # pixels; the side of GIMP's tiles
-BLOCK_TILES = 8  # in a row: 0.5 MB of u8 RGBA
+BLOCK_BYTES = 512 << 10
 
 Part = tuple[int, int, bytes]  # first row, number of rows (0: nothing yet, go on), bytes
+
+
+def width_of(pixel_bytes: int) -> int:
+    """The width of a block of whole tiles, one tile high, in pixels."""
+    return max(TILE, BLOCK_BYTES // (TILE * TILE * pixel_bytes) * TILE)
 
 
 def edges(start: int, size: int, step: float) -> Iterator[tuple[int, int]]:
@@ -45,26 +51,64 @@ def read(
     `STRIP_BYTES`.
     """
     left, top, width, height = area
-    # Scaled pixels come from tiles that hold 2, 4, 8 … times as much of the picture.
-    shrunk = scale * 2 ** max(0, math.floor(-math.log2(scale) + 1e-9))
-    tall = TILE * shrunk
-    wide = tall * (BLOCK_TILES if scale > 0.5 else 1)
+    # GEGL shrinks by half as often as it can, and keeps the results in tiles of their own.
+    halvings = max(0, math.floor(-math.log2(scale) + 1e-9))
+    tall = TILE * scale * 2**halvings
+    wide = tall if halvings else width_of(pixel_bytes)
+    row_bytes = width * pixel_bytes
+    shrunk: set[tuple[int, int]] = set()
     for y, rows in edges(top, height, tall):
         columns = list(edges(left, width, wide))
-        strip = bytearray(width * rows * pixel_bytes) if len(columns) > 1 else bytearray()
+        strip: Any = bytearray(row_bytes * rows)
         for x, across in columns:
+            if halvings:
+                needed = x / scale, y / scale, (x + across) / scale, (y + rows) / scale
+                yield from _shrink(buffer, needed, halvings, shrunk)
             found = buffer.get(Gegl.Rectangle.new(x, y, across, rows), scale, form, policy)
             if len(columns) == 1:
                 strip = found
-                break
-            _put(strip, width * pixel_bytes, found, (x - left) * pixel_bytes, across * pixel_bytes)
-            yield y - top, 0, b""
-        row_bytes = width * pixel_bytes
+            else:
+                _put(strip, row_bytes, found, (x - left) * pixel_bytes, across * pixel_bytes)
+                yield y - top, 0, b""
         most = max(1, STRIP_BYTES // row_bytes)
         for first in range(0, rows, most):
             count = min(most, rows - first)
             part = bytes(strip[first * row_bytes : (first + count) * row_bytes])
             yield y - top + first, count, part
+
+
+def _shrink(
+    buffer: Gegl.Buffer,
+    area: tuple[float, float, float, float],
+    halvings: int,
+    done: set[tuple[int, int]],
+) -> Iterator[Part]:
+    """Has the tiles of shrunk pixels made that an area (x, y, right, bottom) needs, one by one.
+
+    Else a read makes several of them at once, because it looks a pixel beyond its area. Each holds
+    a square of the picture, which GIMP may even have to work out: that is fetched in blocks.
+    """
+    extent = buffer.get_extent()
+    side, edge = TILE << halvings, 2 << halvings
+    first = math.floor((area[0] - edge) / side), math.floor((area[1] - edge) / side)
+    last = math.floor((area[2] + edge) / side), math.floor((area[3] + edge) / side)
+    for row in range(first[1], last[1] + 1):
+        for column in range(first[0], last[0] + 1):
+            left, top = max(extent.x, column * side), max(extent.y, row * side)
+            right = min(extent.x + extent.width, (column + 1) * side)
+            bottom = min(extent.y + extent.height, (row + 1) * side)
+            if (column, row) in done or left >= right or top >= bottom:
+                continue
+            done.add((column, row))
+            for y, rows in edges(top, bottom - top, TILE):
+                for x, across in edges(left, right - left, 4 * TILE):
+                    rect = Gegl.Rectangle.new(x, y, across, rows)
+                    buffer.get(rect, 1.0, None, Gegl.AbyssPolicy.CLAMP)
+                    yield 0, 0, b""
+            middle = ((left + right) // 2) >> halvings, ((top + bottom) // 2) >> halvings
+            rect = Gegl.Rectangle.new(*middle, 1, 1)
+            buffer.get(rect, 1 / 2**halvings, None, Gegl.AbyssPolicy.CLAMP)
+            yield 0, 0, b""
 
 
 def _put(strip: bytearray, row_bytes: int, block: bytes, at: int, across: int) -> None:
@@ -98,7 +142,7 @@ class Writer:
         if rows < 1 or there < rows:
             return False
         x = self._column
-        across = min(BLOCK_TILES * TILE, self._width - x)
+        across = min(width_of(self._pixel), self._width - x)
         start, length = x * self._pixel, across * self._pixel
         block = b"".join(
             self._waiting[row * row_bytes + start : row * row_bytes + start + length]

@@ -14,11 +14,11 @@ import gi
 gi.require_version("Gimp", "3.0")
 from choice import Choice, Recent, StyleChoice  # noqa: E402
 from gi.repository import Gimp, Gio  # noqa: E402
+from shape import pixbuf  # noqa: E402
 from style_pictures import places  # noqa: E402
 from styles import SHIPPED, Folders, choice_of, pictures_in, title  # noqa: E402
 from texts import _  # noqa: E402
 from thumbnails import THUMB_PX  # noqa: E402
-from ui_pane import pixbuf  # noqa: E402
 from ui_styles import StyleBrowser  # noqa: E402
 
 

@@ -15,10 +15,10 @@ from gi.repository import Gimp, GLib  # noqa: E402
 from history import Entry, History  # noqa: E402
 from layers import Source  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
+from shape import Shape, cut, pixbuf  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 from style_pictures import result_name, style_note  # noqa: E402
-from ui_pane import pixbuf  # noqa: E402
-from view import small_spec, small_strips, spot  # noqa: E402
+from view import small_scale, small_spec, small_strips, spot  # noqa: E402
 
 SHOWN_PX = 1024
 
@@ -61,19 +61,29 @@ class Delivery:
     def _deliver(
         self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
     ) -> Iterator[None]:
-        layer = canvas.finish()
-        rect = order.source.seen.moved(-order.source.seen.x, -order.source.seen.y)
-        spec, parts = small_spec(rect, SHOWN_PX), []
+        layer, source = canvas.finish(), order.source
+        rect = source.seen.moved(-source.seen.x, -source.seen.y)
+        spec = small_spec(rect, SHOWN_PX)
+        parts = []
         for _y, _rows, part in small_strips(layer, rect, spec):
             parts.append(part)
             yield
         picture = pixbuf(b"".join(parts), spec.width, spec.height)
-        name = result_name(order.source.name, order.choice.styles)
-        entry = Entry(order.source, canvas, order.choice, picture, name)
-        yield from self._insert(entry)
-        yield
+        if source.selection is not None:
+            scale = small_scale(rect, spec)
+            dx, dy = source.painted.x - source.seen.x, source.painted.y - source.seen.y
+            area = round(-dx * scale), round(-dy * scale), spec.width, spec.height
+            mask = bytearray()
+            for _y, _rows, part in source.selection.small(area, scale):
+                mask += part
+                yield
+            picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
+        name = result_name(source.name, order.choice.styles)
+        entry = Entry(source, canvas, order.choice, picture, name)
         self._history.add(entry)
-        self._show(entry)
+        self._show(entry)  # before GIMP is busy with its own windows
+        yield
+        yield from self._insert(entry)
         then()
 
     def _insert(self, entry: Entry) -> Iterator[None]:
@@ -86,12 +96,19 @@ class Delivery:
 
     def _show(self, entry: Entry) -> None:
         layer, painted, seen = entry.canvas.finish(), entry.source.painted, entry.source.seen
+        selection = entry.source.selection
         dx, dy = painted.x - seen.x, painted.y - seen.y
 
         def at_full_size(x: int, y: int, width: int, height: int) -> bytes:
-            return spot(layer, x - dx, y - dy, width, height)
+            left, top = (dx, dy) if entry.canvas.is_cropped else (0, 0)
+            data = spot(layer, x - left, y - top, width, height)
+            if data and selection is not None:
+                mask = selection.spot(x - dx, y - dy, width, height)
+                data = cut(data, mask, width, height)
+            return data
 
-        self._window.pane.show_painted(entry.picture, at_full_size)
+        over = selection is not None
+        self._window.pane.show_painted(entry.picture, at_full_size, over)
 
     def act(self, action: str, entry: Entry) -> None:
         """Does something with an earlier result: "show", "insert" or "forget"."""

@@ -101,7 +101,7 @@ class Reader:
         layer, scratch = self._layer, None
         if needs_scratch(layer):
             scratch = scratch_image(self.spec, layer.get_width(), layer.get_height())
-            layer = baked_copy(layer, scratch)
+            layer = seen_copy(layer, scratch)
         try:
             rect, dtype = self._rect, self.spec.dtype
             area = rect.x, rect.y, rect.width, rect.height
@@ -140,20 +140,23 @@ def needs_scratch(layer: Gimp.Layer) -> bool:
     return bool(layer.get_filters()) or not gegl_knows_profile(layer.get_image())
 
 
-def baked_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.Layer:
-    """A plain copy of the layer in another image, with its filters applied but nothing else."""
+def seen_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.GroupLayer:
+    """A drawable in another image with the layer's pixels, its filters applied but nothing else.
+
+    It is a group, because GIMP works out a group's pixels where and when they are read. Merging the
+    filters would do so for the whole layer at once, and GIMP would stand still.
+    """
+    group = Gimp.GroupLayer.new(image, "seen")
+    image.insert_layer(group, None, 0)
     copy = Gimp.Layer.new_from_drawable(layer, image)
-    image.insert_layer(copy, None, 0)
-    if hasattr(copy, "rasterize"):  # vector and link layers of GIMP 3.2
-        copy.rasterize()
-    if not copy.is_group():
-        copy.merge_filters()
-        return copy
     copy.set_mode(Gimp.LayerMode.NORMAL)
     copy.set_opacity(100.0)
+    copy.set_visible(True)
     if copy.get_mask() is not None:
         copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
-    return copy.merge()
+    image.insert_layer(copy, group, 0)
+    copy.set_offsets(0, 0)
+    return group
 
 
 def gegl_knows_profile(image: Gimp.Image) -> bool:
@@ -178,6 +181,17 @@ def scratch_image(spec: PictureSpec, width: int, height: int) -> Gimp.Image:
     image = Gimp.Image.new_with_precision(width, height, Gimp.ImageBaseType.RGB, precision)
     image.undo_disable()
     return image
+
+
+def native_form(layer: Gimp.Layer) -> str:
+    """The name of the pixel format in which GIMP keeps the layer, apart from its colour space."""
+    precision = Gimp.Precision(layer.get_image().get_precision()).value_nick
+    kind, curve = precision.split("-", 1)
+    names = {"u8": "u8", "u16": "u16", "u32": "u32", "half": "half", "float": "float"}
+    mark = {"linear": "", "perceptual": "~"}.get(curve, "'")
+    letters = "Y" if layer.is_gray() else "RGB"
+    model = "".join(letter + mark for letter in letters) + ("A" if layer.has_alpha() else "")
+    return f"{model} {names.get(kind, 'float')}"
 
 
 def sample_type(image: Gimp.Image) -> str:

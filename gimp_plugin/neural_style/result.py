@@ -22,7 +22,7 @@ class HiddenCanvas:
     def __init__(self, seen: Rect) -> None:
         self._seen = seen
         self._writer: Writer | None = None
-        self._cropped = False
+        self.is_cropped = False
         self.image: Gimp.Image | None = None
 
     def begin(self, spec: PictureSpec) -> None:
@@ -68,8 +68,8 @@ class HiddenCanvas:
     def crop(self, rect: Rect) -> Gimp.Layer:
         """Ends the writing and cuts the picture to ``rect`` (of the layer); returns its layer."""
         layer = self.finish()
-        if not self._cropped:
-            self._cropped = True
+        if not self.is_cropped:
+            self.is_cropped = True
             inside = rect.moved(-self._seen.x, -self._seen.y)
             self.image.crop(inside.width, inside.height, inside.x, inside.y)
         return layer

@@ -49,6 +49,10 @@ class Selection:
             target.flush()
             yield
 
+    def small(self, area: Area, scale: float) -> Iterator[blocks.Part]:
+        """Its values in ``area`` (after scaling), u8; 0 outside of its own."""
+        yield from blocks.read(self._buffer, area, scale, "Y u8", 1, NONE)
+
     def spot(self, x: int, y: int, width: int, height: int) -> bytes:
         """Some of its values, u8; 0 outside of the area."""
         return self._buffer.get(Gegl.Rectangle.new(x, y, width, height), 1.0, "Y u8", NONE)
@@ -56,14 +60,16 @@ class Selection:
 
 def selected(image: Gimp.Image, area: Area, scale: float) -> Iterator[blocks.Part]:
     """The values of the selection as it is now, u8; ``area`` of the image, after scaling."""
-    buffer = image.get_selection().get_buffer()
-    yield from blocks.read(buffer, area, scale, "Y u8", 1, NONE)
+    channel = image.get_selection()
+    parts = blocks.read(channel.get_buffer(), area, scale, "Y u8", 1, NONE)
+    while channel.is_valid() and (part := next(parts, None)) is not None:
+        yield part
 
 
 def _blocks(area: Area) -> Iterator[Area]:
     left, top, width, height = area
     for y, rows in blocks.edges(top, height, blocks.TILE):
-        for x, across in blocks.edges(left, width, blocks.TILE * blocks.BLOCK_TILES):
+        for x, across in blocks.edges(left, width, blocks.width_of(4)):
             yield x, y, across, rows
 
 

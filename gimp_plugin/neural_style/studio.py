@@ -25,6 +25,7 @@ from protocol import EngineError  # noqa: E402
 from report import compose  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
 from session import Phase, Session, Work  # noqa: E402
+from shape import pixbuf  # noqa: E402
 from status import in_words  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 from style_pictures import MemoryCanvas, load_styles  # noqa: E402
@@ -32,10 +33,9 @@ from subject import Subject  # noqa: E402
 from subject import in_words as in_words_of  # noqa: E402
 from texts import _  # noqa: E402
 from ui_notice import copy_text  # noqa: E402
-from ui_pane import pixbuf  # noqa: E402
 
 TICK_MS = 15
-CHECK_MS = 250
+CHECK_MS = 500
 
 
 class Studio:
@@ -211,12 +211,19 @@ class Studio:
 
     def session_preview(self, work: Work, preview: engine_client.Preview) -> None:
         """The picture so far."""
-        self.window.pane.show_painted(pixbuf(preview.data, preview.width, preview.height))
+        self._show_so_far(work, preview.data, preview.width, preview.height)
+
+    def _show_so_far(self, work: Work, data: bytes, width: int, height: int) -> None:
+        picture, shape = pixbuf(data, width, height), self._subject.shape
+        if shape is None or not (work.quick or work.note.source.layer == self._subject.view.shown):
+            self.window.pane.show_painted(picture)
+        else:  # the selection's shape, as the layer will have it
+            self.window.pane.show_painted(shape.cut(picture), over=True)
 
     def session_done(self, work: Work, info: dict[str, Any]) -> None:
         """A picture is finished: shown, and if it was real work, inserted."""
         if work.quick:
-            self.window.pane.show_painted(pixbuf(*work.canvas.picture()))
+            self._show_so_far(work, *work.canvas.picture())
             return
         order = work.note
         rest = tuple(layer for layer in order.rest if layer.is_valid())

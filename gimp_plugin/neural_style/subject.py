@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 import gi
@@ -11,11 +11,13 @@ import gi
 gi.require_version("Gimp", "3.0")
 from choice import PREVIEW_PX  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
-from layers import measure  # noqa: E402
+from layers import measure, native_form  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
+from selection import selected  # noqa: E402
+from shape import Shape  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 from texts import _  # noqa: E402
-from view import LayerView, prepare_conversions  # noqa: E402
+from view import LayerView, prepare_conversions, small_scale, small_spec  # noqa: E402
 
 
 class Subject:
@@ -35,6 +37,7 @@ class Subject:
         layer, _painted, seen_rect = measure(image, self.layers[:1])
         self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
+        self.shape: Shape | None = None  # of the selection, if there is one
         self._watch, self._seen = watch, seen
         self._timer = 0
         self._prepared = self._closed = False
@@ -47,35 +50,56 @@ class Subject:
             self.look()
             return False
 
+        form, spec = native_form(self.view.shown), small_spec(self.view.rect, PREVIEW_PX)
+        scale = small_scale(self.view.rect, spec)
+
         def prepare() -> None:
-            prepare_conversions()
+            prepare_conversions(form, scale)
             GLib.idle_add(ready)
 
         threading.Thread(target=prepare, daemon=True).start()
 
     def look(self) -> None:
-        """Reads the first layer's picture, a strip per call from the main loop."""
+        """Reads the first layer's picture, a block per call from the main loop."""
         if self._timer or not self._prepared or self._closed or not self.view.is_valid:
             return
-        spec, strips = self.view.small(PREVIEW_PX)
-        read = bytearray()
+        steps = self._looking()
+        step = self._watch.timed("look", lambda: next(steps, self) is not self)
 
-        def step() -> bool:
+        def again() -> bool:
             try:
-                strip = next(strips, None)
+                going_on: bool = step()
             except EngineError:
+                going_on = False  # it is gone: said when they want to paint
+            if not going_on:
                 self._timer = 0
-                return False
-            if strip is not None:
-                read.extend(strip[2])
-                return True
-            self._timer = 0
-            if (spec, read) != self.small:
-                self.small = spec, bytes(read)
-                self._seen()
-            return False
+            return going_on
 
-        self._timer = GLib.idle_add(self._watch.timed("look", step))
+        self._timer = GLib.idle_add(again)
+
+    def _looking(self) -> Iterator[None]:
+        self.view.refresh()
+        yield
+        spec, strips = self.view.small(PREVIEW_PX)
+        read, mask = bytearray(), bytearray()
+        for _y, _rows, part in strips:
+            read += part
+            yield
+        if not Gimp.Selection.is_empty(self.image):
+            scale = small_scale(self.view.rect, spec)
+            _ok, left, top = self.view.shown.get_offsets()
+            rect = self.view.rect.moved(left, top)
+            area = round(rect.x * scale), round(rect.y * scale), spec.width, spec.height
+            for _y, _rows, part in selected(self.image, area, scale):
+                mask += part
+                yield
+            if len(mask) != spec.width * spec.height:
+                return  # the image was closed
+        before = self.small, self.shape.mask if self.shape else b""
+        if ((spec, read), mask) != before:
+            self.small = spec, bytes(read)
+            self.shape = Shape(bytes(mask), spec.width, spec.height) if mask else None
+            self._seen()
 
     def check(self) -> None:
         """Sees to it that the layer can be painted, and is the one that is looked at. A selected
@@ -91,7 +115,7 @@ class Subject:
         if layer != self.view.shown or seen != self.view.rect:
             self._stop_looking()
             self.view.close()
-            self.view, self.small = LayerView(layer, seen), None
+            self.view, self.small, self.shape = LayerView(layer, seen), None, None
 
     def look_again(self) -> None:
         """The user may have changed the layer, or the selection on it."""

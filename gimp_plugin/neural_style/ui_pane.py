@@ -9,6 +9,7 @@ import gi
 gi.require_version("Gdk", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, GdkPixbuf, GLib, Gtk  # noqa: E402
+from shape import pixbuf  # noqa: E402
 from texts import _  # noqa: E402
 
 Spot = Callable[[int, int, int, int], bytes]
@@ -16,14 +17,6 @@ LEAST = (240, 180)
 MOST_MAGNIFIED = 4.0
 CHECK_SIZE, LIGHT, DARK = 8, 0x999999, 0x666666
 DRAG_PX = 4
-
-
-def pixbuf(data: bytes, width: int, height: int) -> GdkPixbuf.Pixbuf:
-    """A pixbuf of RGBA u8 pixels."""
-    colors = GdkPixbuf.Colorspace.RGB
-    return GdkPixbuf.Pixbuf.new_from_bytes(
-        GLib.Bytes.new(data), colors, True, 8, width, height, 4 * width
-    )
 
 
 class Pane(Gtk.Layout):
@@ -40,7 +33,7 @@ class Pane(Gtk.Layout):
         self._size = (1, 1)
         self._pictures: dict[str, GdkPixbuf.Pixbuf | None] = {"original": None, "painted": None}
         self._spots: dict[str, Spot | None] = {"original": None, "painted": None}
-        self._full = False
+        self._over = self._full = False
         self._center = (0.5, 0.5)  # of the region, at full size
         self._held = self._pinned = False
         self._pressed: tuple[float, float, tuple[float, float]] | None = None
@@ -71,9 +64,15 @@ class Pane(Gtk.Layout):
         self._spots["original"] = spot
         self.draw()
 
-    def show_painted(self, picture: GdkPixbuf.Pixbuf | None, spot: Spot | None = None) -> None:
-        """The painting so far, None for none; ``spot`` reads it at full size if that is there."""
+    def show_painted(
+        self, picture: GdkPixbuf.Pixbuf | None, spot: Spot | None = None, over: bool = False
+    ) -> None:
+        """The painting so far, None for none; ``spot`` reads it at full size if that is there.
+
+        ``over``: it lies over the original, because it is only part of the region.
+        """
         self._pictures["painted"], self._spots["painted"] = picture, spot
+        self._over = over
         self.draw()
 
     def pin_original(self, pinned: bool) -> None:
@@ -108,32 +107,48 @@ class Pane(Gtk.Layout):
 
     def draw(self) -> None:
         """Draws what is to be seen now."""
-        which = "painted"
+        shown = ["original", "painted"] if self._over else ["painted"]
         if self._held or self._pinned or self._pictures["painted"] is None:
-            which = "original"
-        picture = self._pictures[which]
+            shown = ["original"]
         width, height = self.get_allocated_width(), self.get_allocated_height()
-        if picture is None or width < 2 or height < 2:
+        if self._pictures[shown[-1]] is None or width < 2 or height < 2:
             return
         scale, left, top = self._frame()
         x, y = max(0, int(left)), max(0, int(top))
         w = min(width - x, max(1, round(self._size[0] * scale) + min(0, int(left))))
         h = min(height - y, max(1, round(self._size[1] * scale) + min(0, int(top))))
-        spot = self._spots[which]
+        canvas = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, w, h)
+        for which in shown:
+            self._lay(which, canvas, (x, y), (scale, left, top), which == shown[0])
+        self._image.set_from_pixbuf(canvas)
+        self.move(self._image, x, y)
+
+    def _lay(
+        self,
+        which: str,
+        canvas: GdkPixbuf.Pixbuf,
+        corner: tuple[int, int],
+        frame: tuple[float, float, float],
+        lowest: bool,
+    ) -> None:
+        """Lays a picture on the canvas, whose corner is at ``corner``; the lowest on checks."""
+        picture, spot = self._pictures[which], self._spots[which]
+        (x, y), (scale, left, top) = corner, frame
+        w, h = canvas.get_width(), canvas.get_height()
+        if picture is None:
+            return
         if self._full and spot is not None:
             data = spot(x - int(left), y - int(top), w, h)
             if data:
                 picture, left, top, scale = pixbuf(data, w, h), x, y, 0.0
-        canvas = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, w, h)
         across = self._size[0] * scale / picture.get_width() if scale else 1.0
         down = self._size[1] * scale / picture.get_height() if scale else 1.0
+        place = (canvas, 0, 0, w, h, left - x, top - y, across, down)
         smooth = GdkPixbuf.InterpType.BILINEAR
-        picture.composite_color(
-            canvas, 0, 0, w, h, left - x, top - y, across, down, smooth, 255,
-            x, y, CHECK_SIZE, LIGHT, DARK,
-        )  # fmt: skip
-        self._image.set_from_pixbuf(canvas)
-        self.move(self._image, x, y)
+        if lowest:
+            picture.composite_color(*place, smooth, 255, x, y, CHECK_SIZE, LIGHT, DARK)
+        else:
+            picture.composite(*place, smooth, 255)
 
     def _allocated(self, _widget: Any, allocation: Any) -> None:
         # The picture we set changes our own allocation in no way, but GTK tells it again.

@@ -13,9 +13,10 @@ from gi.repository import Gegl, Gimp  # noqa: E402
 from layers import (  # noqa: E402
     FORMATS,
     Rect,
-    baked_copy,
+    gegl_knows_profile,
     needs_scratch,
     scratch_image,
+    seen_copy,
     while_there,
 )
 from protocol import PictureSpec  # noqa: E402
@@ -43,16 +44,15 @@ def small_scale(rect: Rect, spec: PictureSpec) -> float:
     return spec.width / rect.width if rect.width >= rect.height else spec.height / rect.height
 
 
-def prepare_conversions() -> None:
-    """Has the conversions that a preview needs worked out, which takes a second the first time on
-    a computer. Touches no layer, so that a thread may do it.
+def prepare_conversions(form: str, scale: float) -> None:
+    """Has everything worked out that reading pixels of this format at this scale needs, which takes
+    a second the first time on a computer. Touches no layer, so that a thread may do it.
     """
-    for form in ("R'G'B' u8", "R'G'B'A u8", "R'G'B' u16", "R'G'B'A float"):
-        sample = Gegl.Buffer.new(form, 0, 0, 512, 512)
-        for scale in (1.0, 0.7, 0.5, 0.3, 0.1):
-            sample.get(
-                Gegl.Rectangle.new(0, 0, 16, 16), scale, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP
-            )
+    for each in dict.fromkeys((form, FORMATS["u8"])):
+        sample = Gegl.Buffer.new(each, 0, 0, 512, 512)
+        rect = Gegl.Rectangle.new(0, 0, 16, 16)
+        for size in (1.0, 0.7, 0.3, scale):
+            sample.get(rect, size, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
 
 
 class LayerView:
@@ -60,16 +60,22 @@ class LayerView:
 
     def __init__(self, layer: Gimp.Layer, rect: Rect) -> None:
         self.rect, self.shown = rect, layer
-        self._layer, self._scratch = layer, None
-        if needs_scratch(layer):
-            size = layer.get_width(), layer.get_height()
+        self._layer: Gimp.Drawable = layer
+        self._scratch: Gimp.Image | None = None
+
+    def refresh(self) -> None:
+        """Sees to it that the layer is seen as it is now."""
+        if self._scratch is not None and gegl_knows_profile(self.shown.get_image()):
+            self.close()
+        if self._scratch is None and needs_scratch(self.shown):
+            size = self.shown.get_width(), self.shown.get_height()
             self._scratch = scratch_image(PictureSpec(*size), *size)
-            self._layer = baked_copy(layer, self._scratch)
+            self._layer = seen_copy(self.shown, self._scratch)
 
     @property
     def is_valid(self) -> bool:
         """Whether the layer is still there."""
-        return self._layer.is_valid()
+        return self.shown.is_valid() and self._layer.is_valid()
 
     def small(self, long_side: int) -> tuple[PictureSpec, Iterator[blocks.Part]]:
         """The whole part, its long side at most ``long_side`` pixels; RGBA u8."""
@@ -84,7 +90,7 @@ class LayerView:
         """Deletes the copy, if there was need of one."""
         if self._scratch is not None:
             self._scratch.delete()
-            self._scratch = None
+            self._scratch, self._layer = None, self.shown
 
 
 def spot(layer: Gimp.Layer, x: int, y: int, width: int, height: int) -> bytes:
