@@ -19,6 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
 sys.modules.setdefault("protocol", protocol)
 sys.path.insert(0, str(PLUGIN))
+import engine_texts  # noqa: E402
 import texts  # noqa: E402
 from mnemonics import Mnemonics  # noqa: E402
 
@@ -186,6 +187,91 @@ def test_names_for_scripts_do_not_change_with_the_language(language):
                 continue
             if node.func.attr.startswith("add_") and node.func.attr.endswith("_argument"):
                 assert not marked(ast.unparse(node.args[0])), path.name
+
+
+# --- the engine's own sentences -----------------------------------------------------------------
+
+ONLY_THE_COMMAND_LINE = {
+    "atomic.py": "writes files, which the plug-in never asks for",
+    "cli.py": "reads the command's own options",
+    "images.py": "opens files by name; the plug-in sends their bytes",
+    "saving.py": "writes picture files",
+    "weight_files.py": "imports weight files that a person names in a shell",
+    "weight_sources.py": "reads the options of `weights fetch`",
+}
+ENGLISH_ONLY = {
+    "protocol": "the two programs do not understand each other: for whoever mends them",
+    "bad-layer": "a network lacks a layer: for whoever writes a plug-in of the engine",
+}
+
+
+def sentence(node: ast.expr) -> str | None:
+    """The text of an expression as it may come out, with every hole filled; None if unknown."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [sentence(v) if isinstance(v, ast.Constant) else "X7" for v in node.values]
+        return "".join(parts)
+    if isinstance(node, ast.BinOp):
+        left, right = sentence(node.left), sentence(node.right)
+        return f"{left or 'X7'}{right or 'X7'}"
+    return None
+
+
+def raised() -> list[tuple[str, str, str]]:
+    """File, code and sentence of every `EngineError` that the engine may send to the plug-in."""
+    found = []
+    for path in sorted((REPO / "styleengine").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            if not called or node.func.id not in ("EngineError", "bad") or len(node.args) < 2:
+                continue
+            code, *words = node.args
+            if node.func.id == "bad":  # a picture's name, what it is, and what to do
+                texts_of = [f"X7 {sentence(words[0])}.", sentence(words[1])]
+                code_name = "bad-picture"
+            else:
+                texts_of = [sentence(each) for each in words]
+                code_name = sentence(code) or ast.unparse(code).lower().replace("_", "-")
+            found += [(path.name, code_name, each) for each in texts_of if each]
+    return found
+
+
+def test_every_sentence_of_the_engine_is_known_or_english_for_a_reason():
+    sentences = raised()
+    assert len(sentences) > 60 and {"out-of-memory", "wrong-device"} <= {c for _, c, _ in sentences}
+    unknown = []
+    for file, code, text in sentences:
+        if file in ONLY_THE_COMMAND_LINE or code in ENGLISH_ONLY or text.startswith("X7 X7"):
+            continue
+        if file == "protocol.py" and code == "bad-setting":
+            continue  # names of settings as scripts write them; the dialog cannot ask for these
+        if engine_texts.template_of(text) is None:
+            unknown.append((file, code, text))
+    assert not unknown
+
+
+def test_no_template_says_what_the_engine_never_does():
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in sorted((REPO / "styleengine").glob("*.py"))
+    )
+    said = re.sub(r'"\s*\n\s*f?"', "", source)
+    for template in (each for each in engine_texts.TEMPLATES if len(each) > 24):
+        longest = max(re.split(r"\{\w+\}", template), key=len).strip(" .“”(),;:")
+        assert longest.split(" and {")[0][:24] in said, template
+
+
+def test_the_engines_sentences_are_translated_with_what_they_name(language):
+    language("de")
+    text = engine_texts.translated("The photo “lake” is only 8×9 pixels.")
+    assert text == "Das Foto „lake“ hat nur 8×9 Pixel."
+    both = "Another download of weights is running. Wait until it has ended."
+    assert engine_texts.translated(both).count(".") == 2 and "download" not in both[:3]
+    assert engine_texts.translated(both) != both
+    assert engine_texts.translated("Something new happened.") == "Something new happened."
+    assert engine_texts.translated("") == ""
+    language("C")
+    assert engine_texts.translated("“a” is a HEIC picture, which cannot be read.").startswith("“a”")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 from choice import Choice, Recent, StyleChoice  # noqa: E402
-from gi.repository import Gimp, Gio  # noqa: E402
+from gi.repository import Gimp, Gio, GLib  # noqa: E402
 from shape import pixbuf  # noqa: E402
 from style_pictures import places  # noqa: E402
 from styles import SHIPPED, Folders, choice_of, pictures_in, title  # noqa: E402
@@ -31,10 +31,13 @@ class Catalog:
         own = engine_install.data_dir(os.environ)
         self._folders = Folders(own / "style-folders.json")
         self._recent = Recent(own / "recent-styles.json")
+        self._to_draw: list[StyleChoice] = []
+        self._timer = 0
 
     def fill(self, browser: StyleBrowser) -> None:
         """Shows all groups; what is in two of them shows in the first."""
-        own = [choice_of(p) for folder in self._folders.read() for p in pictures_in(folder)]
+        folders = self._folders.read()
+        own = [choice_of(p) for folder in folders for p in pictures_in(folder)]
         shipped = [choice_of(path) for path in pictures_in(self._shipped)]
         known = {style.uri for style in (*own, *shipped)}
         recent = [uri for uri in self._recent.uris() if uri not in known and _exists(uri)]
@@ -43,7 +46,35 @@ class Catalog:
         )
         browser.set_group("own", _("My folders"), [(style, None) for style in own])
         browser.set_group("shipped", _("Included"), [(style, None) for style in shipped])
-        browser.set_group("layers", _("Open layers"), _layers())
+        layers = list(_layers())
+        browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
+        browser.folders.show_folders(folders)
+        browser.set(browser.get())  # what was in a folder that is gone stays chosen
+        self._to_draw = layers
+        self._timer = self._timer or GLib.idle_add(self._draw, browser)
+
+    def _draw(self, browser: StyleBrowser) -> bool:
+        """The thumbnail of another layer, when there is nothing better to do."""
+        if self._to_draw:
+            style = self._to_draw.pop(0)
+            layer = Gimp.Item.get_by_id(style.layer)
+            picture = _thumbnail(layer) if layer is not None and layer.is_valid() else None
+            if picture is not None:
+                browser.set_picture(style.key, picture)
+            return True
+        self._timer = 0
+        return False
+
+    def close(self) -> None:
+        """Draws no more."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+
+    def forget_folder(self, folder: Path, browser: StyleBrowser) -> None:
+        """Leaves out a folder of the user's; its files stay where they are."""
+        self._folders.remove(folder)
+        self.fill(browser)
 
     def add_folder(self, folder: Path, browser: StyleBrowser) -> None:
         """Takes in another folder of the user's."""
@@ -69,8 +100,8 @@ def _exists(uri: str) -> bool:
     return bool(uri) and Gio.File.new_for_uri(uri).query_exists(None)
 
 
-def _layers() -> Iterator[tuple[StyleChoice, Any]]:
-    """All layers of all open images, with thumbnails."""
+def _layers() -> Iterator[StyleChoice]:
+    """All layers of all open images."""
 
     def walk(layers: list[Gimp.Layer]) -> Iterator[Gimp.Layer]:
         for layer in layers:
@@ -81,7 +112,7 @@ def _layers() -> Iterator[tuple[StyleChoice, Any]]:
     for image in Gimp.get_images():
         for layer in walk(image.get_layers()):
             name = f"{layer.get_name()} ({image.get_name()})"
-            yield StyleChoice(layer=layer.get_id(), name=name), _thumbnail(layer)
+            yield StyleChoice(layer=layer.get_id(), name=name)
 
 
 def _thumbnail(layer: Gimp.Layer) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import gi
 
@@ -54,6 +55,12 @@ class Actions(Protocol):
     def fetch(self) -> None:
         """Download the pretrained network, or stop doing so."""
 
+    def add_folder(self, folder: Path) -> None:
+        """Look for styles in a folder."""
+
+    def forget_folder(self, folder: Path) -> None:
+        """Look there no more."""
+
     def history(self, action: str, entry: Any) -> None:
         """Do something with an earlier result."""
 
@@ -61,7 +68,7 @@ class Actions(Protocol):
 class Window:
     """The dialog's widgets."""
 
-    def __init__(self, actions: Actions, presets: Any, add_folder: Callable[[Any], None]) -> None:
+    def __init__(self, actions: Actions, presets: Any) -> None:
         self.actions = actions
         self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style")
         self.dialog.set_default_size(*SIZE)
@@ -74,7 +81,9 @@ class Window:
         self.pane = Pane(self._zoomed)
         view_row = self._view_row(keys)
         self._notices(keys)
-        self.styles = StyleBrowser(keys, actions.choice_changed, add_folder)
+        self.styles = StyleBrowser(
+            keys, actions.choice_changed, actions.add_folder, actions.forget_folder
+        )
         self.presets = PresetRow(keys, presets, self._preset_chosen)
         self.settings = SettingsPanel(keys, actions.choice_changed)
         self.presets.get_settings = self.settings.get

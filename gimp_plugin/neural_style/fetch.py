@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine_install import Installed
+from engine_texts import translated
 from protocol import EngineError
 from texts import _
 
@@ -93,7 +94,7 @@ class Fetch:
         said = words[0].replace("Error:", "", 1).strip() if words else ""
         raise EngineError(
             "download",
-            said or _("The download has failed."),
+            translated(said) or _("The download has failed."),
             _("Try again; what is there already is kept."),
         )
 

@@ -11,6 +11,7 @@ from typing import Any, Callable, Protocol
 
 import engine_client
 from engine_client import EngineClient, Event, Preview, Request
+from engine_texts import translated
 from protocol import PictureSpec, Progress
 from texts import _
 
@@ -127,7 +128,7 @@ def describe(progress: Progress) -> str:
     if progress.eta_s is not None:
         words += ", " + _("{time} left").format(time=duration(progress.eta_s))
     if progress.features:
-        words += f" · {progress.features}"
+        words += f" · {translated(progress.features)}"
     return words
 
 

@@ -149,13 +149,13 @@ def seen_copy(layer: Gimp.Layer, image: Gimp.Image) -> Gimp.GroupLayer:
     group = Gimp.GroupLayer.new(image, "seen")
     image.insert_layer(group, None, 0)
     copy = Gimp.Layer.new_from_drawable(layer, image)
+    image.insert_layer(copy, group, 0)
     copy.set_mode(Gimp.LayerMode.NORMAL)
     copy.set_opacity(100.0)
     copy.set_visible(True)
+    copy.set_offsets(0, 0)
     if copy.get_mask() is not None:
         copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
-    image.insert_layer(copy, group, 0)
-    copy.set_offsets(0, 0)
     return group
 
 

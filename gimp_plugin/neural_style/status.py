@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine_texts import translated
 from job import duration
 from protocol import Progress
 from session import Phase, Session
@@ -49,9 +50,9 @@ def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
     devices = ready.get("devices")
     if isinstance(devices, dict) and devices:
         name = device if device in devices else next(iter(devices))
-        parts.append(str(devices[name]))
+        parts.append(translated(str(devices[name])))
     elif isinstance(devices, list) and devices:
-        parts.append(str(devices[0]))
+        parts.append(translated(str(devices[0])))
     memory = getattr(progress, "memory", None)  # an older engine does not tell
     if memory:
         parts.append(_("{n} GB of memory").format(n=f"{memory / 1e9:.1f}"))

@@ -18,6 +18,7 @@ from catalog import Catalog  # noqa: E402
 from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, write_json  # noqa: E402
 from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
 from dialog import Window  # noqa: E402
+from engine_texts import translated  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 from layers import locate  # noqa: E402
 from offer import Offer  # noqa: E402
@@ -62,7 +63,7 @@ class Studio:
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
         self.catalog = Catalog(image, self._installed.environment)
-        self.window = Window(self, presets, self._add_folder)
+        self.window = Window(self, presets)
         start = lambda: engine_client.EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
         self._delivery = Delivery(image, self.window, self._watch)
@@ -178,6 +179,7 @@ class Studio:
         self.window.dialog.hide()
         write_json(self._memory, self.window.get_choice().to_dict())
         self._offer.cancel()
+        self.catalog.close()
         self.session.close()
         self._delivery.close()
         self._subject.close()
@@ -200,8 +202,13 @@ class Studio:
         self.session.restart()
         self._preview()
 
-    def _add_folder(self, folder: Path) -> None:
+    def add_folder(self, folder: Path) -> None:
+        """Styles of the user's own."""
         self.catalog.add_folder(folder, self.window.styles)
+
+    def forget_folder(self, folder: Path) -> None:
+        """The folder is listed no more."""
+        self.catalog.forget_folder(folder, self.window.styles)
 
     # --- what the session tells ----------------------------------------------------------------
 
@@ -225,13 +232,16 @@ class Studio:
         if work.quick:
             self._show_so_far(work, *work.canvas.picture())
             return
+        notes = [translated(str(note)) for note in info.get("notes") or ()]
+        self.window.caption.set_text(" ".join(notes))
+        self.window.caption.set_tooltip_text("\n".join(notes) or None)
         order = work.note
         rest = tuple(layer for layer in order.rest if layer.is_valid())
 
         def then() -> None:
             if rest:
                 self._begin(order.choice, rest)
-            else:
+            elif not notes:
                 self.window.caption.set_text(in_words_of(self._subject.layers))
 
         self._delivery.deliver(order, work.canvas, then)

@@ -17,11 +17,15 @@ LEAST = (240, 180)
 MOST_MAGNIFIED = 4.0
 CHECK_SIZE, LIGHT, DARK = 8, 0x999999, 0x666666
 DRAG_PX = 4
+ZOOM_KEYS = {
+    Gdk.KEY_plus: True, Gdk.KEY_KP_Add: True, Gdk.KEY_equal: True,
+    Gdk.KEY_minus: False, Gdk.KEY_KP_Subtract: False,
+}  # fmt: skip
 
 
 class Pane(Gtk.Layout):
     """Shows a region of ``size`` pixels. The original is shown while the mouse button or the space
-    bar is held down; a double click or the wheel zooms to a spot, dragging moves it.
+    bar is held down; a double click, the wheel, plus and minus zoom, dragging and arrow keys move.
     """
 
     def __init__(self, zoomed: Callable[[bool], None]) -> None:
@@ -212,6 +216,10 @@ class Pane(Gtk.Layout):
                  Gdk.KEY_Down: (0, 1)}  # fmt: skip
         if event.keyval == Gdk.KEY_space:
             self._hold(down)
+            return True
+        if event.keyval in ZOOM_KEYS:
+            if down:
+                self.zoom(ZOOM_KEYS[event.keyval])
             return True
         if self._full and event.keyval in steps:
             if down:

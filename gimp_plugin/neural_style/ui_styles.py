@@ -17,6 +17,7 @@ from mnemonics import Mnemonics  # noqa: E402
 from styles import SUFFIXES, title  # noqa: E402
 from texts import _  # noqa: E402
 from thumbnails import THUMB_PX, Thumbnails  # noqa: E402
+from ui_folders import FolderMenu  # noqa: E402
 
 URIS = 0  # the drop's own number
 KEY, PICTURE, TITLE, HINT, GROUP = range(5)
@@ -26,8 +27,8 @@ ALL = "all"
 class StyleBrowser(Gtk.Box):
     """Thumbnails in groups. A click chooses, Ctrl and click adds to the blend.
 
-    ``changed`` is called when another style, weight or place is chosen; ``add_folder`` when the
-    user has picked a folder.
+    ``changed`` is called when another style, weight or place is chosen; ``add_folder`` and
+    ``forget_folder`` when the user has picked a folder.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class StyleBrowser(Gtk.Box):
         keys: Mnemonics,
         changed: Callable[[], None],
         add_folder: Callable[[Path], None],
+        forget_folder: Callable[[Path], None],
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         self._changed, self._add_folder = changed, add_folder
@@ -43,6 +45,7 @@ class StyleBrowser(Gtk.Box):
         self._channels: list[str] = []
         self._quiet = False
         self._thumbs = Thumbnails()
+        self.folders = FolderMenu(forget_folder)
         self._store = Gtk.ListStore(str, GdkPixbuf.Pixbuf, str, str, str)
         self._filter = self._store.filter_new()
         self._filter.set_visible_func(self._is_visible)
@@ -72,6 +75,7 @@ class StyleBrowser(Gtk.Box):
             button = Gtk.Button(label=keys.label(text), use_underline=True)
             button.connect("clicked", action)
             row.pack_start(button, False, False, 0)
+        row.pack_start(self.folders, False, False, 0)
         return row
 
     def _icons(self) -> Gtk.Widget:
@@ -106,6 +110,7 @@ class StyleBrowser(Gtk.Box):
         """Fills a group of styles. With each style comes its thumbnail, None to make it later."""
         self._quiet = True
         for row in [r for r in self._store if r[GROUP] == group]:
+            self._known.pop(row[KEY], None)
             self._store.remove(row.iter)
         shown = {row[KEY] for row in self._store}
         for style, picture in styles:
@@ -130,6 +135,12 @@ class StyleBrowser(Gtk.Box):
         if list(names) != self._channels:
             self._channels = list(names)
             self._show_blend()
+
+    def set_picture(self, key: str, picture: GdkPixbuf.Pixbuf) -> None:
+        """The thumbnail of a style that came without one."""
+        for row in self._store:
+            if row[KEY] == key:
+                row[PICTURE] = picture
 
     def _made(self, reference: Any, picture: GdkPixbuf.Pixbuf) -> None:
         if reference.valid():
@@ -273,8 +284,7 @@ def _blank() -> GdkPixbuf.Pixbuf:
 
 def _ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> list[str]:
     """The addresses that the user picks in a file dialog."""
-    window = parent.get_toplevel()
-    dialog = Gtk.FileChooserNative.new(heading, window, action, None, None)
+    dialog = Gtk.FileChooserNative.new(heading, parent.get_toplevel(), action, None, None)
     dialog.set_select_multiple(action == Gtk.FileChooserAction.OPEN)
     dialog.set_local_only(False)
     if action == Gtk.FileChooserAction.OPEN:
