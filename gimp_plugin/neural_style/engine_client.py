@@ -12,7 +12,6 @@ import engine_install
 import protocol
 from engine_install import Installed
 from engine_process import EngineProcess
-from engine_texts import translated
 from protocol import EngineError, PictureSpec, Progress, Settings
 from texts import _
 
@@ -147,7 +146,6 @@ class EngineClient:
             if header.get("id") in (None, "", self._current):
                 code, hint = str(header.get("code", "engine")), str(header.get("hint") or "")
                 message = str(header.get("message") or _("The painting engine failed."))
-                message, hint = translated(message), translated(hint)
                 raise EngineError(code, message, hint or self.process.see_log("").strip())
         return frame
 

@@ -53,13 +53,11 @@ TEMPLATES = (
     N_("The mask of a style must be a gray picture."),
     N_("The optimisation went astray: the loss is not a finite number."),
     N_("Lower the strength, or choose other features."),
+    N_("features see"),
+    N_("style loss sees"),
     N_(
-        "The features see a picture only as a whole, and {size} pixels are too many for the memory "
-        "at hand."
-    ),
-    N_(
-        "The style loss sees a picture only as a whole, and {size} pixels are too many for the "
-        "memory at hand."
+        "The {part} a picture only as a whole, and {size} pixels are too many for the memory at "
+        "hand."
     ),
     N_("Choose a smaller working size, or other features or another style loss."),
     # what is installed
@@ -73,8 +71,9 @@ TEMPLATES = (
     N_("Run the installer again; `styleengine doctor` says more."),
     N_("The engine failed unexpectedly ({reason})."),
     N_("This is a bug; the engine's log has the details."),
-    N_("The engine is older than the GIMP plug-in (protocol {numbers})."),
-    N_("The GIMP plug-in is older than the engine (protocol {numbers})."),
+    N_("engine"),
+    N_("GIMP plug-in"),
+    N_("The {old} is older than the {new} (protocol {numbers})."),
     N_("Run the installer again; it updates both."),
     N_("There is no {kind} called {name}."),
     N_("Known are: {names}."),
@@ -94,6 +93,8 @@ TEMPLATES = (
     ),
     N_("Another download of weights is running."),
     N_("Wait until it has ended."),
+    N_("The folder “{folder}” could not be made: {reason}."),
+    N_("Set STYLEENGINE_HOME to a folder of yours."),
     N_("There is not enough room in {folder}."),
     N_(
         "Make room and try again, set STYLEENGINE_HOME to a folder on another disk, or run "

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine_install import Installed
-from engine_texts import translated
 from protocol import EngineError
 from texts import _
 
@@ -94,7 +93,7 @@ class Fetch:
         said = words[0].replace("Error:", "", 1).strip() if words else ""
         raise EngineError(
             "download",
-            translated(said) or _("The download has failed."),
+            said or _("The download has failed."),
             _("Try again; what is there already is kept."),
         )
 

@@ -18,6 +18,7 @@ import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
 from choice import Choice, choice_from  # noqa: E402
+from engine_texts import translated  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
 from job import Job, State  # noqa: E402
 from layers import layer_to_paint, measure, open_source  # noqa: E402
@@ -112,7 +113,7 @@ def run(procedure, run_mode, image, drawables, config, data):
 
 def failure(procedure, problem):
     """The return value that makes GIMP show its error box."""
-    text = "\n".join(part for part in (problem.message, problem.hint) if part)
+    text = "\n".join(translated(part) for part in (problem.message, problem.hint) if part)
     error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), text, 0)
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 

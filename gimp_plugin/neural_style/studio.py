@@ -261,8 +261,9 @@ class Studio:
     # --- what is shown -------------------------------------------------------------------------
 
     def _show_problem(self, problem: EngineError) -> None:
-        self._problem = str(problem)
-        self.window.problem.say("\n".join(part for part in (problem.message, problem.hint) if part))
+        self._problem = str(problem)  # in English, for whoever reads the report
+        parts = [translated(part) for part in (problem.message, problem.hint) if part]
+        self.window.problem.say("\n".join(parts))
 
     def _show_state(self) -> None:
         choice = self.window.get_choice()
