@@ -50,8 +50,9 @@ def prepare_conversions(form: str, scale: float) -> None:
     """
     for each in dict.fromkeys((form, FORMATS["u8"])):
         sample = Gegl.Buffer.new(each, 0, 0, 512, 512)
-        rect = Gegl.Rectangle.new(0, 0, 16, 16)
-        for size in (1.0, 0.7, 0.3, scale):
+        sample.set(sample.get_extent(), FORMATS["u8"], bytes(4 * 512 * 512))
+        rect = Gegl.Rectangle.new(0, 0, 256, 128)
+        for size in (1.0, 0.7, 0.5, 0.3, 0.1, scale):
             sample.get(rect, size, FORMATS["u8"], Gegl.AbyssPolicy.CLAMP)
 
 
