@@ -43,7 +43,8 @@ class Job:
 
     ``preview`` is the longest side of the previews asked for, in pixels (0: none); they come at
     most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
-    weight file (None: see `weights.resolve`).
+    weight file (None: see `weights.resolve`). ``start`` is a painted picture, of any size, that
+    the smallest scale begins with: consecutive frames of an animation then flicker less.
     """
 
     content: Picture
@@ -52,6 +53,7 @@ class Job:
     preview: int = 0
     preview_steps: int | None = None
     weights: str | None = None
+    start: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class Engine:
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
             painter.begin(scale, scene)
+            if scale == 0 and job.start is not None:
+                painter.begin_with(scene.painted(job.start.rgb))
             allocator.give_back()
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from styleengine import allocator
+from styleengine import allocator, resample
 from styleengine.failures import is_out_of_memory
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
@@ -95,6 +95,12 @@ class Painter:
             scene.forget(scale - 1)
         self.scale = scale
         self._scale_started, self._work_before = time.monotonic(), self._work_done
+
+    def begin_with(self, image: Tensor) -> None:
+        """Takes another picture (1, 3, h, w), 0–1, of any size, in place of the initial one."""
+        assert self._x is not None
+        size = (self._x.shape[-2], self._x.shape[-1])
+        self._x = resample.resize(image, size).clamp_(0, 1).to(self._x.device).contiguous()
 
     def paint(self, objective: Objective) -> Iterator[Progress]:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""

@@ -22,6 +22,7 @@ from styleengine.features import Extractor
 from styleengine.losses import StyleLoss
 from styleengine.objective import Objective
 from styleengine.paint_objective import PaintObjective, StyleTarget
+from styleengine.picture import Floats
 from styleengine.plan import MIN_SIDE, Plan
 from styleengine.presets import Classic
 
@@ -168,6 +169,11 @@ class Scene:
             found = recolored(content, self.targets(scale), self.alpha_at(scale))
             return found.contiguous()
         return content.clone(memory_format=torch.contiguous_format)
+
+    def painted(self, rgb: Floats) -> Tensor:
+        """A painted picture (h, w, 3), 0–1, as the network is shown pictures, (1, 3, h, w)."""
+        image = resample.to_tensor(rgb)
+        return luma(image).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else image
 
     def objective(
         self, scale: int, extractor: Extractor, style_loss: StyleLoss, side: int | None = None

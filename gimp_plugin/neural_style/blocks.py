@@ -7,8 +7,8 @@ plug-in; meanwhile the dialog stands still.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
 
 import gi
 
@@ -19,7 +19,18 @@ from protocol import STRIP_BYTES  # noqa: E402
 TILE = 128  # pixels; the side of GIMP's tiles
 BLOCK_BYTES = 512 << 10
 
+Value = TypeVar("Value")
 Part = tuple[int, int, bytes]  # first row, number of rows (0: nothing yet, go on), bytes
+
+
+def finished(steps: Generator[Any, None, Value]) -> Value:
+    """What small steps come to, done all at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: Value = done.value
+            return value
 
 
 def width_of(pixel_bytes: int) -> int:

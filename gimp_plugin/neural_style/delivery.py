@@ -14,13 +14,16 @@ from choice import Choice  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
 from history import Entry, History  # noqa: E402
 from layers import Source  # noqa: E402
+from protocol import PictureSpec  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
 from shape import Shape, cut, pixbuf  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 from style_pictures import result_name, style_note  # noqa: E402
-from view import small_scale, small_spec, small_strips, spot  # noqa: E402
+from view import small_picture, small_scale, spot  # noqa: E402
 
 SHOWN_PX = 1024
+
+Small = tuple[PictureSpec, bytes]  # RGBA u8
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class Delivery:
         self._timer = 0
         self.inserted: Gimp.Layer | None = None
 
-    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
-        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
+    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[Small], None]) -> None:
+        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then`` with a small
+        one.
+        """
         self._begin(self._deliver(order, canvas, then))
 
     def _begin(self, steps: Iterator[None]) -> None:
@@ -59,16 +64,13 @@ class Delivery:
         return bool(self._steps)
 
     def _deliver(
-        self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
+        self, order: Order, canvas: HiddenCanvas, then: Callable[[Small], None]
     ) -> Iterator[None]:
         layer, source = canvas.finish(), order.source
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
-        spec = small_spec(rect, SHOWN_PX)
-        parts = []
-        for _y, _rows, part in small_strips(layer, rect, spec):
-            parts.append(part)
-            yield
-        picture = pixbuf(b"".join(parts), spec.width, spec.height)
+        small = yield from small_picture(layer, rect, SHOWN_PX)
+        spec, data = small
+        picture = pixbuf(data, spec.width, spec.height)
         if source.selection is not None:
             scale = small_scale(rect, spec)
             dx, dy = source.painted.x - source.seen.x, source.painted.y - source.seen.y
@@ -84,7 +86,7 @@ class Delivery:
         self._show(entry)  # before GIMP is busy with its own windows
         yield
         yield from self._insert(entry)
-        then()
+        then(small)
 
     def _insert(self, entry: Entry) -> Iterator[None]:
         note = style_note(entry.choice, entry.source.layer)

@@ -80,6 +80,16 @@ class Window:
         self._buttons(keys)
         self.pane = Pane(self._zoomed)
         view_row = self._view_row(keys)
+        self._steady = Gtk.CheckButton(
+            label=keys.label(_("Steady from layer to layer")), use_underline=True, active=True,
+            no_show_all=True,
+        )  # fmt: skip
+        self._steady.set_tooltip_text(
+            _(
+                "Begins each layer with the painting of the one before, if it has the same size: "
+                "the frames of an animation flicker less."
+            )
+        )
         self._notices(keys)
         self.styles = StyleBrowser(
             keys, actions.choice_changed, actions.add_folder, actions.forget_folder
@@ -129,6 +139,7 @@ class Window:
         frame.add(self.pane)
         left.pack_start(frame, True, True, 0)
         left.pack_start(view_row, False, False, 0)
+        left.pack_start(self._steady, False, False, 0)
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
         side.pack_start(self.styles, True, True, 0)
         side.pack_start(self.presets, False, False, 0)
@@ -164,6 +175,15 @@ class Window:
         row.pack_start(original, False, False, 0)
         row.pack_start(self.caption, True, True, 0)
         return row
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether each layer shall begin with the painting of the one before."""
+        return self._steady.get_active()
+
+    def offer_steady(self, several: bool) -> None:
+        """Lets the user choose that, if there are several layers."""
+        self._steady.set_visible(several)
 
     def _zoomed(self, full: bool) -> None:
         self._full.set_active(full)

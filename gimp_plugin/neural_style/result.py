@@ -7,7 +7,7 @@ from collections.abc import Generator
 import gi
 
 gi.require_version("Gimp", "3.0")
-from blocks import Writer  # noqa: E402
+from blocks import Writer, finished  # noqa: E402
 from gi.repository import Gimp  # noqa: E402
 from layers import FORMATS, Rect, Source, scratch_image  # noqa: E402
 from protocol import EngineError, PictureSpec  # noqa: E402
@@ -96,12 +96,7 @@ def insert(source: Source, canvas: HiddenCanvas, name: str, note: str = "") -> G
     A new image is made if the source's image was closed meanwhile, or has a palette, which would
     reduce a painting to its few colours. The source is left as it is.
     """
-    steps = inserting(source, canvas, name, note)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return finished(inserting(source, canvas, name, note))
 
 
 def inserting(

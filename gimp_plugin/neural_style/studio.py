@@ -16,7 +16,7 @@ import engine_client  # noqa: E402
 import engine_install  # noqa: E402
 from catalog import Catalog  # noqa: E402
 from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, write_json  # noqa: E402
-from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
+from delivery import SHOWN_PX, Delivery, Order, Small  # noqa: E402
 from dialog import Window  # noqa: E402
 from engine_texts import translated  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
@@ -34,6 +34,7 @@ from subject import Subject  # noqa: E402
 from subject import in_words as in_words_of  # noqa: E402
 from texts import _  # noqa: E402
 from ui_notice import copy_text  # noqa: E402
+from view import small_spec  # noqa: E402
 
 TICK_MS = 15
 CHECK_MS = 500
@@ -72,6 +73,7 @@ class Studio:
         choice = choice or choice_from(read_json(self._memory))
         self.window.set_choice(self.catalog.present(choice))
         self.window.caption.set_text(in_words_of(layers))
+        self.window.offer_steady(len(layers) > 1)
 
     @property
     def inserted(self) -> Gimp.Layer | None:
@@ -142,7 +144,9 @@ class Studio:
         self.catalog.used(choice.styles, self.window.styles)
         self._begin(choice, tuple(self._subject.layers))
 
-    def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...]) -> None:
+    def _begin(
+        self, choice: Choice, layers: tuple[Gimp.Layer, ...], before: Small | None = None
+    ) -> None:
         try:
             source = locate(self.image, layers[:1])
         except EngineError as problem:
@@ -154,7 +158,11 @@ class Studio:
         def request() -> engine_client.Request:
             styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
             strips = reader.strips()
-            return engine_client.Request(choice.settings, reader.spec, strips, styles, SHOWN_PX)
+            fits = before is not None and before[0] == small_spec(source.seen, SHOWN_PX)
+            start = before if fits else None
+            return engine_client.Request(
+                choice.settings, reader.spec, strips, styles, SHOWN_PX, start
+            )
 
         order = Order(source, choice, layers[1:])
         selection = source.selection.copy() if source.selection else iter(())
@@ -238,9 +246,9 @@ class Studio:
         order = work.note
         rest = tuple(layer for layer in order.rest if layer.is_valid())
 
-        def then() -> None:
+        def then(painted: Small) -> None:
             if rest:
-                self._begin(order.choice, rest)
+                self._begin(order.choice, rest, painted if self.window.is_steady else None)
             elif not notes:
                 self.window.caption.set_text(in_words_of(self._subject.layers))
 

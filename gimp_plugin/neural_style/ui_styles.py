@@ -216,6 +216,7 @@ class StyleBrowser(Gtk.Box):
         if len(self._chosen) < 2 and not (self._chosen and self._channels):
             self._blend.hide()
             return
+        elsewhere = any(style.where for style in self._chosen.values())
         for row, style in enumerate(self._chosen.values()):
             name = Gtk.Label(label=style.name, xalign=0.0, hexpand=True)
             name.set_ellipsize(Pango.EllipsizeMode.MIDDLE)
@@ -229,7 +230,7 @@ class StyleBrowser(Gtk.Box):
             self._blend.attach(weight, 1, row, 1, 1)
             if self._channels:
                 place = Gtk.ComboBoxText()
-                place.append("", _("Everywhere"))
+                place.append("", _("Elsewhere") if elsewhere else _("Everywhere"))
                 for channel in self._channels:
                     place.append(channel, channel)
                 place.set_active_id(style.where if style.where in self._channels else "")
@@ -245,6 +246,7 @@ class StyleBrowser(Gtk.Box):
 
     def _placed(self, combo: Any, key: str) -> None:
         self._chosen[key] = replace(self._chosen[key], where=combo.get_active_id() or "")
+        GLib.idle_add(self._show_blend)  # not while its own signal runs
         self._changed()
 
     # --- files ---------------------------------------------------------------------------------

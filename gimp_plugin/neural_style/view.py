@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import blocks
 import gi
@@ -37,6 +37,17 @@ def small_strips(layer: Gimp.Layer, rect: Rect, spec: PictureSpec) -> Iterator[b
     clamp = Gegl.AbyssPolicy.CLAMP
     parts = blocks.read(layer.get_buffer(), area, scale, FORMATS["u8"], 4, clamp)
     yield from while_there(layer, parts)
+
+
+def small_picture(
+    layer: Gimp.Layer, rect: Rect, long_side: int
+) -> Generator[None, None, tuple[PictureSpec, bytes]]:
+    """The part ``rect`` as RGBA u8 pixels, its long side at most ``long_side``; in small steps."""
+    spec, data = small_spec(rect, long_side), bytearray()
+    for _y, _rows, part in small_strips(layer, rect, spec):
+        data += part
+        yield
+    return spec, bytes(data)
 
 
 def small_scale(rect: Rect, spec: PictureSpec) -> float:
