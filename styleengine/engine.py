@@ -16,6 +16,7 @@ from styleengine.color import luma, with_luma
 from styleengine.failures import is_out_of_memory, out_of_memory
 from styleengine.features import ExtractorRequest
 from styleengine.fitting import fit_to_memory, needed
+from styleengine.following import Before
 from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
 from styleengine.plan import make_plan, network
@@ -43,8 +44,8 @@ class Job:
 
     ``preview`` is the longest side of the previews asked for, in pixels (0: none); they come at
     most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
-    weight file (None: see `weights.resolve`). ``start`` is a painted picture, of any size, that
-    the smallest scale begins with: consecutive frames of an animation then flicker less.
+    weight file (None: see `weights.resolve`). ``before`` is the frame of an animation before this
+    one: where nothing has changed the smallest scale begins with its painting, and flickers less.
     """
 
     content: Picture
@@ -53,7 +54,7 @@ class Job:
     preview: int = 0
     preview_steps: int | None = None
     weights: str | None = None
-    start: Picture | None = None
+    before: Before | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ class Engine:
         yield painter.progress("prepare")
         for scale in range(len(plan.sizes)):
             painter.begin(scale, scene)
-            if scale == 0 and job.start is not None:
-                painter.begin_with(scene.painted(job.start.rgb))
+            if scale == 0 and job.before is not None and job.before.fits(job.content):
+                painter.follow(scene, job.before)
             allocator.give_back()
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)

@@ -75,7 +75,7 @@ class Incoming:
     styles: list[ArrivingStyle]
     preview: int
     weights: str | None
-    start: Canvas | None = None
+    series: str = ""
     stop: Stop = ""
 
     @classmethod
@@ -107,16 +107,13 @@ class Incoming:
             styles=styles,
             preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
             weights=weights if isinstance(weights, str) and weights else None,
-            start=_canvas(header["start"]) if header.get("start") is not None else None,
+            series=str(header.get("series") or ""),
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
         """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
         if header.get("of") == "content":
             self.content.put(header.get("y"), header.get("rows"), payload)
-            return
-        if header.get("of") == "start" and self.start is not None:
-            self.start.put(header.get("y"), header.get("rows"), payload)
             return
         index = header.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self.styles):
@@ -137,8 +134,7 @@ class Incoming:
     @property
     def complete(self) -> bool:
         """Whether every announced picture is here."""
-        here = not self.content.missing and not (self.start and self.start.missing)
-        return here and all(style.complete for style in self.styles)
+        return not self.content.missing and all(style.complete for style in self.styles)
 
     def job(self) -> Job:
         """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
@@ -153,10 +149,7 @@ class Incoming:
             mask = None if style.mask is None else to_unit(style.mask.pixels[..., 0])
             styles.append(Style(picture, style.weight, mask))
         content = _picture(self.content, self.name)
-        start = None if self.start is None else _picture(self.start, "")
-        return Job(
-            content, tuple(styles), self.settings, self.preview, weights=self.weights, start=start
-        )
+        return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
 
 
 def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:

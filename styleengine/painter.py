@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from styleengine import allocator, resample
+from styleengine import allocator, following, resample
 from styleengine.failures import is_out_of_memory
+from styleengine.following import Before
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
 from styleengine.optim import LBFGS, Adam, Diverged, Minimizer
@@ -96,11 +97,16 @@ class Painter:
         self.scale = scale
         self._scale_started, self._work_before = time.monotonic(), self._work_done
 
-    def begin_with(self, image: Tensor) -> None:
-        """Takes another picture (1, 3, h, w), 0–1, of any size, in place of the initial one."""
+    def follow(self, scene: Scene, before: Before) -> None:
+        """Takes up the painting before at the smallest scale, where the content is the same."""
         assert self._x is not None
-        size = (self._x.shape[-2], self._x.shape[-1])
-        self._x = resample.resize(image, size).clamp_(0, 1).to(self._x.device).contiguous()
+        content = scene.content(self.scale)
+        size = (content.shape[-2], content.shape[-1])
+        then, painted = (
+            resample.resize(scene.shown(each.rgb), size).clamp_(0, 1).to(content.device)
+            for each in (before.content, before.painted)
+        )
+        self._x = following.follow(self._x, content, then, painted).contiguous()
 
     def paint(self, objective: Objective) -> Iterator[Progress]:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""

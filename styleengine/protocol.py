@@ -8,7 +8,7 @@ Pixels travel as strips of whole rows: RGBA, sRGB-encoded, straight alpha, chann
 little-endian ``u8`` (0–255), ``u16`` (0–65535) or ``f32`` (0–1).
 
 ========  =========================================================================================
-to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview, start}`` ·
+to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview, series}`` ·
 engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
           ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
 from      ``ready {protocol, version, devices, capabilities, features, memory}`` ·
@@ -23,8 +23,8 @@ engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, featur
 declares ``width``) per style, and by the strips of the content. A style that declares a
 ``mask {width, height, dtype, channels: 1}`` is painted only where that is not 0: its strips come as
 ``pixels`` with ``of: "mask"``, one sample a pixel, over the whole content, whatever its size.
-``start {width, height, dtype}``, which may be missing, is a painted picture to begin with, of any
-size: the painting of an animation's frame before; its strips come with ``of: "start"``.
+Consecutive runs that have the same text as ``series`` follow each other, as the frames of an
+animation do: each begins with the painting before, where its content has not changed.
 Unknown message types and unknown fields are ignored, so that either side may be a little newer than
 the other.
 """

@@ -170,8 +170,8 @@ class Scene:
             return found.contiguous()
         return content.clone(memory_format=torch.contiguous_format)
 
-    def painted(self, rgb: Floats) -> Tensor:
-        """A painted picture (h, w, 3), 0–1, as the network is shown pictures, (1, 3, h, w)."""
+    def shown(self, rgb: Floats) -> Tensor:
+        """A picture (h, w, 3), 0–1, as the network is shown the content, (1, 3, h, w)."""
         image = resample.to_tensor(rgb)
         return luma(image).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else image
 

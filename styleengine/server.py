@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -37,6 +38,7 @@ from styleengine.protocol import (
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine, Result
+    from styleengine.following import Before
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Server:
         self._unseen_preview = False
         self._greeted = False
         self._engine: Engine | None = None
+        self._before: tuple[str, Before | None] = ("", None)  # a series and its last picture
 
     def serve(self) -> None:
         """Runs until the source ends, and then ends the process."""
@@ -170,6 +173,7 @@ class Server:
     def _paint(self, incoming: Incoming) -> None:
         engine = self._load()
         from styleengine.engine import Preview
+        from styleengine.following import Before
 
         self._unseen_preview = False
         spec = incoming.content.spec
@@ -177,6 +181,9 @@ class Server:
             self._send({"type": "cancelled", "id": incoming.id})
             return
         job = incoming.job()
+        if incoming.series and incoming.series == self._before[0]:
+            job = replace(job, before=self._before[1])
+        self._before = ("", None)
         with closing(engine.run(job, lambda: incoming.asked() == "keep")) as events:
             for event in events:
                 if incoming.asked() == "drop":
@@ -188,6 +195,9 @@ class Server:
                     self._preview(incoming.id, event)
                 else:
                     self._result(incoming.id, event, spec.dtype)
+                    if incoming.series:
+                        before = Before.of(job.content, event.picture)
+                        self._before = (incoming.series, before)
 
     def _preview(self, job_id: str, event: Any) -> None:
         if self._unseen_preview:

@@ -444,6 +444,24 @@ def test_a_malformed_job_is_refused_and_the_engine_lives(engine, kind):
     assert works(engine, f"after {kind}")
 
 
+def test_runs_of_a_series_follow_each_other(own):
+    own.hello()
+    settings = {**QUICK, "init": "noise", "iterations": 2}
+    content, style = to_pixels(picture(48, 64), "u8"), to_pixels(tinted((0.8, 0.1, 0.1)), "u8")
+    found = []
+    for number, series in enumerate(["", "a", "a", "b", ""]):
+        job = f"series-{number}"
+        own.send({
+            "type": "run", "id": job, "settings": settings, "content": spec_of(content),
+            "styles": [spec_of(style)], "series": series,
+        })  # fmt: skip
+        send_pixels(own, job, style, of="style", index=0)
+        send_pixels(own, job, content, of="content")
+        found.append(result_of(own, job)[1])
+    same = [np.array_equal(each, found[0]) for each in found]
+    assert same == [True, True, False, True, True]
+
+
 @pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
 def test_a_mask_arrives_in_strips_of_one_channel(engine, dtype):
     tints = [tinted((0.8, 0.1, 0.1)), tinted((0.1, 0.1, 0.8))]

@@ -14,7 +14,6 @@ from choice import Choice  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
 from history import Entry, History  # noqa: E402
 from layers import Source  # noqa: E402
-from protocol import PictureSpec  # noqa: E402
 from result import HiddenCanvas  # noqa: E402
 from shape import Shape, cut, pixbuf  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
@@ -23,16 +22,18 @@ from view import small_picture, small_scale, spot  # noqa: E402
 
 SHOWN_PX = 1024
 
-Small = tuple[PictureSpec, bytes]  # RGBA u8
-
 
 @dataclass(frozen=True)
 class Order:
-    """What real work is about: the layer, the choice made for it, and the layers still to come."""
+    """What real work is about: the layer, the choice made for it, and the layers still to come.
+
+    ``series`` is empty if these shall not follow each other like the frames of an animation.
+    """
 
     source: Source
     choice: Choice
     rest: tuple[Gimp.Layer, ...]
+    series: str
 
 
 class Delivery:
@@ -45,10 +46,8 @@ class Delivery:
         self._timer = 0
         self.inserted: Gimp.Layer | None = None
 
-    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[Small], None]) -> None:
-        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then`` with a small
-        one.
-        """
+    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
+        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
         self._begin(self._deliver(order, canvas, then))
 
     def _begin(self, steps: Iterator[None]) -> None:
@@ -64,12 +63,11 @@ class Delivery:
         return bool(self._steps)
 
     def _deliver(
-        self, order: Order, canvas: HiddenCanvas, then: Callable[[Small], None]
+        self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
     ) -> Iterator[None]:
         layer, source = canvas.finish(), order.source
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
-        small = yield from small_picture(layer, rect, SHOWN_PX)
-        spec, data = small
+        spec, data = yield from small_picture(layer, rect, SHOWN_PX)
         picture = pixbuf(data, spec.width, spec.height)
         if source.selection is not None:
             scale = small_scale(rect, spec)
@@ -86,7 +84,7 @@ class Delivery:
         self._show(entry)  # before GIMP is busy with its own windows
         yield
         yield from self._insert(entry)
-        then(small)
+        then()
 
     def _insert(self, entry: Entry) -> Iterator[None]:
         note = style_note(entry.choice, entry.source.layer)

@@ -60,8 +60,8 @@ class StylePixels:
 class Request:
     """One run: the settings, the content as strips from top to bottom, and the styles.
 
-    ``preview`` is the longest side of the previews that the engine shall send, 0 for none;
-    ``start`` is a painted picture to begin with, RGBA u8.
+    ``preview`` is the longest side of the previews that the engine shall send, 0 for none. Runs of
+    the same ``series`` follow each other like the frames of an animation.
     """
 
     settings: Settings
@@ -69,7 +69,7 @@ class Request:
     strips: Iterable[Strip] = field(repr=False)
     styles: Sequence[StyleFile | StylePixels] = field(repr=False)
     preview: int = 0
-    start: tuple[PictureSpec, bytes] | None = field(default=None, repr=False)
+    series: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ class EngineClient:
                 "content": _shape(request.content),
                 "styles": [_announced(style) for style in styles],
                 "preview": request.preview,
-                **({"start": _shape(request.start[0])} if request.start else {}),
+                "series": request.series,
             }
         )
         for header, payload in self._parts(run, request):
@@ -250,9 +250,6 @@ class EngineClient:
                 yield from pixels("style", index, style.strips)
             if style.mask is not None:
                 yield from pixels("mask", index, style.mask.strips)
-        if request.start is not None:
-            spec, data = request.start
-            yield from pixels("start", 0, [(0, spec.height, data)])
         yield from pixels("content", 0, request.strips)
 
     def _spec(self, header: dict[str, Any]) -> PictureSpec:

@@ -17,7 +17,6 @@ gi.require_version("Gegl", "0.4")
 import arguments  # noqa: E402
 import engine_client  # noqa: E402
 import engine_install  # noqa: E402
-from blocks import finished  # noqa: E402
 from choice import Choice, choice_from  # noqa: E402
 from engine_texts import translated  # noqa: E402
 from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
@@ -25,15 +24,15 @@ from job import Job, State  # noqa: E402
 from layers import layer_to_paint, measure, open_source  # noqa: E402
 from protocol import EngineError  # noqa: E402
 from result import HiddenCanvas, insert, note_of  # noqa: E402
-from style_pictures import SMALL_PX, load_styles, result_name, style_note  # noqa: E402
+from style_pictures import load_styles, result_name, style_note  # noqa: E402
 from texts import _, use  # noqa: E402
-from view import small_picture, small_spec  # noqa: E402
 
 PROCEDURE = "plug-in-neural-style"
 AGAIN = "plug-in-neural-style-again"
 PLUGIN_DIR = Path(__file__).resolve().parent
 MENU = "<Image>/Filters/Artistic"
 POLL_S = 0.1
+SERIES = "layers"  # with one engine for all of them there is no other
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -136,21 +135,17 @@ def paint(run_mode, image, drawables, config):
 def paint_all(run_mode, image, groups, choice):
     """Paints one layer after the other with one engine, without a dialog; returns the last."""
     with contextlib.ExitStack() as stack:
-        client = before = None
+        client = None
         for drawables in groups:
             source = open_source(image, drawables)
             reader, canvas = source.reader(), HiddenCanvas(source.seen)
             stack.callback(canvas.discard)
             styles = load_styles(choice.styles, image, source.layer, source.seen, False)
-            start = before if before and before[0] == small_spec(source.seen, SMALL_PX) else None
             request = engine_client.Request(
-                choice.settings, reader.spec, reader.strips(), styles, start=start
+                choice.settings, reader.spec, reader.strips(), styles, series=SERIES
             )
             client = client or stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
-            if len(groups) > 1:  # the next one begins with it
-                seen = source.seen.moved(-source.seen.x, -source.seen.y)
-                before = finished(small_picture(canvas.finish(), seen, SMALL_PX))
             name = result_name(source.name, choice.styles)
             layer = insert(source, canvas, name, style_note(choice, source.layer))
             canvas.discard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import engine_client  # noqa: E402
 import engine_install  # noqa: E402
 from catalog import Catalog  # noqa: E402
 from choice import PREVIEW_PX, Choice, Presets, choice_from, quick, read_json, write_json  # noqa: E402
-from delivery import SHOWN_PX, Delivery, Order, Small  # noqa: E402
+from delivery import SHOWN_PX, Delivery, Order  # noqa: E402
 from dialog import Window  # noqa: E402
 from engine_texts import translated  # noqa: E402
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
@@ -34,7 +35,6 @@ from subject import Subject  # noqa: E402
 from subject import in_words as in_words_of  # noqa: E402
 from texts import _  # noqa: E402
 from ui_notice import copy_text  # noqa: E402
-from view import small_spec  # noqa: E402
 
 TICK_MS = 15
 CHECK_MS = 500
@@ -142,11 +142,10 @@ class Studio:
         self.used = choice
         write_json(self._memory, choice.to_dict())
         self.catalog.used(choice.styles, self.window.styles)
-        self._begin(choice, tuple(self._subject.layers))
+        several = len(self._subject.layers) > 1 and self.window.is_steady
+        self._begin(choice, tuple(self._subject.layers), f"series {time.time()}" if several else "")
 
-    def _begin(
-        self, choice: Choice, layers: tuple[Gimp.Layer, ...], before: Small | None = None
-    ) -> None:
+    def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...], series: str) -> None:
         try:
             source = locate(self.image, layers[:1])
         except EngineError as problem:
@@ -158,13 +157,11 @@ class Studio:
         def request() -> engine_client.Request:
             styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
             strips = reader.strips()
-            fits = before is not None and before[0] == small_spec(source.seen, SHOWN_PX)
-            start = before if fits else None
             return engine_client.Request(
-                choice.settings, reader.spec, strips, styles, SHOWN_PX, start
+                choice.settings, reader.spec, strips, styles, SHOWN_PX, series
             )
 
-        order = Order(source, choice, layers[1:])
+        order = Order(source, choice, layers[1:], series)
         selection = source.selection.copy() if source.selection else iter(())
         self.session.paint(Work(request, canvas, False, order, selection))
 
@@ -246,9 +243,9 @@ class Studio:
         order = work.note
         rest = tuple(layer for layer in order.rest if layer.is_valid())
 
-        def then(painted: Small) -> None:
+        def then() -> None:
             if rest:
-                self._begin(order.choice, rest, painted if self.window.is_steady else None)
+                self._begin(order.choice, rest, order.series)
             elif not notes:
                 self.window.caption.set_text(in_words_of(self._subject.layers))
 
