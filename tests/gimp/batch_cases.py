@@ -436,6 +436,21 @@ def case_a_group_with_a_filter_mask_and_opacity():
     assert_near(array.array("B", sent_pixels()), expected, 1)
 
 
+def case_filters_that_look_around_and_along():
+    image = new_image(width=300, height=200)
+    layer = new_layer(image, 300, 200, alpha=False)
+    for operation in ("gegl:gaussian-blur", "gegl:vignette", "gegl:invert-gamma"):
+        layer.append_filter(Gimp.DrawableFilter.new(layer, operation, operation))
+    layer.set_opacity(30.0)
+    other = new_image(width=300, height=200)
+    merged = Gimp.Layer.new_from_drawable(layer, other)
+    other.insert_layer(merged, None, 0)
+    merged.merge_filters()
+    expected = pixels(merged, "R'G'B'A u8")
+    painted(image, layer)
+    assert_near(array.array("B", sent_pixels()), expected, 1)
+
+
 def case_a_group_in_an_image_with_a_lut_profile():
     image, layer = colored_layer("lut")
     group = Gimp.GroupLayer.new(image, "Group")

@@ -31,6 +31,15 @@ def act():
     elif ACTION == "select-two-layers":
         image = users_image()
         image.set_selected_layers(image.get_layers()[:2])
+    elif ACTION == "select-ellipse":
+        image = users_image()
+        w, h = image.get_width(), image.get_height()
+        image.select_ellipse(Gimp.ChannelOps.REPLACE, w / 5, h / 5, 3 * w / 5, 3 * h / 5)
+        Gimp.Selection.feather(image, w / 40)
+        Gimp.displays_flush()
+    elif ACTION == "select-none":
+        Gimp.Selection.none(users_image())
+        Gimp.displays_flush()
     elif ACTION == "select-top-layer":
         image = users_image()
         image.set_selected_layers(image.get_layers()[:1])

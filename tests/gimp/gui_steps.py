@@ -343,6 +343,8 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
     before = pane()
     press(dialog(), "alt+p")
     until(lambda: pane() != before, "the painting")
+    looks = set()
+    soon(lambda: looks.add(pane()) or len(looks) > 3, 20)  # a small one is done before
     tour("3-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
@@ -369,6 +371,100 @@ def step_an_earlier_result_is_inserted_again():
     until(lambda: layer_count() == 3, "the second insertion")
     press(image_window(), "ctrl+z")
     until(lambda: layer_count() == 2, "the undo")
+
+
+def step_the_wheel_and_the_keyboard_zoom():
+    fitted = settled(pane)
+    x, y, _, _ = geometry(dialog())
+    xdotool("mousemove", x + 250, y + 300, "click", 4)
+    until(lambda: pane() != fitted, "full size by the wheel")
+    xdotool("click", 5)
+    until(lambda: pane() == fitted, "the whole picture by the wheel")
+    xdotool("click", 1)  # the preview has the keyboard now
+    until(lambda: pane() == fitted, "the button to be up")
+    xdotool("key", "plus")
+    until(lambda: pane() != fitted, "full size by a key")
+    spot = settled(pane)
+    xdotool("key", "Right", "Right", "Down")
+    until(lambda: pane() != spot, "another spot by the arrow keys")
+    xdotool("key", "minus")
+    until(lambda: pane() == fitted, "the whole picture by a key")
+
+
+def drop(path):
+    """Drags a file or folder from another window onto the list of styles."""
+    source = subprocess.Popen(["python3", CONTEXT["drag"], path.as_uri()])
+    try:
+        start = until(lambda: window("^drag-from-here$"), "the window to drag from")
+        from_x, from_y, width, height = geometry(start)
+        x, y, across, _ = geometry(dialog())
+        from_x, from_y, to_x, to_y = (
+            from_x + width // 2,
+            from_y + height // 2,
+            x + across - 200,
+            y + 200,
+        )
+        xdotool("mousemove", from_x, from_y, "mousedown", 1)
+        for step in range(1, 21):
+            part = step / 20
+            xdotool(
+                "mousemove",
+                round(from_x + part * (to_x - from_x)),
+                round(from_y + part * (to_y - from_y)),
+            )
+            time.sleep(0.03)  # a hand is not faster either
+        time.sleep(0.5)  # the target answers in its own time, and nothing tells when it has
+        xdotool("mouseup", 1)
+        time.sleep(0.5)
+    finally:
+        source.kill()
+        source.wait()
+
+
+def step_a_dropped_file_becomes_the_style():
+    before = settled(pane)
+    dropped = FOLDER / "dropped.jpg"
+    shutil.copy(STYLE, dropped)
+    drop(dropped)
+    until(lambda: pane() != before, "the preview of the dropped style")
+    settled_preview()
+
+
+def step_a_folder_is_dropped_and_removed_again():
+    folder, memory = FOLDER / "my styles", HOME / "engine" / "style-folders.json"
+    folder.mkdir()
+    shutil.copy(STYLE, folder / "mine.jpg")
+
+    def folders():
+        return json.loads(memory.read_text()) if memory.exists() else []
+
+    drop(folder)
+    until(lambda: folders() == [str(folder)], "the folder among the user's")
+    x, y, width, _ = geometry(dialog())
+    xdotool("mousemove", x + width - 34, y + 25, "click", 1)
+    time.sleep(1)  # a menu has no name to wait for
+    xdotool("key", "Down", "Return")
+    until(lambda: folders() == [], "the folder to be forgotten")
+    assert (folder / "mine.jpg").exists() and dialog()
+
+
+def step_the_preview_has_the_shape_of_the_selection():
+    def corner():
+        return picture_of(dialog(), "24x18+14+84")
+
+    probe("select-ellipse")
+    whole = settled(pane)
+    press(dialog(), "alt+o", "alt+o")
+    until(lambda: pane() != whole, "another part of the picture")
+    painted, outside = settled_preview(), corner()
+    tour("selection")
+    press(dialog(), "alt+o")
+    until(lambda: pane() != painted, "the original")
+    assert corner() == outside and len(set(outside)) > 10
+    press(dialog(), "alt+o")
+    probe("select-none")
+    press(dialog(), "alt+o", "alt+o")
+    settled_preview()
 
 
 def step_escape_leaves_no_process_and_the_settings_are_kept():

@@ -1,11 +1,12 @@
 """Runs within GIMP: the plug-in with the real engine. Uses the helpers of batch_cases.py."""
 # ruff: noqa: F821
 
+import json
 import subprocess
 import threading
 from pathlib import Path
 
-from gi.repository import Gimp
+from gi.repository import Gegl, Gimp, Gio
 
 with open(CONTEXT["helpers"], encoding="utf-8") as helpers:
     source = helpers.read()
@@ -53,6 +54,40 @@ def case_rgb_float_with_selection():
 def case_gray_u16():
     image = new_image(GRAY, Gimp.Precision.U16_NON_LINEAR, 96, 80)
     assert check_painted(image, new_layer(image, 96, 80)).is_gray()
+
+
+def tinted_style(name, low, high):
+    """A style picture of stripes between two colours."""
+    image = new_image(width=96, height=96)
+    layer = new_layer(image, 96, 96, alpha=False)
+    rows = (
+        bytes((*(high if (x // 6 + y // 12) % 2 else low), 255))
+        for y in range(96)
+        for x in range(96)
+    )
+    layer.get_buffer().set(Gegl.Rectangle.new(0, 0, 96, 96), "R'G'B'A u8", b"".join(rows))
+    path = FOLDER / name
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(path)), None)
+    image.delete()
+    return path
+
+
+def case_styles_in_regions():
+    red = tinted_style("red.png", (120, 10, 10), (240, 60, 40))
+    blue = tinted_style("blue.png", (10, 10, 120), (40, 60, 240))
+    image = new_image(width=120, height=96)
+    layer = new_layer(image, 120, 96, alpha=False)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 120, 48)
+    sky = Gimp.Selection.save(image)
+    sky.set_name("Sky")
+    Gimp.Selection.none(image)
+    image.set_selected_layers([layer])
+    blend = [{"uri": red.as_uri(), "where": "Sky"}, {"uri": blue.as_uri()}]
+    arguments = {**QUICK, "size": 120, "iterations": 16, "strength": 100.0}
+    result = painted(image, layer, style=red, blend=json.dumps(blend), **arguments)
+    above, below = (pixels(result, "R'G'B' u8", 0, y, 120, 32) for y in (4, 60))
+    redness = [(sum(p[0::3]) - sum(p[2::3])) / len(p[0::3]) for p in (above, below)]
+    assert redness[0] > 60 and redness[1] < -60, redness
 
 
 def case_a_style_that_is_no_picture():

@@ -48,6 +48,7 @@ def gui(gimp, artifacts, pictures):
     context = {
         "folder": folder, "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
         "photo": photo, "style": style, "styles": styles, "probe": HERE / "gui_probe.py",
+        "drag": HERE / "gui_drag.py",
         "size": 640 if WEIGHTS else 160, "download": not WEIGHTS,
     }  # fmt: skip
     (folder / "context.json").write_text(json.dumps(context, default=str))
