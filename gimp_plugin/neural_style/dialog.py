@@ -80,6 +80,13 @@ class Window:
         self._buttons(keys)
         self.pane = Pane(self._zoomed)
         view_row = self._view_row(keys)
+        self._notices(keys)
+        self.styles = StyleBrowser(
+            keys, actions.choice_changed, actions.add_folder, actions.forget_folder
+        )
+        self.presets = PresetRow(keys, presets, self._preset_chosen)
+        self.settings = SettingsPanel(keys, actions.choice_changed)
+        self.presets.get_settings = self.settings.get
         self._steady = Gtk.CheckButton(
             label=keys.label(_("Steady from layer to layer")), use_underline=True, active=True,
             no_show_all=True,
@@ -90,13 +97,6 @@ class Window:
                 "the frames of an animation flicker less."
             )
         )
-        self._notices(keys)
-        self.styles = StyleBrowser(
-            keys, actions.choice_changed, actions.add_folder, actions.forget_folder
-        )
-        self.presets = PresetRow(keys, presets, self._preset_chosen)
-        self.settings = SettingsPanel(keys, actions.choice_changed)
-        self.presets.get_settings = self.settings.get
         self.history = HistoryBar(actions.history)
         self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
         self.bar.set_ellipsize(3)
