@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from benchmarks import report
 from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
+from styleengine.convolution import replicate
 from styleengine.draft import FORMAT, MAPPED, Draft, load
-from styleengine.features import calibration_image, replicate
+from styleengine.features import calibration_image
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
 

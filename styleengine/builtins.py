@@ -45,13 +45,14 @@ def _covariance() -> StyleLoss:
 def _vgg19(request: ExtractorRequest) -> Any:
     from styleengine import features, weights
 
-    return features.vgg19(request.layers, weights.resolve(request.weights), request.pooling)
+    given = weights.resolve(request.weights)
+    return features.vgg19(request.layers, given, request.pooling, replicated=True)
 
 
 def _draft(request: ExtractorRequest) -> Any:
     from styleengine import draft
 
-    return draft.load(request.layers, request.pooling)
+    return draft.load(request.layers, request.pooling, replicated=True)
 
 
 def _auto(request: ExtractorRequest) -> Any:

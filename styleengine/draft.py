@@ -50,8 +50,14 @@ class Draft(VGG19):
     512 channels; the others in the draft's own, with their ``metrics``.
     """
 
-    def __init__(self, layers: Sequence[str] = tuple(MAPPED), pooling: str = "max") -> None:
-        super().__init__(layers, pooling, DRAFT_BLOCKS)
+    def __init__(
+        self,
+        layers: Sequence[str] = tuple(MAPPED),
+        pooling: str = "max",
+        *,
+        replicated: bool = False,
+    ) -> None:
+        super().__init__(layers, pooling, DRAFT_BLOCKS, replicated=replicated)
         self.source, self.kind = DRAFT, "draft"
         self.tolerance = TOLERANCE
         self.balance = {n: factor for n, factor in BALANCE.items() if n in self.taps}
@@ -72,7 +78,13 @@ class Draft(VGG19):
         return found
 
 
-def load(layers: Sequence[str] = tuple(MAPPED), pooling: str = "max", path: Path = FILE) -> Draft:
+def load(
+    layers: Sequence[str] = tuple(MAPPED),
+    pooling: str = "max",
+    path: Path = FILE,
+    *,
+    replicated: bool = False,
+) -> Draft:
     """The draft network of ``path``, by default the one that came with the package.
 
     Raises `EngineError`: "bad-layer" for a layer without a map, "broken-install" where the file is
@@ -87,7 +99,7 @@ def load(layers: Sequence[str] = tuple(MAPPED), pooling: str = "max", path: Path
             f"The draft network has no layer {missing[0]!r}.",
             f"It has {', '.join(MAPPED)}.",
         )
-    net = Draft(layers, pooling)
+    net = Draft(layers, pooling, replicated=replicated)
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("format") != FORMAT:

@@ -21,6 +21,7 @@ from styleengine.images import Picture, require_usable
 from styleengine.painter import Painter
 from styleengine.plan import make_plan, network
 from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
+from styleengine.presets import PREVIEW
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import Scene
 
@@ -93,6 +94,21 @@ class Engine:
         self.plugins = plugins if plugins is not None else load_plugins()
         self._trunks: dict[tuple[object, ...], tuple[devices.Trunk, str, float | None]] = {}
 
+    def prepare(self, settings: Settings, weights: str | None = None) -> None:
+        """Loads the network that a run with ``settings`` will need, so that it can begin at once.
+
+        ``weights`` as in `Job`. Raises `EngineError`, as the run would.
+        """
+        chosen = dataclasses.replace(settings, features=network(settings, weights))
+        entry = self.plugins.extractor(chosen.features)
+        plan = make_plan(chosen, PREVIEW, PREVIEW, entry)
+        try:
+            self._trunk(chosen, weights, plan.layers, entry, devices.pick(settings.device))
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise out_of_memory() from error
+            raise
+
     def run(self, job: Job, should_stop: Callable[[], bool] = lambda: False) -> Generator[Event]:
         """Paints ``job``, yielding `Progress` and `Preview` events and, last, one `Result`.
 
@@ -116,7 +132,6 @@ class Engine:
         started = time.monotonic()
         yield Progress("prepare")
         self._check(job)
-        original, job = job, without_hidden_colors(job)
         settings = job.settings
         chosen = dataclasses.replace(settings, features=network(settings, job.weights))
         entry = self.plugins.extractor(chosen.features)
@@ -161,9 +176,9 @@ class Engine:
         del objective
         allocator.give_back()
         result = self._finish(job, scene, picture)
-        if original.content.alpha is not None:
-            hidden = original.content.alpha <= 0
-            result.rgb[hidden] = original.content.rgb[hidden]
+        if job.content.alpha is not None:
+            hidden = job.content.alpha <= 0
+            result.rgb[hidden] = job.content.rgb[hidden]
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {trunk.precision.name}"
         notes += painter.notes
@@ -211,7 +226,7 @@ class Engine:
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
-            kind = str(getattr(nets[0], "kind", type(nets[0]).__name__))
+            kind = devices.kind_of(nets[0])
 
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)
@@ -231,12 +246,13 @@ class Engine:
         small = resample.resize(image, size).cpu()
         rgb = resample.to_array(scene.restore_colors(small))
         alpha = None
-        if scene.alpha is not None:
-            alpha = resample.resize(scene.alpha, size)[0, 0].clamp(0, 1).cpu().numpy()
+        seen = scene.levels.alpha(size)
+        if seen is not None:
+            alpha = seen[0, 0].cpu().numpy()
         return Picture(rgb, alpha, 8, job.content.name)
 
     def _finish(self, job: Job, scene: Scene, image: Tensor) -> Picture:
-        content = job.content
+        content = scene.levels.picture
         full = resample.carry_to_full_size(image, content.rgb)
         if scene.keep_colors == "luminance":
             for y in range(0, full.shape[0], resample.STRIP_ROWS):
@@ -260,19 +276,6 @@ class Engine:
                 "Leave it out, and tell its author.",
             )
         return done.astype(np.float32, copy=False)
-
-
-def without_hidden_colors(job: Job) -> Job:
-    """``job`` with nothing left of what is fully transparent in its pictures."""
-
-    def seen(picture: Picture) -> Picture:
-        if picture.alpha is None or float(picture.alpha.min()) > 0:
-            return picture
-        rgb = resample.replace_hidden(picture.rgb, picture.alpha)
-        return dataclasses.replace(picture, rgb=rgb)
-
-    styles = tuple(dataclasses.replace(s, picture=seen(s.picture)) for s in job.styles)
-    return dataclasses.replace(job, content=seen(job.content), styles=styles)
 
 
 def build(entry: ExtractorEntry, request: ExtractorRequest) -> torch.nn.Module:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from styleengine.convolution import Border, conv_relu, replicate
 from styleengine.protocol import EngineError
 from styleengine.vgg_layout import BLOCKS
 
@@ -118,7 +119,8 @@ class VGG19(nn.Module):
 
     Unlike the paper, conv1_1 pads by replication, because zero padding draws a frame around the
     picture when the picture itself is optimised; this also makes it exact to fold the training
-    set's mean (and the channel order) into conv1_1.
+    set's mean (and the channel order) into conv1_1. With ``replicated``, all convolutions do:
+    zeros in the deep layers, too, show as a strip of calm, saturated colour along the border.
     """
 
     def __init__(
@@ -126,9 +128,12 @@ class VGG19(nn.Module):
         layers: Sequence[str],
         pooling: str = "max",
         blocks: Sequence[Sequence[int]] = WIDTHS,
+        *,
+        replicated: bool = False,
     ) -> None:
         """``blocks`` gives the channels of each convolution, block by block."""
         super().__init__()
+        self.replicated = replicated
         self.taps = tuple(layer_name(n) for n in layers)
         self.units: dict[str, float] = {n: 1.0 for n in self.taps}
         self.balance: Mapping[str, float] = {}
@@ -178,12 +183,15 @@ class VGG19(nn.Module):
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
             fused = name != "" and f"conv{name[4:]}" not in self.taps
-            if not fused:
-                x = module(x)
-            elif isinstance(module, nn.Conv2d):  # and with it the ReLU, whose turn is next
-                x = _ConvReLU.apply(  # type: ignore[no-untyped-call]
-                    x, module.weight, module.bias, module.padding
-                )
+            if not isinstance(module, nn.Conv2d):
+                x = x if fused else module(x)
+            elif not fused:
+                wide = self.replicated and i > 0
+                x = F.conv2d(replicate(x), module.weight, module.bias) if wide else module(x)
+            else:  # and with it the ReLU, whose turn is next
+                assert module.bias is not None
+                border: Border = "none" if i == 0 else "replicate" if self.replicated else "zeros"
+                x = conv_relu(x, module.weight, module.bias, border)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):
@@ -191,48 +199,11 @@ class VGG19(nn.Module):
         return found
 
 
-class _ConvReLU(torch.autograd.Function):
-    """A 3×3 convolution with frozen weights, and the ReLU behind it, as one node.
-
-    Unlike the two modules, it keeps one map instead of two and never asks for the gradient of the
-    weights; maps are large, and passing over them is what a step spends its time on besides the
-    convolutions.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
-        y = F.conv2d(x, weight, bias, padding=padding).relu_()
-        ctx.save_for_backward(x, weight, y)
-        ctx.padding = padding
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, y = ctx.saved_tensors
-        (g,) = gradients
-        if g.stride() != y.stride():  # a loss may leave its gradient in another memory layout
-            g = torch.empty_like(y).copy_(g)
-        through = torch.ops.aten.threshold_backward(g, y, 0)
-        below, _, _ = torch.ops.aten.convolution_backward(
-            through, x, weight, None, (1, 1), ctx.padding, (1, 1), False, (0, 0), 1,
-            (True, False, False),
-        )  # fmt: skip
-        return below, None, None, None
-
-
-def replicate(image: Tensor) -> Tensor:
-    """``image`` with its outermost pixels repeated once on every side.
-
-    Put together from slices, because the gradient of PyTorch's own replication padding is not
-    deterministic on CUDA.
-    """
-    wide = torch.cat([image[..., :1], image, image[..., -1:]], -1)
-    return torch.cat([wide[..., :1, :], wide, wide[..., -1:, :]], -2)
-
-
-def vgg19(layers: Sequence[str], weights: Weights, pooling: str = "max") -> VGG19:
+def vgg19(
+    layers: Sequence[str], weights: Weights, pooling: str = "max", *, replicated: bool = False
+) -> VGG19:
     """A `VGG19` with ``weights`` and with the units of its layers measured."""
-    trunk = VGG19(layers, pooling)
+    trunk = VGG19(layers, pooling, replicated=replicated)
     wanted = trunk.state_dict().keys()
     trunk.load_state_dict({k: weights.tensors[k] for k in wanted})
     trunk.source = weights.source

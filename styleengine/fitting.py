@@ -65,11 +65,11 @@ def fit_to_memory(
 def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
     """About how many bytes the process will hold at most, or the accelerator besides it."""
     most = max(layout.bytes for layout in layouts)
-    top = scene.content(-1)
-    if top.device.type != "cpu":
+    if scene.levels.device.type != "cpu":
         return most
     # In the end there are the picture at its working size, and the result.
-    ending = 2 * memory.PICTURE * top.shape[-2] * top.shape[-1]
+    height, width = scene.plan.sizes[-1]
+    ending = 2 * memory.PICTURE * height * width
     return int(psutil.Process().memory_info().rss) + max(most, ending)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from styleengine.failures import out_of_memory
 from styleengine.images import decode, from_pixels
-from styleengine.picture import SAMPLE_TYPES, Picture, to_unit
+from styleengine.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, to_unit
 from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Settings, picture_spec
 
 if TYPE_CHECKING:
@@ -22,30 +22,52 @@ Stop = Literal["", "keep", "drop"]
 
 @dataclass
 class Canvas:
-    """A picture that arrives in strips."""
+    """A picture that arrives in strips, each of which is converted as it comes.
+
+    A mask, of one channel, is kept as the ``rgb`` (H, W) of a picture without colours.
+    """
 
     spec: PictureSpec
-    pixels: np.ndarray = field(init=False)
+    rgb: Floats = field(init=False)
+    alpha: Floats | None = field(init=False, default=None)
     missing: int = field(init=False)
 
     def __post_init__(self) -> None:
-        shape = (self.spec.height, self.spec.width, self.spec.channels)
-        try:
-            self.pixels = np.empty(shape, SAMPLE_TYPES[self.spec.dtype])
-        except (MemoryError, ValueError, OverflowError) as error:
-            raise out_of_memory() from error
         self.missing = self.spec.height
+        colors = () if self.spec.channels == 1 else (3,)
+        self.rgb = self._space(*colors)
 
     def put(self, y: Any, rows: Any, payload: bytes) -> None:
-        """Stores a strip; raises `EngineError` unless it is the next one, whole."""
-        expected = self.spec.height - self.missing
+        """Takes in a strip; raises `EngineError` unless it is the next one, whole."""
+        spec = self.spec
+        expected = spec.height - self.missing
         whole = isinstance(y, int) and isinstance(rows, int)
         fits = whole and y == expected and 0 < rows <= self.missing
-        if not fits or len(payload) != rows * self.spec.row_bytes:
+        if not fits or len(payload) != rows * spec.row_bytes:
             raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
-        strip = np.frombuffer(payload, self.pixels.dtype)
-        self.pixels[y : y + rows] = strip.reshape(rows, self.spec.width, self.spec.channels)
+        at = slice(y, y + rows)
+        if spec.channels == 1:
+            samples = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype])
+            self.rgb[at] = to_unit(samples.reshape(rows, spec.width))
+        else:
+            strip = from_pixels(payload, spec.width, rows, spec.dtype)
+            self.rgb[at] = strip.rgb
+            if strip.alpha is not None:
+                if self.alpha is None:
+                    self.alpha = self._space()
+                    self.alpha.fill(1)
+                self.alpha[at] = strip.alpha
         self.missing -= rows
+
+    def picture(self, name: str) -> Picture:
+        """The whole picture."""
+        return Picture(self.rgb, self.alpha, DEPTHS[self.spec.dtype], name)
+
+    def _space(self, *channels: int) -> Floats:
+        try:
+            return np.empty((self.spec.height, self.spec.width, *channels), np.float32)
+        except (MemoryError, ValueError, OverflowError) as error:
+            raise out_of_memory() from error
 
 
 @dataclass
@@ -143,12 +165,10 @@ class Incoming:
         styles = []
         for style in self.styles:
             data, name = style.picture, style.name
-            picture = (
-                _picture(data, name) if isinstance(data, Canvas) else decode(data or b"", name)
-            )
-            mask = None if style.mask is None else to_unit(style.mask.pixels[..., 0])
+            picture = data.picture(name) if isinstance(data, Canvas) else decode(data or b"", name)
+            mask = None if style.mask is None else style.mask.rgb
             styles.append(Style(picture, style.weight, mask))
-        content = _picture(self.content, self.name)
+        content = self.content.picture(self.name)
         return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
 
 
@@ -157,10 +177,3 @@ def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:
     if spec.channels != channels:
         raise EngineError("protocol", f"A picture of {spec.channels} channels was announced.")
     return Canvas(spec)
-
-
-def _picture(canvas: Canvas, name: str) -> Picture:
-    spec = canvas.spec
-    picture = from_pixels(canvas.pixels, spec.width, spec.height, spec.dtype)
-    canvas.pixels = np.empty(0)
-    return replace(picture, name=name)

@@ -23,6 +23,9 @@ from styleengine.scene import Scene
 log = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.4
+STYLED_STEPS, STYLED_S = 8, 0.8
+"""When the first preview comes: after so many steps, before which it would be hardly more than the
+recoloured photo, or after so many seconds, if steps take long; never of the start itself."""
 RESCUE_RATE = 0.01
 """Adam's step when it has to take over from a minimiser that diverged."""
 SURE_STEPS = 3
@@ -58,7 +61,8 @@ class Painter:
         self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
-        self._started = self._scale_started = self._last_preview = time.monotonic()
+        self._started = self._scale_started = time.monotonic()
+        self._last_preview: float | None = None
         self._work_done = self._work_before = 0.0
         self.scale = self.step = self._seen_step = 0
         self.loss: float | None = None
@@ -93,7 +97,7 @@ class Painter:
         allocator.give_back()
         self._x = scene.start(scale, before)
         if scale:
-            scene.forget(scale - 1)
+            scene.levels.forget(scale - 1)
         self.scale = scale
         self._scale_started, self._work_before = time.monotonic(), self._work_done
 
@@ -233,7 +237,11 @@ class Painter:
         now = time.monotonic()
         if steps is not None:
             return self.step % steps == 0
-        due = self.step == 1 or now - self._last_preview >= PREVIEW_INTERVAL_S
+        if self._last_preview is None:
+            late = self.step > 1 and now - self._started >= STYLED_S
+            due = late or self.step >= min(STYLED_STEPS, self._plan.total_steps)
+        else:
+            due = now - self._last_preview >= PREVIEW_INTERVAL_S
         if due:
             self._last_preview = now
         return due

@@ -27,7 +27,8 @@ SAMPLE_TYPES: dict[str, np.dtype[Any]] = {
     "u16": np.dtype("<u2"),
     "f32": np.dtype("<f4"),
 }
-_DEPTHS = {"u8": 8, "u16": 16, "f32": 32}
+DEPTHS = {"u8": 8, "u16": 16, "f32": 32}
+"""`Picture.depth` by the protocol's sample type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ def from_pixels(data: Any, width: int, height: int, dtype: str) -> Picture:
             f"{raw.nbytes} bytes of pixels arrived for a {width}×{height} picture of {expected}.",
         )
     pixels = np.frombuffer(raw, SAMPLE_TYPES[dtype]).reshape(height, width, CHANNELS)
-    return Picture(to_unit(pixels[..., :3]), alpha_of(pixels[..., 3]), _DEPTHS[dtype])
+    return Picture(to_unit(pixels[..., :3]), alpha_of(pixels[..., 3]), DEPTHS[dtype])
 
 
 def alpha_of(samples: NDArray[Any]) -> Floats | None:

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -74,6 +73,8 @@ def _write_png(file: BinaryIO, picture: Picture) -> None:
 
 
 def _write_tiff(file: BinaryIO, picture: Picture) -> None:
+    import tifffile  # see `tiff`
+
     tifffile.imwrite(
         file,
         _integers(picture, "u8" if picture.depth == 8 else "u16"),

@@ -19,6 +19,7 @@ from styleengine.color import (
     with_luma,
 )
 from styleengine.features import Extractor
+from styleengine.levels import Levels, resized, without_hidden_colors
 from styleengine.losses import StyleLoss
 from styleengine.objective import Objective
 from styleengine.paint_objective import PaintObjective, StyleTarget
@@ -28,10 +29,6 @@ from styleengine.presets import Classic
 
 if TYPE_CHECKING:
     from styleengine.engine import Job
-
-
-KEPT = 2_000_000
-"""Pixels up to which a picture is kept that is needed no more than for previews."""
 
 
 @dataclass(frozen=True)
@@ -55,95 +52,70 @@ class SceneStyle:
         height, width = self.image.shape[-2:]
         h, w = resample.fit(width, height, min(long_side * self.ratio, max(width, height)))
         size = max(h, MIN_SIDE), max(w, MIN_SIDE)
-        alpha = None if self.alpha is None else _resized(self.alpha, size)[0, 0]
-        return StyleTarget(_resized(self.image, size), self.share, alpha, region)
+        alpha = None if self.alpha is None else resized(self.alpha, size)[0, 0]
+        return StyleTarget(resized(self.image, size), self.share, alpha, region)
 
 
 @dataclass(frozen=True)
 class Scene:
     """The pictures of a run, on its device.
 
-    ``levels`` holds the content (1, 3, h, w) at every scale of the plan, its transparent parts
-    filled; the largest may be a view of the job's own picture. `forget` takes some away. With
-    ``keep_colors`` "luminance" the network is shown its luma only. With "palette" it is the styles
-    that were recoloured, with the content's statistics (Gatys et al. 2016, "Preserving Color in
-    Neural Artistic Style Transfer", §3.1).
+    ``levels`` is the content at every scale of the plan. With ``keep_colors`` "luminance" the
+    network is shown its luma only. With "palette" it is the styles that were recoloured, with the
+    content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
+    §3.1).
     """
 
     plan: Plan
-    levels: list[Tensor | None]
-    alpha: Tensor | None
+    levels: Levels
     styles: tuple[SceneStyle, ...]
     keep_colors: str
     seed: int
 
     @classmethod
     def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
-        """The scene of ``job``, resized once to each scale of ``plan``."""
-        size = plan.sizes[-1]
+        """The scene of ``job``; of the content nothing is made yet that its colours do not need."""
         settings = job.settings
-        colors = _resized(resample.to_tensor(job.content.rgb), size)
-        alpha = None
-        if job.content.alpha is not None and float(job.content.alpha.min()) < 1:
-            alpha = _resized(resample.to_tensor(job.content.alpha), size)
-            colors = resample.fill_transparent(colors, alpha)
         keep = settings.keep_colors
-        levels = pyramid(colors, plan.sizes)
-        # Statistics of colours need no more than a few hundred thousand pixels.
-        sample = next(x for x in reversed(levels) if x is levels[0] or x[0, 0].numel() < 1 << 20)
-        weight = None
-        if alpha is not None:
-            weight = _resized(alpha, (sample.shape[-2], sample.shape[-1]))[0, 0]
+        levels = Levels(job.content, plan.sizes, device)
+        sample, weight = (None, None) if keep == "off" else levels.sample()
         total = sum(s.weight for s in job.styles)
         styles = []
         for style in job.styles:
-            picture = style.picture
-            long_side = max(size)
+            picture = without_hidden_colors(style.picture)
+            long_side = max(plan.sizes[-1])
             native = max(picture.width, picture.height)
             ratio = settings.style_scale / 100
             at = resample.fit(picture.width, picture.height, min(ratio * long_side, native))
-            image = _resized(resample.to_tensor(picture.rgb), at)
+            image = resized(resample.to_tensor(picture.rgb), at)
             hole = None
             if picture.alpha is not None and float(picture.alpha.min()) < 1:
-                hole = _resized(resample.to_tensor(picture.alpha), at)
+                hole = resized(resample.to_tensor(picture.alpha), at)
                 image = resample.fill_transparent(image, hole)
                 hole = hole.to(device)
-            if keep == "luminance":
+            if sample is not None and keep == "luminance":
                 image = match_luma(image, sample, weight)
-            elif keep == "palette":
+            elif sample is not None:
                 own = color_statistics(image, None if hole is None else hole[0, 0].cpu())
                 image = recolor(image, own, color_statistics(sample, weight))
             mask = None if style.mask is None else resample.to_tensor(style.mask, device)
             styles.append(SceneStyle(image.to(device), hole, style.weight / total, ratio, mask))
-        return cls(
-            plan,
-            [level.to(device) for level in levels],
-            None if alpha is None else alpha.to(device),
-            tuple(styles),
-            keep,
-            settings.seed,
-        )
+        return cls(plan, levels, tuple(styles), keep, settings.seed)
 
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
         colors = self.levels[scale]
-        assert colors is not None
         return luma(colors).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else colors
-
-    def forget(self, scale: int) -> None:
-        """Lets go of the content at a scale that is done, if it is large."""
-        level = self.levels[scale]
-        if level is not None and level is not self.levels[-1] and level[0, 0].numel() > KEPT:
-            self.levels[scale] = None
 
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
-        return None if self.alpha is None else _resized(self.alpha, self.plan.sizes[scale])[0, 0]
+        alpha = self.levels.alpha(self.plan.sizes[scale])
+        return None if alpha is None else alpha[0, 0]
 
     def targets(self, scale: int) -> list[StyleTarget]:
         """The styles at a scale, each with its region of the content."""
         size = self.plan.sizes[scale]
-        masks = [None if s.mask is None else _resized(s.mask, size)[0, 0] for s in self.styles]
+        masks = [None if s.mask is None else resized(s.mask, size)[0, 0] for s in self.styles]
         rest = None
         for mask in masks:
             if mask is not None:
@@ -183,7 +155,7 @@ class Scene:
         factors = plan.content_factor, plan.tv_factor
         if isinstance(method, Classic):
             # The notebook squashes the style to the content's shape.
-            style = _resized(self.styles[0].image, plan.sizes[scale])
+            style = resized(self.styles[0].image, plan.sizes[scale])
             return ClassicObjective(extractor, method, content, style, *factors, side=side)
         return PaintObjective(
             extractor,
@@ -201,22 +173,8 @@ class Scene:
         if self.keep_colors != "luminance":
             return image
         size = (image.shape[-2], image.shape[-1])
-        kept = [level for level in self.levels if level is not None]
-        source = next(x for x in kept if x is kept[-1] or x.shape[-1] >= image.shape[-1])
-        return with_luma(_resized(source.to(image.device), size), luma(image))
-
-
-def pyramid(image: Tensor, sizes: tuple[tuple[int, int], ...]) -> list[Tensor]:
-    """``image`` (1, 3, H, W), of the last of ``sizes``, at each of them.
-
-    Each is made from the smallest one that is at least twice as large, which looks no different
-    from making all from the first, and saves passing over a large picture again and again.
-    """
-    levels = [image]
-    for size in reversed(sizes[:-1]):
-        source = next(x for x in levels if x is image or x.shape[-1] >= 2 * size[1])
-        levels.insert(0, _resized(source, size))
-    return levels
+        source = self.levels.at_least(size[1])
+        return with_luma(resized(source.to(image.device), size), luma(image))
 
 
 def recolored(content: Tensor, targets: list[StyleTarget], alpha: Tensor | None) -> Tensor:
@@ -243,8 +201,3 @@ def recolored(content: Tensor, targets: list[StyleTarget], alpha: Tensor | None)
         covered += region
     # Masks may overlap, or leave a part of the photo to itself.
     return painted / covered.clamp_min(1) + content * (1 - covered).clamp_min(0)
-
-
-def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``image`` resampled to ``size`` within 0–1; itself if that is its size."""
-    return image if image.shape[-2:] == size else resample.resize(image, size).clamp_(0, 1)

@@ -30,6 +30,7 @@ from styleengine.protocol import (
     EngineError,
     PictureSpec,
     Progress,
+    Settings,
     check_protocol,
     message,
     read_frame,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARENT_CHECK_S = 0.5
+WARM = ("draft", "fast")
+"""Presets whose networks are loaded as long as nobody asks for anything: first of all previews."""
 NICENESS = 5
 """Politeness to the image editor on the same computer (POSIX)."""
 
@@ -54,7 +57,7 @@ class Server:
         """Nothing is read before `serve`."""
         self._source, self._sink = source, sink
         self._write = threading.Lock()
-        self._jobs: queue.Queue[Incoming | None] = queue.Queue()
+        self._work: queue.Queue[tuple[str, Callable[[], None]]] = queue.Queue()
         self._arriving: dict[str, Incoming] = {}
         self._known: dict[str, Incoming] = {}
         self._unseen_preview = False
@@ -66,12 +69,8 @@ class Server:
         """Runs until the source ends, and then ends the process."""
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         while True:
-            incoming = self._jobs.get()
-            if incoming is None:
-                self._guarded("", self._ready)
-            else:
-                self._guarded(incoming.id, partial(self._paint, incoming))
-                self._known.pop(incoming.id, None)
+            job_id, action = self._work.get()
+            self._guarded(job_id, action)
 
     # --- the reading thread ---
 
@@ -97,12 +96,16 @@ class Server:
         if kind == "hello":
             check_protocol(header.get("protocol"), engine_is_asking=True)
             self._greeted = True
-            self._jobs.put(None)
+            self._work.put(("", self._ready))
+            for preset in WARM:
+                self._work.put(("", partial(self._warm_up, Settings(preset=preset))))
         elif kind == "run":
             if not self._greeted:
                 raise EngineError("protocol", "A job came before the greeting.")
             incoming = Incoming.of(header)
             self._arriving[job_id] = self._known[job_id] = incoming
+            # While its pictures come in, there is time to load the network.
+            self._work.put(("", partial(self._prepare, incoming)))
             self._start_if_complete(incoming)
         elif kind in {"style", "pixels"} and job_id in self._arriving:
             incoming = self._arriving[job_id]
@@ -111,6 +114,7 @@ class Server:
         elif kind == "stop" and job_id in self._known:
             self._known[job_id].stop = "keep" if header.get("keep", True) else "drop"
             if self._arriving.pop(job_id, None):
+                del self._known[job_id]
                 self._send({"type": "cancelled", "id": job_id})
         elif kind == "seen":
             self._unseen_preview = False
@@ -118,7 +122,7 @@ class Server:
     def _start_if_complete(self, incoming: Incoming) -> None:
         if incoming.complete:
             del self._arriving[incoming.id]
-            self._jobs.put(incoming)
+            self._work.put((incoming.id, partial(self._paint, incoming)))
 
     # --- the main thread ---
 
@@ -149,6 +153,21 @@ class Server:
             }
         )
 
+    def _warm_up(self, settings: Settings) -> None:
+        """Loads what ``settings`` will need, unless somebody is waiting for something else."""
+        if not self._known:
+            self._load_network(settings, None)
+
+    def _prepare(self, incoming: Incoming) -> None:
+        if not incoming.stop:
+            self._load_network(incoming.settings, incoming.weights)
+
+    def _load_network(self, settings: Settings, weights: str | None) -> None:
+        try:
+            self._load().prepare(settings, weights)
+        except EngineError as error:  # for the run to tell, if one comes
+            log.info("not loaded ahead: %s", error)
+
     def _guarded(self, job_id: str, action: Callable[[], None]) -> None:
         """Runs ``action``; whatever goes wrong is told to the other side."""
         try:
@@ -171,6 +190,12 @@ class Server:
             )
 
     def _paint(self, incoming: Incoming) -> None:
+        try:
+            self._run(incoming)
+        finally:
+            self._known.pop(incoming.id, None)
+
+    def _run(self, incoming: Incoming) -> None:
         engine = self._load()
         from styleengine.engine import Preview
         from styleengine.following import Before

@@ -1,4 +1,7 @@
-"""TIFF files, with all the samples they have (tifffile)."""
+"""TIFF files, with all the samples they have (tifffile).
+
+tifffile is imported only where such a file turns up: it takes 0.1 s, which every start would pay.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import io
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from styleengine.raw import Raw, depth_of
@@ -28,6 +30,8 @@ def read_tiff(data: bytes, max_pixels: int) -> Raw | None:
     That is for the kinds where Pillow knows better: palettes, YCbCr, Lab, bilevel fax. Raises
     `TooManyPixels`, and whatever tifffile raises for a damaged file.
     """
+    import tifffile
+
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page: Any = tiff.pages.first
         if page.imagewidth * page.imagelength > max_pixels:
@@ -36,7 +40,9 @@ def read_tiff(data: bytes, max_pixels: int) -> Raw | None:
 
 
 def _page(page: Any, data: bytes) -> Raw | None:
-    photometric = tifffile.PHOTOMETRIC
+    from tifffile import PHOTOMETRIC as photometric
+    from tifffile import PLANARCONFIG
+
     spaces = {
         photometric.MINISBLACK: ("gray", 1),
         photometric.MINISWHITE: ("gray", 1),
@@ -55,7 +61,7 @@ def _page(page: Any, data: bytes) -> Raw | None:
         raise ValueError("a picture without pixels")
     pixels = page.asarray()
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
+    if page.planarconfig == PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
         pixels = np.moveaxis(pixels.reshape(shape[2], *shape[:2]), 0, -1)
     pixels = _full_range(pixels.reshape(shape), page.bitspersample)
     samples = pixels[..., :colors]

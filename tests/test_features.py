@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from styleengine import weights
-from styleengine.features import VGG19, calibration_image, layer_name, replicate, vgg19
+from styleengine.convolution import replicate
+from styleengine.features import VGG19, calibration_image, layer_name, vgg19
 from styleengine.protocol import EngineError
 from tests.helpers import drawn_weights
 

@@ -133,7 +133,7 @@ def test_memory_does_not_grow_with_the_number_of_steps():
         done = subprocess.run(command, capture_output=True, check=True, env=environment())
         return int(done.stdout.split()[-1])
 
-    assert peak(240) < 1.05 * peak(80)
+    assert peak(240) < 1.05 * peak(110)  # which fill the minimiser's history
 
 
 # --- regions --------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_a_mosaic_of_the_tiles_maps_is_the_whole_map(size, stride):
 
 def thin(layers, dtype=torch.float64, pooling="max") -> VGG19:
     """VGG19 with one channel in sixteen and random weights."""
-    net = VGG19(layers, pooling)
+    net = VGG19(layers, pooling, replicated=True)
     rng = np.random.default_rng(3)
     inputs = 3
     for module in net.features:

@@ -1,0 +1,47 @@
+"""The fused convolution against PyTorch's own modules in float64, gradients included."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from styleengine.convolution import NARROW, conv_relu, replicate
+
+
+def plain(x, weight, bias, border):
+    modes = {"zeros": "constant", "replicate": "replicate"}
+    padded = x if border == "none" else F.pad(x, (1, 1, 1, 1), mode=modes[border])
+    return F.relu(F.conv2d(padded, weight, bias))
+
+
+@pytest.mark.parametrize("border", ["none", "zeros", "replicate"])
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 9, 12), (2, 4, NARROW, NARROW + 1), (1, 3, NARROW - 1, 11), (1, 2, 5, 3)]
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_map_and_gradient_are_those_of_padding_convolution_and_relu(border, shape, layout):
+    draw = torch.Generator().manual_seed(3)
+    channels = shape[1]
+    weight, bias = (torch.randn(s, generator=draw).double() for s in ((5, channels, 3, 3), (5,)))
+    x = torch.randn(shape, generator=draw).double().contiguous(memory_format=layout)
+    x.requires_grad_()
+    ours, theirs = (f(x, weight, bias, border) for f in (conv_relu, plain))
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    by = torch.randn(theirs.shape, generator=draw).double()
+    (g,), (h,) = (torch.autograd.grad(y, x, by) for y in (ours, theirs))
+    assert torch.allclose(g, h, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2)])
+def test_even_a_single_row_is_continued(size):
+    x = torch.rand(1, 2, *size, dtype=torch.float64)
+    weight, bias = torch.ones(1, 2, 3, 3).double(), torch.zeros(1).double()
+    ours = conv_relu(x, weight, bias, "replicate")
+    assert torch.allclose(ours, plain(x, weight, bias, "replicate"))
+
+
+def test_replication_repeats_corners_too():
+    x = torch.arange(6.0).reshape(1, 1, 2, 3)
+    assert torch.equal(replicate(x), F.pad(x, (1, 1, 1, 1), mode="replicate"))
