@@ -14,9 +14,10 @@ gi.require_version("Gtk", "3.0")
 from choice import StyleChoice  # noqa: E402
 from gi.repository import Gdk, GdkPixbuf, Gio, GLib, Gtk, Pango  # noqa: E402
 from mnemonics import Mnemonics  # noqa: E402
-from styles import SUFFIXES, title  # noqa: E402
+from styles import title  # noqa: E402
 from texts import _  # noqa: E402
 from thumbnails import THUMB_PX, Thumbnails  # noqa: E402
+from ui_files import ask  # noqa: E402
 from ui_folders import FolderMenu  # noqa: E402
 
 URIS = 0  # the drop's own number
@@ -45,6 +46,7 @@ class StyleBrowser(Gtk.Box):
         self._channels: list[str] = []
         self._quiet = False
         self._thumbs = Thumbnails()
+        self._made_before: dict[str, GdkPixbuf.Pixbuf] = {}
         self.folders = FolderMenu(forget_folder)
         self._store = Gtk.ListStore(str, GdkPixbuf.Pixbuf, str, str, str)
         self._filter = self._store.filter_new()
@@ -119,9 +121,9 @@ class StyleBrowser(Gtk.Box):
             self._known[style.key] = style
             name = style.name or title(style.uri)
             hint = GLib.markup_escape_text(GLib.Uri.unescape_string(style.uri, None) or name)
-            empty = picture or _blank()
+            empty = picture or self._made_before.get(style.key) or _blank()
             row = self._store.append([style.key, empty, name, hint, group])
-            if picture is None and style.uri:
+            if picture is None and style.uri and style.key not in self._made_before:
                 reference = Gtk.TreeRowReference.new(self._store, self._store.get_path(row))
                 self._thumbs.make(style.uri, lambda made, r=reference: self._made(r, made))
         groups = [self._group.get_model()[i][1] for i in range(len(self._group.get_model()))]
@@ -144,7 +146,8 @@ class StyleBrowser(Gtk.Box):
 
     def _made(self, reference: Any, picture: GdkPixbuf.Pixbuf) -> None:
         if reference.valid():
-            self._store[reference.get_path()][PICTURE] = picture
+            row = self._store[reference.get_path()]
+            row[PICTURE] = self._made_before[row[KEY]] = picture
 
     def _is_visible(self, model: Any, row: Any, _data: Any) -> bool:
         group = self._group.get_active_id()
@@ -252,13 +255,13 @@ class StyleBrowser(Gtk.Box):
     # --- files ---------------------------------------------------------------------------------
 
     def _open_file(self, _button: Any) -> None:
-        found = _ask(self, _("Choose style pictures"), Gtk.FileChooserAction.OPEN)
+        found = ask(self, _("Choose style pictures"), Gtk.FileChooserAction.OPEN)
         if found:
             self._choose(found)
 
     def _open_folder(self, _button: Any) -> None:
         action = Gtk.FileChooserAction.SELECT_FOLDER
-        for uri in _ask(self, _("Choose a folder of style pictures"), action):
+        for uri in ask(self, _("Choose a folder of style pictures"), action):
             path = Gio.File.new_for_uri(uri).get_path()
             if path:
                 self._add_folder(Path(path))
@@ -282,21 +285,3 @@ def _blank() -> GdkPixbuf.Pixbuf:
     blank = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, THUMB_PX, THUMB_PX * 3 // 4)
     blank.fill(0x80808030)
     return blank
-
-
-def _ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> list[str]:
-    """The addresses that the user picks in a file dialog."""
-    dialog = Gtk.FileChooserNative.new(heading, parent.get_toplevel(), action, None, None)
-    dialog.set_select_multiple(action == Gtk.FileChooserAction.OPEN)
-    dialog.set_local_only(False)
-    if action == Gtk.FileChooserAction.OPEN:
-        pictures = Gtk.FileFilter()
-        pictures.set_name(_("Pictures"))
-        for suffix in sorted(SUFFIXES):
-            pictures.add_pattern(f"*{suffix}")
-            pictures.add_pattern(f"*{suffix.upper()}")
-        dialog.add_filter(pictures)
-    accepted = dialog.run() == Gtk.ResponseType.ACCEPT
-    found = list(dialog.get_uris()) if accepted else []
-    dialog.destroy()
-    return found

@@ -1,0 +1,28 @@
+"""The file dialog for style pictures and their folders."""
+
+from __future__ import annotations
+
+import gi
+
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gtk  # noqa: E402
+from styles import SUFFIXES  # noqa: E402
+from texts import _  # noqa: E402
+
+
+def ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> list[str]:
+    """The addresses that the user picks in a file dialog."""
+    dialog = Gtk.FileChooserNative.new(heading, parent.get_toplevel(), action, None, None)
+    dialog.set_select_multiple(action == Gtk.FileChooserAction.OPEN)
+    dialog.set_local_only(False)
+    if action == Gtk.FileChooserAction.OPEN:
+        pictures = Gtk.FileFilter()
+        pictures.set_name(_("Pictures"))
+        for suffix in sorted(SUFFIXES):
+            pictures.add_pattern(f"*{suffix}")
+            pictures.add_pattern(f"*{suffix.upper()}")
+        dialog.add_filter(pictures)
+    accepted = dialog.run() == Gtk.ResponseType.ACCEPT
+    found = list(dialog.get_uris()) if accepted else []
+    dialog.destroy()
+    return found
