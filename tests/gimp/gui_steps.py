@@ -62,8 +62,11 @@ def xdotool(*words):
 
 
 def window(title):
-    found = xdotool("search", "--onlyvisible", "--name", title)
-    return found[-1] if found else None
+    for _ in range(3):  # another window that goes meanwhile spoils the search
+        found = xdotool("search", "--onlyvisible", "--name", title)
+        if found:
+            return found[-1]
+    return None
 
 
 def image_window():
