@@ -26,6 +26,7 @@ iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-rad
 """
 SIZE = (1080, 720)
 SIDE_PX = 400
+EDGE_PX = 60  # around the window on a screen that is hardly larger
 
 
 class Actions(Protocol):
@@ -71,7 +72,11 @@ class Window:
     def __init__(self, actions: Actions, presets: Any) -> None:
         self.actions = actions
         self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style")
-        self.dialog.set_default_size(*SIZE)
+        display = self.dialog.get_display()
+        room = (display.get_primary_monitor() or display.get_monitor(0)).get_workarea()
+        self.dialog.set_default_size(
+            min(SIZE[0], room.width - EDGE_PX), min(SIZE[1], room.height - EDGE_PX)
+        )
         css = Gtk.CssProvider()
         css.load_from_data(CSS)
         priority = Gtk.STYLE_PROVIDER_PRIORITY_APPLICATION
