@@ -347,7 +347,7 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
     press(dialog(), "alt+p")
     until(lambda: pane() != before, "the painting")
     looks = set()
-    soon(lambda: looks.add(pane()) or len(looks) > 3, 20)  # a small one is done before
+    soon(lambda: looks.add(pane()) or len(looks) > 16, 40)  # a small one is done before
     tour("3-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
