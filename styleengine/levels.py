@@ -154,4 +154,4 @@ def resized(image: Tensor, size: Size) -> Tensor:
 
 def _suits(source: Tensor, size: Size) -> bool:
     """Whether a level of ``size`` may be made from ``source``, which looks no different then."""
-    return source.shape[-1] >= 2 * size[1] and source.shape[-2] >= 2 * size[0]
+    return max(source.shape[-2:]) >= 2 * max(size)
