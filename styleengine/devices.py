@@ -32,8 +32,6 @@ PROBE_ROUNDS, PROBE_S = 8, 0.8
 programs run."""
 HOPELESS = 3.0
 """How many times as slow as the best a candidate may be to be tried again."""
-DIGESTED = 64
-"""Numbers of each parameter that a digest looks at."""
 
 
 @dataclass(frozen=True)
@@ -131,26 +129,13 @@ class Trunk:
         return self._look(x)
 
 
-def kind_of(net: nn.Module) -> str:
-    """What a network is remembered by: its kind, and a digest of its weights.
-
-    Another training of a network may bear less in its precision.
-    """
-    seen = hashlib.sha256()
-    for name, values in net.state_dict().items():
-        flat = values.detach().flatten()
-        some = flat[:: max(1, flat.numel() // DIGESTED)].float().cpu()
-        seen.update(name.encode() + some.numpy().tobytes())
-    return f"{getattr(net, 'kind', type(net).__name__)}-{seen.hexdigest()[:16]}"
-
-
 def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
     """The fastest precision whose gradient is right, found by a probe and remembered on disk.
 
     ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
     hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell. The answer
-    is remembered for its ``kind`` (see `kind_of`): a small network, say, loses more to bfloat16
-    than a large one, and may say with an attribute ``tolerance`` that it bears more.
+    is remembered for its ``kind``: a small network, say, loses more to bfloat16 than a large one,
+    and may say with an attribute ``tolerance`` that it bears more.
     Raises `EngineError` (`WRONG_DEVICE`) for an accelerator that agrees with the processor in none.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"

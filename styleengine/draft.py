@@ -9,6 +9,7 @@ with QᵀQ = RᵀR, the norms of Q D Qᵀ and R D Rᵀ are equal, and R is as sm
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,6 +102,8 @@ def load(
         )
     net = Draft(layers, pooling, replicated=replicated)
     try:
+        # What a precision does to it is remembered by its kind, and may be another after training.
+        net.kind = f"draft-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("format") != FORMAT:
                 raise SafetensorError("another format")

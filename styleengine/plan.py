@@ -21,7 +21,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
-from styleengine.weights import installed
+from styleengine.weights import best
 
 MIN_SIDE = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
@@ -80,12 +80,11 @@ class Plan:
 def network(settings: Settings, weights: str | None = None) -> str:
     """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
 
-    "auto" is the draft network for the preset of that name and where no pretrained weights are
-    installed, else VGG19.
+    "auto" is the draft network for the preset of that name, else the best at hand.
     """
     if settings.features != "auto":
         return settings.features
-    return "vgg19" if settings.preset != "draft" and installed(weights) else "draft"
+    return "draft" if settings.preset == "draft" else best(weights)
 
 
 def make_plan(
