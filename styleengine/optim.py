@@ -62,7 +62,7 @@ class LBFGS:
 
     def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
         """One step; takes back the previous one where it led uphill. Keeps ``gradient``."""
-        finite = bool(torch.isfinite(gradient).all())
+        finite = is_finite(gradient)
         if self._last is not None:
             last_loss, last_gradient, move = self._last
             if not (loss <= self._tolerated_rise * last_loss and finite):
@@ -144,7 +144,7 @@ class Adam:
 
     def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
         """One step of size ``rate`` per pixel, at most."""
-        if not (torch.isfinite(gradient).all() and loss == loss):
+        if not (is_finite(gradient) and loss == loss):
             raise Diverged("The loss or its gradient is not finite.")
         if self._first is None or self._second is None or self._mean is None:
             self._first, self._second, self._mean = (torch.zeros_like(x) for _ in range(3))
@@ -175,7 +175,7 @@ class Adam:
 
 
 PIECE = 1 << 22
-"""Numbers worked on at a time where the dtypes are not float32."""
+"""Numbers worked on at a time where the dtypes are not float32, or copies would be made."""
 
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -189,6 +189,11 @@ def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def _wide(piece: Tensor) -> Tensor:
     return piece.float() if piece.dtype == torch.float16 else piece
+
+
+def is_finite(a: Tensor) -> bool:
+    """Whether all numbers of a contiguous tensor are; takes no more memory than a piece's."""
+    return all(bool(torch.isfinite(part).all()) for part in a.view(-1).split(PIECE))
 
 
 def dot(a: Tensor, b: Tensor) -> float:
