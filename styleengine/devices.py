@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from styleengine import paths
 from styleengine.features import Geometry
+from styleengine.memory import NETWORK_VALUES
 from styleengine.protocol import EngineError
 
 GRADIENT_TOLERANCE = 0.05
@@ -99,7 +100,11 @@ def pick(name: str) -> torch.device:
 
 
 class Trunk:
-    """An extractor's network in a given precision; itself an `Extractor`."""
+    """An extractor's network in a given precision; itself an `Extractor`.
+
+    ``values`` is how many numbers a step holds per pixel. A network tells that, and the
+    ``tolerance`` of its gradient, by attributes of these names, if it is not like VGG19.
+    """
 
     def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
         self.precision = precision
@@ -112,6 +117,7 @@ class Trunk:
         self.metrics = {n: m.to(device) for n, m in metrics.items()}
         self.geometry: dict[str, Geometry] = dict(getattr(net, "geometry", {}))
         self.tolerance = float(getattr(net, "tolerance", GRADIENT_TOLERANCE))
+        self.values = int(getattr(net, "values", NETWORK_VALUES))
         self._look: Callable[[Tensor], dict[str, Tensor]] = net
 
     def only(self, layers: Sequence[str]) -> Trunk:

@@ -9,6 +9,7 @@ from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
     CLASSIC,
+    DRAFT_SMALLEST,
     PRESETS,
     Classic,
     Recipe,
@@ -106,6 +107,8 @@ def make_plan(
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
         )
+    if settings.features == "draft":
+        recipe = dataclasses.replace(recipe, smallest=DRAFT_SMALLEST)
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
     limits = (most, recipe.largest, max(width, height))
