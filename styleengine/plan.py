@@ -9,7 +9,6 @@ from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
     CLASSIC,
-    DRAFT_SMALLEST,
     PRESETS,
     Classic,
     Recipe,
@@ -108,7 +107,7 @@ def make_plan(
             content_layer=entry.content_layer,
         )
     if settings.features == "draft":
-        recipe = dataclasses.replace(recipe, smallest=DRAFT_SMALLEST)
+        recipe = dataclasses.replace(recipe, rising=True)
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
     limits = (most, recipe.largest, max(width, height))
