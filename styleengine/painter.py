@@ -22,7 +22,7 @@ from styleengine.scene import Scene
 log = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.4
-STYLED_STEPS, STYLED_S = 8, 0.8
+STYLED_STEPS, STYLED_S = 6, 0.7
 """When the first preview comes: after so many steps, before which it would be hardly more than the
 recoloured photo, or after so many seconds, if steps take long; never of the start itself."""
 RESCUE_RATE = 0.01
