@@ -49,6 +49,8 @@ from styleengine.protocol import (
 )
 
 PREVIEW = 512
+CALM_S = 0.35
+"""What the dialog waits, before it asks again, for a moment in which no control is moved."""
 COMMAND = (sys.executable, "-m", "styleengine", "serve")
 PRESETS = ("fast", "draft")
 
@@ -230,6 +232,7 @@ def waits(
                     record["ready"] = ready.since(engine.started)
                     record["in_all"] = wait.preview.since(engine.started)
                 records.append(record)
+                time.sleep(CALM_S)
             if options.keep is not None:
                 name = f"first-{settings.preset}-{pixels.shape[1]}.png"
                 save(options.keep / name, wait.picture)
