@@ -155,7 +155,9 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
     entry = load_plugins().extractor(settings.features)
     plan = make_plan(settings, content.width, content.height, entry)
     trunk = SimpleNamespace(
-        geometry=VGG19(plan.layers).geometry, precision=chosen_precision("auto", CPU)
+        geometry=VGG19(plan.layers).geometry,
+        precision=chosen_precision("auto", CPU),
+        values=memory.NETWORK_VALUES,
     )
     loss = load_plugins().style_loss(plan.style_loss)
     return fit_to_memory(plan, content, settings, entry, trunk, loss, CPU)

@@ -221,7 +221,7 @@ class Engine:
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
-            kind = devices.kind_of(nets[0])
+            kind = str(getattr(nets[0], "kind", type(nets[0]).__name__))
 
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)

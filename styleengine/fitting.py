@@ -52,6 +52,7 @@ def fit_to_memory(
                 trunk.precision.dtype.itemsize,
                 room,
                 limits,
+                trunk.values,
             )
             for scale, size in enumerate(plan.sizes)
         ]

@@ -22,9 +22,6 @@ SMALL = 1536
 """Long side of the small copy, which is made of pictures of at least twice that size."""
 KEPT = 2_000_000
 """Pixels up to which a level is kept that is needed no more than for previews."""
-SAMPLE = 768
-"""Long side, at most, of a picture that statistics of colours are taken from."""
-
 Size = tuple[int, int]
 
 
@@ -63,7 +60,7 @@ class Source:
 
     def sample(self) -> tuple[Tensor, Tensor | None]:
         """The picture at a size for statistics, and its alpha (h, w) there."""
-        long_side = min(SAMPLE, max(self.width, self.height))
+        long_side = min(SMALL // 2, max(self.width, self.height))
         size = resample.fit(self.width, self.height, long_side)
         alpha = self.alpha(size)
         return self.at(size), None if alpha is None else alpha[0, 0]
@@ -154,4 +151,4 @@ def resized(image: Tensor, size: Size) -> Tensor:
 
 def _suits(source: Tensor, size: Size) -> bool:
     """Whether a level of ``size`` may be made from ``source``, which looks no different then."""
-    return source.shape[-1] >= 2 * size[1] and source.shape[-2] >= 2 * size[0]
+    return max(source.shape[-2:]) >= 2 * max(size)

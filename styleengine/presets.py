@@ -62,6 +62,9 @@ BEST = replace(
 
 DRAFT = replace(FAST, largest=1024)
 """A quick picture, for the draft network."""
+DRAFT_SMALLEST = 256
+"""Where the draft network begins: it does not see large motifs well enough to lay them at a smaller
+scale, and there bends what is on the photo."""
 
 
 @dataclass(frozen=True)
