@@ -206,9 +206,8 @@ def seam(rgb: np.ndarray, side: int, margin: int, off: int = 0) -> float:
 
 def elsewhere(rgb: np.ndarray, side: int, margin: int) -> tuple[float, float]:
     """The least and the most that `seam` would be if the borders were where they are not."""
-    most = side // 2 // ALIGN * ALIGN
-    offs = [off for off in range(-most, most + 1, ALIGN) if off]
-    found = [seam(rgb, side, margin, off) for off in offs]
+    offs = range(max(BESIDE) + ALIGN, side // 2 + 1, ALIGN)  # too far for a border to be beside
+    found = [seam(rgb, side, margin, sign * off) for off in offs for sign in (1, -1)]
     return min(found), max(found)
 
 
