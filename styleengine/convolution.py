@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NARROW = 4
-"""Maps with a shorter side are padded as a whole: their borders are most of them."""
+NARROW, FEW = 4, 4
+"""Maps with a shorter side, or with fewer numbers than so many times those of the weights, are
+continued as a whole: in a convolution of so little, most of the time goes to the weights."""
 
 
 Border = Literal["none", "zeros", "replicate"]
@@ -21,8 +22,6 @@ def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, border: Border = "zeros")
     ``border`` is what continues the map: nothing, so that it loses a position on every side, zeros,
     or its outermost values.
     """
-    if border == "replicate" and min(x.shape[-2:]) < NARROW:
-        x, border = replicate(x), "none"
     y: Tensor = _ConvReLU.apply(x, weight, bias, border)  # type: ignore[no-untyped-call]
     return y
 
@@ -42,12 +41,17 @@ class _ConvReLU(torch.autograd.Function):
     the weights; maps are large, and passing over them is what a step spends its time on besides
     the convolutions.
 
-    For the same reason replication does not copy the map into a wider one: the outermost rows and
-    columns are convolved once more, and take the place of those of a map continued by zeros.
+    For the same reason replication does not copy a large map into a wider one: the outermost rows
+    and columns are convolved once more, and take the place of those of a map continued by zeros.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, border: Border) -> Tensor:
+        ctx.wide = border == "replicate" and (
+            min(x.shape[-2:]) < NARROW or x.numel() < FEW * weight.numel()
+        )
+        if ctx.wide:
+            x, border = replicate(x), "none"
         y = F.conv2d(x, weight, bias, padding=int(border != "none"))
         if border == "replicate":
             for axis in (-2, -1):
@@ -67,7 +71,8 @@ class _ConvReLU(torch.autograd.Function):
             g = torch.empty_like(y).copy_(g)
         through = torch.ops.aten.threshold_backward(g, y, 0)
         if ctx.border != "replicate":
-            return _backward(through, x, weight, int(ctx.border != "none")), None, None, None
+            below = _backward(through, x, weight, int(ctx.border != "none"))
+            return _folded(_folded(below, -1), -2) if ctx.wide else below, None, None, None
         borders = []
         for axis in (-2, -1):
             ends = [through.narrow(axis, end, 1) for end in (0, -1)]
@@ -108,13 +113,17 @@ def _ends(x: Tensor, axis: int) -> Tensor:
 
 def _add_ends(below: Tensor, g: Tensor, axis: int) -> None:
     """Adds the gradient ``g`` by `_ends` to that by the map, ``below``."""
-    across = -3 - axis
-    inner = g.narrow(across, 1, g.shape[across] - 2).clone()
-    for end in (0, -1):
-        inner.narrow(across, end, 1).add_(g.narrow(across, end, 1))
-    count = len(below)
-    first, last = inner[:count], inner[count:]
+    inner = _folded(g, -3 - axis)
+    first, last = inner[: len(below)], inner[len(below) :]
     below.narrow(axis, 0, 1).add_(first.narrow(axis, 0, 1)).add_(first.narrow(axis, 1, 1))
     below.narrow(axis, 1, 1).add_(first.narrow(axis, 2, 1))
     below.narrow(axis, -2, 1).add_(last.narrow(axis, 0, 1))
     below.narrow(axis, -1, 1).add_(last.narrow(axis, 1, 1)).add_(last.narrow(axis, 2, 1))
+
+
+def _folded(g: Tensor, axis: int) -> Tensor:
+    """The gradient by a map, from that by the map with its ends along ``axis`` repeated."""
+    inner = g.narrow(axis, 1, g.shape[axis] - 2).clone(memory_format=torch.preserve_format)
+    for end in (0, -1):
+        inner.narrow(axis, end, 1).add_(g.narrow(axis, end, 1))
+    return inner

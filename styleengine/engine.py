@@ -241,13 +241,13 @@ class Engine:
         small = resample.resize(image, size).cpu()
         rgb = resample.to_array(scene.restore_colors(small))
         alpha = None
-        seen = scene.levels.alpha(size)
+        seen = scene.levels.source.alpha(size)
         if seen is not None:
             alpha = seen[0, 0].cpu().numpy()
         return Picture(rgb, alpha, 8, job.content.name)
 
     def _finish(self, job: Job, scene: Scene, image: Tensor) -> Picture:
-        content = scene.levels.picture
+        content = scene.levels.source.picture
         full = resample.carry_to_full_size(image, content.rgb)
         if scene.keep_colors == "luminance":
             for y in range(0, full.shape[0], resample.STRIP_ROWS):

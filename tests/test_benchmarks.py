@@ -695,6 +695,8 @@ def test_a_seam_shows_and_its_absence_too():
     for x in borders:
         rgb[:, x:] = 1 - rgb[:, x:] * 0.5
     assert large.seam(rgb, 256, 32) > 1.1
+    least, most = large.elsewhere(rgb, 256, 32)
+    assert 0.9 < least < 1 < most < 1.1
 
 
 def test_a_picture_is_enlarged_in_strips_as_in_one(monkeypatch):

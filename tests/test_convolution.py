@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from styleengine import convolution
 from styleengine.convolution import NARROW, conv_relu, replicate
 
 
@@ -20,7 +21,11 @@ def plain(x, weight, bias, border):
     "shape", [(1, 3, 9, 12), (2, 4, NARROW, NARROW + 1), (1, 3, NARROW - 1, 11), (1, 2, 5, 3)]
 )
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_map_and_gradient_are_those_of_padding_convolution_and_relu(border, shape, layout):
+@pytest.mark.parametrize("few", [0, 1000])
+def test_map_and_gradient_are_those_of_padding_convolution_and_relu(
+    border, shape, layout, few, monkeypatch
+):
+    monkeypatch.setattr(convolution, "FEW", few)
     draw = torch.Generator().manual_seed(3)
     channels = shape[1]
     weight, bias = (torch.randn(s, generator=draw).double() for s in ((5, channels, 3, 3), (5,)))
