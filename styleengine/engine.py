@@ -227,6 +227,7 @@ class Engine:
                 return nets.pop() if nets else build(entry, request)
 
             precision = devices.choose_precision(make, device, kind)
+            allocator.give_back()
             trunk = devices.Trunk(make(), device, precision)
             if len(self._trunks) > 1:  # one network and the draft are enough memory
                 self._trunks.clear()
