@@ -61,9 +61,11 @@ class Student(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """The draft's features, in its own channels."""
-        found, x = {}, replicate(image).contiguous(memory_format=torch.channels_last)
+        found, x = {}, image.contiguous(memory_format=torch.channels_last)
         for i, module in enumerate(self.net.features):
-            if isinstance(module, nn.Conv2d) and x.shape[-1] < SMALL:
+            if i == 0:
+                x = F.conv2d(replicate(x), module.weight, module.bias)
+            elif isinstance(module, nn.Conv2d) and x.shape[-1] < SMALL:
                 with torch.autocast("cpu", enabled=False):
                     x = module(x.float())
             else:
@@ -142,9 +144,9 @@ def whiten(net: Draft) -> None:
     With it, all layers learn at the same pace from the start (layer-sequential unit variance,
     Mishkin & Matas 2016, with the mean removed as well).
     """
-    x = replicate(calibration_image())
-    for module in net.features:
-        x = module(x)
+    x = calibration_image()
+    for i, module in enumerate(net.features):
+        x = module(x) if i else F.conv2d(replicate(x), module.weight, module.bias)
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             deviation, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
             module.weight /= deviation[:, None, None, None]

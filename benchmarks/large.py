@@ -8,8 +8,9 @@ Every run is a process of its own, whose peak of resident memory is reported. Th
 to the size asked for; the style is taken as it is.
 
 *Seam* is the mean difference of neighbouring pixels across the tiles' borders, over that at places
-beside them: 1 where there is no seam. *Untiled* is what the same job would take in one
-piece. *Predicts* is the structural similarity of a run at 512 px with the large result, shrunk.
+beside them: 1 where there is no seam, give or take what it is at lines that are no borders, whose
+least and most are told as *elsewhere*. *Untiled* is what the same job would take in one piece.
+*Predicts* is the structural similarity of a run at 512 px with the large result, shrunk.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
     entry = load_plugins().extractor(settings.features)
     plan = make_plan(settings, content.width, content.height, entry)
     trunk = SimpleNamespace(
-        geometry=VGG19(plan.layers).geometry, precision=chosen_precision("auto", CPU)
+        geometry=VGG19(plan.layers).geometry,
+        precision=chosen_precision("auto", CPU),
+        values=memory.NETWORK_VALUES,
     )
     loss = load_plugins().style_loss(plan.style_loss)
     return fit_to_memory(plan, content, settings, entry, trunk, loss, CPU)
@@ -180,19 +183,32 @@ def record(
         "untiled_gib": whole.bytes / memory.GIB,
         "side": side,
         "seam": None if side is None else seam(picture.rgb, side, MARGIN),
+        "elsewhere": None if side is None else elsewhere(picture.rgb, side, MARGIN),
     }
 
 
-def seam(rgb: np.ndarray, side: int, margin: int) -> float:
-    """Mean difference across the borders of tiles, over that beside them; see the module's text."""
+def seam(rgb: np.ndarray, side: int, margin: int, off: int = 0) -> float:
+    """Mean difference across the borders of tiles, over that beside them; see the module's text.
+
+    ``off`` moves all the lines looked at by so many pixels.
+    """
     at, beside = [], []
     for axis in (0, 1):
         length = rgb.shape[axis]
         for span in tiling.spans(length, side, margin, ALIGN)[:-1]:
-            at.append(_step(rgb, axis, span.stop))
-            places = [span.stop + d for d in BESIDE if 0 < span.stop + d < length]
-            beside += [_step(rgb, axis, place) for place in places]
+            line = span.stop + off
+            if 0 < line < length:
+                at.append(_step(rgb, axis, line))
+                places = [line + d for d in BESIDE if 0 < line + d < length]
+                beside += [_step(rgb, axis, place) for place in places]
     return float(np.mean(at) / np.mean(beside))
+
+
+def elsewhere(rgb: np.ndarray, side: int, margin: int) -> tuple[float, float]:
+    """The least and the most that `seam` would be if the borders were where they are not."""
+    offs = range(max(BESIDE) + ALIGN, side // 2 + 1, ALIGN)  # too far for a border to be beside
+    found = [seam(rgb, side, margin, sign * off) for off in offs for sign in (1, -1)]
+    return min(found), max(found)
 
 
 def _step(rgb: np.ndarray, axis: int, place: int) -> float:
@@ -203,12 +219,16 @@ def _step(rgb: np.ndarray, axis: int, place: int) -> float:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The records as a table."""
-    titles = ("picture", "MP", "steps", "s", "s/MP", "peak GiB", "told", "untiled", "tiles", "seam")
+    titles = (
+        "picture", "MP", "steps", "s", "s/MP", "peak GiB", "told", "untiled", "tiles", "seam",
+        "elsewhere",
+    )  # fmt: skip
     cells = [
         (
             f"{r['width']}×{r['height']}", r["megapixels"], r["steps"], r["seconds"],
             r["seconds"] / r["megapixels"], r["peak_gib"], r["needs_gib"], r["untiled_gib"],
             r["side"], r["seam"],
+            r["elsewhere"] and "–".join(f"{value:.3f}" for value in r["elsewhere"]),
         )
         for r in rows
     ]  # fmt: skip

@@ -49,6 +49,8 @@ from styleengine.protocol import (
 )
 
 PREVIEW = 512
+CALM_S = 0.35
+"""What the dialog waits, before it asks again, for a moment in which no control is moved."""
 COMMAND = (sys.executable, "-m", "styleengine", "serve")
 PRESETS = ("fast", "draft")
 
@@ -91,9 +93,8 @@ class Served:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        # Popen's own way out: closes both pipes, which ends the engine, and waits for it.
+        self._process.__exit__(None, None, None)
 
     def now(self) -> Moment:
         """This moment."""
@@ -231,6 +232,7 @@ def waits(
                     record["ready"] = ready.since(engine.started)
                     record["in_all"] = wait.preview.since(engine.started)
                 records.append(record)
+                time.sleep(CALM_S)
             if options.keep is not None:
                 name = f"first-{settings.preset}-{pixels.shape[1]}.png"
                 save(options.keep / name, wait.picture)

@@ -146,7 +146,7 @@ def chosen_precision(features: str, device: torch.device) -> devices.Precision:
         net: nn.Module = entry.factory(request)
         return net
 
-    return devices.choose_precision(make, device, devices.kind_of(first))
+    return devices.choose_precision(make, device, first.kind)
 
 
 def machine(features: str, device: torch.device) -> Machine:

@@ -58,7 +58,7 @@ def _draft(request: ExtractorRequest) -> Any:
 def _auto(request: ExtractorRequest) -> Any:
     from styleengine import weights
 
-    return (_vgg19 if weights.installed(request.weights) else _draft)(request)
+    return {"vgg19": _vgg19, "draft": _draft}[weights.best(request.weights)](request)
 
 
 @hookimpl

@@ -8,21 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-NARROW = 4
-"""Maps with a shorter side are padded as a whole: their borders are most of them."""
-
-
-Border = Literal["none", "zeros", "replicate"]
+Border = Literal["zeros", "replicate"]
 
 
 def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, border: Border = "zeros") -> Tensor:
-    """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, as one node.
+    """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, of the same size, as one node.
 
-    ``border`` is what continues the map: nothing, so that it loses a position on every side, zeros,
-    or its outermost values.
+    ``border`` is what continues the map: zeros, or its outermost values.
     """
-    if border == "replicate" and min(x.shape[-2:]) < NARROW:
-        x, border = replicate(x), "none"
     y: Tensor = _ConvReLU.apply(x, weight, bias, border)  # type: ignore[no-untyped-call]
     return y
 
@@ -40,81 +33,56 @@ def replicate(image: Tensor) -> Tensor:
 class _ConvReLU(torch.autograd.Function):
     """Unlike the two modules, it keeps one map instead of two and never asks for the gradient of
     the weights; maps are large, and passing over them is what a step spends its time on besides
-    the convolutions.
-
-    For the same reason replication does not copy the map into a wider one: the outermost rows and
-    columns are convolved once more, and take the place of those of a map continued by zeros.
+    the convolutions. Of a map that was continued by its outermost values nothing is kept at all:
+    the gradient by it depends on its shape only.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, border: Border) -> Tensor:
-        y = F.conv2d(x, weight, bias, padding=int(border != "none"))
-        if border == "replicate":
-            for axis in (-2, -1):
-                ends = F.conv2d(_ends(x, axis), weight, bias)
-                y.narrow(axis, 0, 1).copy_(ends[: len(x)])
-                y.narrow(axis, -1, 1).copy_(ends[len(x) :])
-        y.relu_()
-        ctx.save_for_backward(x, weight, y)
-        ctx.border = border
+        seen = _continued(x) if border == "replicate" else x
+        y = F.conv2d(seen, weight, bias, padding=int(border == "zeros")).relu_()
+        ctx.save_for_backward(weight, y)
+        ctx.shape, ctx.border = seen.shape, border
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, y = ctx.saved_tensors
+        weight, y = ctx.saved_tensors
         (g,) = gradients
         if g.stride() != y.stride():  # a loss may leave its gradient in another memory layout
             g = torch.empty_like(y).copy_(g)
         through = torch.ops.aten.threshold_backward(g, y, 0)
-        if ctx.border != "replicate":
-            return _backward(through, x, weight, int(ctx.border != "none")), None, None, None
-        borders = []
-        for axis in (-2, -1):
-            ends = [through.narrow(axis, end, 1) for end in (0, -1)]
-            borders.append((axis, torch.cat(ends)))
-            for end in ends:  # corners are the first axis's, and all are done with
-                end.zero_()
-        below = _backward(through, x, weight, 1)
-        for axis, g_ends in borders:
-            _add_ends(below, _backward(g_ends, _ends(x, axis), weight, 0), axis)
+        layout = torch.channels_last if _is_channels_last(y) else torch.contiguous_format
+        seen = torch.empty(ctx.shape, dtype=y.dtype, device=y.device, memory_format=layout)
+        padding = int(ctx.border == "zeros")
+        below, _, _ = torch.ops.aten.convolution_backward(
+            through, seen, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
+            (True, False, False),
+        )  # fmt: skip
+        if ctx.border == "replicate":
+            below = _folded(_folded(below, -1), -2)
         return below, None, None, None
 
 
-def _backward(g: Tensor, x: Tensor, weight: Tensor, padding: int) -> Tensor:
-    """The gradient by the input ``x`` of a convolution, from that by its output."""
-    below, _, _ = torch.ops.aten.convolution_backward(
-        g, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
-        (True, False, False),
-    )  # fmt: skip
-    found: Tensor = below
-    return found
+def _continued(x: Tensor) -> Tensor:
+    """The values of `replicate`, with one pass over the map."""
+    n, c, h, w = x.shape
+    layout = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+    wide = torch.empty((n, c, h + 2, w + 2), dtype=x.dtype, device=x.device, memory_format=layout)
+    wide[..., 1:-1, 1:-1] = x
+    for axis in (-2, -1):
+        wide.narrow(axis, 0, 1).copy_(wide.narrow(axis, 1, 1))
+        wide.narrow(axis, -1, 1).copy_(wide.narrow(axis, -2, 1))
+    return wide
 
 
-def _ends(x: Tensor, axis: int) -> Tensor:
-    """What the first and the last row (or column) of a replicated map's convolution see.
-
-    (2N, C, 3, w + 2) along axis -2, (2N, C, h + 2, 3) along axis -1: the first ends of all N, then
-    the last ones.
-    """
-    first, last = x.narrow(axis, 0, 1), x.narrow(axis, -1, 1)
-    second, before = x.narrow(axis, 1, 1), x.narrow(axis, -2, 1)
-    both = torch.cat(
-        [torch.cat([first, first, second], axis), torch.cat([before, last, last], axis)]
-    )
-    across = -3 - axis
-    sides = [both.narrow(across, end, 1) for end in (0, -1)]
-    return torch.cat([sides[0], both, sides[1]], across)
-
-
-def _add_ends(below: Tensor, g: Tensor, axis: int) -> None:
-    """Adds the gradient ``g`` by `_ends` to that by the map, ``below``."""
-    across = -3 - axis
-    inner = g.narrow(across, 1, g.shape[across] - 2).clone()
+def _folded(g: Tensor, axis: int) -> Tensor:
+    """The gradient by a map, from that by the map with its ends along ``axis`` repeated."""
+    inner = g.narrow(axis, 1, g.shape[axis] - 2)
     for end in (0, -1):
-        inner.narrow(across, end, 1).add_(g.narrow(across, end, 1))
-    count = len(below)
-    first, last = inner[:count], inner[count:]
-    below.narrow(axis, 0, 1).add_(first.narrow(axis, 0, 1)).add_(first.narrow(axis, 1, 1))
-    below.narrow(axis, 1, 1).add_(first.narrow(axis, 2, 1))
-    below.narrow(axis, -2, 1).add_(last.narrow(axis, 0, 1))
-    below.narrow(axis, -1, 1).add_(last.narrow(axis, 1, 1)).add_(last.narrow(axis, 2, 1))
+        inner.narrow(axis, end, 1).add_(g.narrow(axis, end, 1))
+    return inner
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from styleengine import paths
 from styleengine.features import Geometry
+from styleengine.memory import NETWORK_VALUES
 from styleengine.protocol import EngineError
 
 GRADIENT_TOLERANCE = 0.05
@@ -32,8 +33,6 @@ PROBE_ROUNDS, PROBE_S = 8, 0.8
 programs run."""
 HOPELESS = 3.0
 """How many times as slow as the best a candidate may be to be tried again."""
-DIGESTED = 64
-"""Numbers of each parameter that a digest looks at."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,11 @@ def pick(name: str) -> torch.device:
 
 
 class Trunk:
-    """An extractor's network in a given precision; itself an `Extractor`."""
+    """An extractor's network in a given precision; itself an `Extractor`.
+
+    ``values`` is how many numbers a step holds per pixel. A network tells that, and the
+    ``tolerance`` of its gradient, by attributes of these names, if it is not like VGG19.
+    """
 
     def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
         self.precision = precision
@@ -114,6 +117,7 @@ class Trunk:
         self.metrics = {n: m.to(device) for n, m in metrics.items()}
         self.geometry: dict[str, Geometry] = dict(getattr(net, "geometry", {}))
         self.tolerance = float(getattr(net, "tolerance", GRADIENT_TOLERANCE))
+        self.values = int(getattr(net, "values", NETWORK_VALUES))
         self._look: Callable[[Tensor], dict[str, Tensor]] = net
 
     def only(self, layers: Sequence[str]) -> Trunk:
@@ -131,26 +135,13 @@ class Trunk:
         return self._look(x)
 
 
-def kind_of(net: nn.Module) -> str:
-    """What a network is remembered by: its kind, and a digest of its weights.
-
-    Another training of a network may bear less in its precision.
-    """
-    seen = hashlib.sha256()
-    for name, values in net.state_dict().items():
-        flat = values.detach().flatten()
-        some = flat[:: max(1, flat.numel() // DIGESTED)].float().cpu()
-        seen.update(name.encode() + some.numpy().tobytes())
-    return f"{getattr(net, 'kind', type(net).__name__)}-{seen.hexdigest()[:16]}"
-
-
 def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
     """The fastest precision whose gradient is right, found by a probe and remembered on disk.
 
     ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
     hardware and is hundreds of times slower elsewhere, so nothing but a trial can tell. The answer
-    is remembered for its ``kind`` (see `kind_of`): a small network, say, loses more to bfloat16
-    than a large one, and may say with an attribute ``tolerance`` that it bears more.
+    is remembered for its ``kind``: a small network, say, loses more to bfloat16 than a large one,
+    and may say with an attribute ``tolerance`` that it bears more.
     Raises `EngineError` (`WRONG_DEVICE`) for an accelerator that agrees with the processor in none.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
@@ -247,14 +238,20 @@ def _in_turns(
 
 
 def _timed_gradient(trunk: Trunk, image: Tensor) -> tuple[Tensor, float]:
-    """A gradient through all layers, and how long it takes once everything is in place."""
+    """A gradient through all layers, and how long it takes once everything is in place.
+
+    On the processor that is the time it worked for us, shared out to the threads: with other
+    programs at work, the clock on the wall once made bfloat16 look slower than it is by four.
+    """
+    on_cpu = image.device.type == "cpu"
+    clock = time.process_time if on_cpu else time.perf_counter
     for _ in range(2):
-        start = time.perf_counter()
+        start = clock()
         x = image.detach().requires_grad_()
         loss = image.new_zeros(())
         for name, f in trunk(x).items():
             loss = loss + (f.float() / trunk.units[name]).square().mean()
         (gradient,) = torch.autograd.grad(loss, x)
         result = gradient.float().cpu()  # waits for the device
-        seconds = time.perf_counter() - start
-    return result, seconds
+        seconds = clock() - start
+    return result, seconds / (torch.get_num_threads() if on_cpu else 1)

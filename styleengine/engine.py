@@ -226,12 +226,13 @@ class Engine:
         if key not in self._trunks:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
-            kind = devices.kind_of(nets[0])
+            kind = str(getattr(nets[0], "kind", type(nets[0]).__name__))
 
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)
 
             precision = devices.choose_precision(make, device, kind)
+            allocator.give_back()
             trunk = devices.Trunk(make(), device, precision)
             if len(self._trunks) > 1:  # one network and the draft are enough memory
                 self._trunks.clear()
@@ -246,13 +247,13 @@ class Engine:
         small = resample.resize(image, size).cpu()
         rgb = resample.to_array(scene.restore_colors(small))
         alpha = None
-        seen = scene.levels.alpha(size)
+        seen = scene.levels.source.alpha(size)
         if seen is not None:
             alpha = seen[0, 0].cpu().numpy()
         return Picture(rgb, alpha, 8, job.content.name)
 
     def _finish(self, job: Job, scene: Scene, image: Tensor) -> Picture:
-        content = scene.levels.picture
+        content = scene.levels.source.picture
         full = resample.carry_to_full_size(image, content.rgb)
         if scene.keep_colors == "luminance":
             for y in range(0, full.shape[0], resample.STRIP_ROWS):

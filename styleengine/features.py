@@ -149,14 +149,7 @@ class VGG19(nn.Module):
             for i, width in enumerate(widths, start=1):
                 if not left:
                     break
-                modules.append(
-                    nn.Conv2d(
-                        channels,
-                        width,
-                        3,
-                        padding=1 if modules else 0,  # conv1_1's is `replicate`
-                    )
-                )
+                modules.append(nn.Conv2d(channels, width, 3, padding=1))
                 conv, relu = f"conv{block}_{i}", f"relu{block}_{i}"
                 self._at[len(modules) - 1] = conv
                 modules.append(nn.ReLU(inplace=conv not in left))
@@ -179,19 +172,20 @@ class VGG19(nn.Module):
         """Features at some of the layers only, computed no further than the last of them."""
         found: dict[str, Tensor] = {}
         wanted = set(layers)
-        x = replicate(image)
+        x = image
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
             fused = name != "" and f"conv{name[4:]}" not in self.taps
+            border: Border = "replicate" if self.replicated or i == 0 else "zeros"
             if not isinstance(module, nn.Conv2d):
                 x = x if fused else module(x)
-            elif not fused:
-                wide = self.replicated and i > 0
-                x = F.conv2d(replicate(x), module.weight, module.bias) if wide else module(x)
-            else:  # and with it the ReLU, whose turn is next
+            elif fused:  # and with it the ReLU, whose turn is next
                 assert module.bias is not None
-                border: Border = "none" if i == 0 else "replicate" if self.replicated else "zeros"
                 x = conv_relu(x, module.weight, module.bias, border)
+            elif border == "zeros":
+                x = module(x)
+            else:
+                x = F.conv2d(replicate(x), module.weight, module.bias)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):

@@ -52,6 +52,7 @@ def fit_to_memory(
                 trunk.precision.dtype.itemsize,
                 room,
                 limits,
+                trunk.values,
             )
             for scale, size in enumerate(plan.sizes)
         ]
@@ -65,7 +66,7 @@ def fit_to_memory(
 def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
     """About how many bytes the process will hold at most, or the accelerator besides it."""
     most = max(layout.bytes for layout in layouts)
-    if scene.levels.device.type != "cpu":
+    if scene.levels.source.device.type != "cpu":
         return most
     # In the end there are the picture at its working size, and the result.
     height, width = scene.plan.sizes[-1]

@@ -1,7 +1,8 @@
-"""The content at the sizes of the scales, each made when it is first asked for.
+"""Pictures as tensors of any size: each made from the picture itself, whatever else is asked for.
 
-The first scales of a large picture need no more of it than a small copy, so that painting begins
-long before anything has been made at full size.
+So a preview, which is a run at a small working size, begins with exactly the pictures that a large
+run has at its first scales, and those need no more of a large picture than a small copy: painting
+begins long before anything has been made at full size.
 """
 
 from __future__ import annotations
@@ -21,41 +22,24 @@ SMALL = 1536
 """Long side of the small copy, which is made of pictures of at least twice that size."""
 KEPT = 2_000_000
 """Pixels up to which a level is kept that is needed no more than for previews."""
-SAMPLE = 1 << 20
-"""Pixels that statistics of colours are taken from, at most: they need no more."""
-
 Size = tuple[int, int]
 
 
-class Levels:
-    """A picture as tensors (1, 3, h, w) of several sizes, its transparent parts filled.
+class Source:
+    """A picture as tensors (1, 3, h, w), its transparent parts filled."""
 
-    ``sizes`` are (h, w), ascending. The largest level may be a view of the picture's own pixels.
-    """
-
-    def __init__(self, picture: Picture, sizes: tuple[Size, ...], device: torch.device) -> None:
-        self.sizes, self.device = sizes, device
+    def __init__(self, picture: Picture, device: torch.device) -> None:
+        self.width, self.height, self.device = picture.width, picture.height, device
         self._given = picture
         self._opaque = picture.alpha is None or float(picture.alpha.min()) >= 1
-        self._made: dict[int, Tensor] = {}
 
-    def __getitem__(self, scale: int) -> Tensor:
-        """The picture at a scale, on the device."""
-        scale %= len(self.sizes)
-        if scale not in self._made:
-            self._made[scale] = self._make(scale).to(self.device)
-        return self._made[scale]
-
-    def forget(self, scale: int) -> None:
-        """Lets go of a level that is done, if it is large; it can be had again."""
-        height, width = self.sizes[scale]
-        if height * width > KEPT and self.sizes[scale] != self.sizes[-1]:
-            self._made.pop(scale, None)
-
-    def at_least(self, width: int) -> Tensor:
-        """The smallest level there is of at least that width, or the largest there is."""
-        made = [self._made[k] for k in sorted(self._made)]
-        return next((x for x in made if x.shape[-1] >= width), made[-1])
+    def at(self, size: Size) -> Tensor:
+        """The picture at ``size`` (h, w), on the device; at its own, it may be a view of it."""
+        if self._small is not None and _suits(self._small[0], size):
+            return resized(self._small[0], size).to(self.device)
+        colors = resized(resample.to_tensor(self.picture.rgb), size).to(self.device)
+        alpha = self.alpha(size)
+        return colors if alpha is None else resample.fill_transparent(colors, alpha)
 
     def alpha(self, size: Size) -> Tensor | None:
         """The alpha (1, 1, h, w) at ``size``, on the device; None if the picture is opaque."""
@@ -75,31 +59,18 @@ class Levels:
         return without_hidden_colors(self._given)
 
     def sample(self) -> tuple[Tensor, Tensor | None]:
-        """The picture at a size for statistics, and its alpha (h, w) there; on the processor."""
-        if self._small is not None:
-            colors, alpha = self._small
-        else:
-            few = [k for k, (h, w) in enumerate(self.sizes) if h * w < SAMPLE]
-            scale = max(few, default=0)
-            colors, alpha = self[scale].cpu(), self.alpha(self.sizes[scale])
-        return colors, None if alpha is None else alpha[0, 0].cpu()
-
-    def _make(self, scale: int) -> Tensor:
-        size = self.sizes[scale]
-        if self._small is not None and _suits(self._small[0], size):
-            return resized(self._small[0], size)
-        if scale < len(self.sizes) - 1:
-            return resized(self[-1], size)
-        colors, alpha = resized(resample.to_tensor(self.picture.rgb), size), self.alpha(size)
-        return colors if alpha is None else resample.fill_transparent(colors, alpha.cpu())
+        """The picture at a size for statistics, and its alpha (h, w) there."""
+        long_side = min(SMALL // 2, max(self.width, self.height))
+        size = resample.fit(self.width, self.height, long_side)
+        alpha = self.alpha(size)
+        return self.at(size), None if alpha is None else alpha[0, 0]
 
     @cached_property
     def _small(self) -> tuple[Tensor, Tensor | None] | None:
         """The small copy, filled, and its alpha; None of a picture that is small itself."""
-        width, height = self._given.width, self._given.height
-        if max(width, height) < 2 * SMALL:
+        if max(self.width, self.height) < 2 * SMALL:
             return None
-        size = resample.fit(width, height, SMALL)
+        size = resample.fit(self.width, self.height, SMALL)
         if self._opaque:
             return resample.to_tensor(reduced(self._given.rgb, None, size)), None
         assert self._given.alpha is not None
@@ -108,6 +79,32 @@ class Levels:
         colors = resample.to_tensor(weighted / np.maximum(alpha, resample.TINY))
         found = resample.to_tensor(alpha).clamp_(0, 1)
         return resample.fill_transparent(colors.clamp_(0, 1), found), found
+
+
+class Levels:
+    """The content at the sizes (h, w) of the scales, ascending, each made when first asked for."""
+
+    def __init__(self, source: Source, sizes: tuple[Size, ...]) -> None:
+        self.source, self.sizes = source, sizes
+        self._made: dict[int, Tensor] = {}
+
+    def __getitem__(self, scale: int) -> Tensor:
+        """The picture at a scale, (1, 3, h, w), on the device."""
+        scale %= len(self.sizes)
+        if scale not in self._made:
+            self._made[scale] = self.source.at(self.sizes[scale])
+        return self._made[scale]
+
+    def forget(self, scale: int) -> None:
+        """Lets go of a level that is done, if it is large; it can be had again."""
+        height, width = self.sizes[scale]
+        if height * width > KEPT and self.sizes[scale] != self.sizes[-1]:
+            self._made.pop(scale, None)
+
+    def at_least(self, width: int) -> Tensor:
+        """The smallest level there is of at least that width, or the largest there is."""
+        made = [self._made[k] for k in sorted(self._made)]
+        return next((x for x in made if x.shape[-1] >= width), made[-1])
 
 
 def reduced(array: np.ndarray, weight: np.ndarray | None, size: Size) -> np.ndarray:
@@ -154,4 +151,4 @@ def resized(image: Tensor, size: Size) -> Tensor:
 
 def _suits(source: Tensor, size: Size) -> bool:
     """Whether a level of ``size`` may be made from ``source``, which looks no different then."""
-    return source.shape[-1] >= 2 * size[1] and source.shape[-2] >= 2 * size[0]
+    return max(source.shape[-2:]) >= 2 * max(size)

@@ -19,8 +19,8 @@ USABLE = 0.8
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 NETWORK_VALUES = 900
-"""Numbers that a step holds per pixel it looks at, in the network's dtype: maps, their gradients
-and the library's working space."""
+"""Numbers that a step of VGG19 holds per pixel it looks at, in the network's dtype: maps, their
+gradients and the library's working space. A network may tell its own, see `devices.Trunk`."""
 PICTURE = 12
 """Bytes per pixel of a float32 picture."""
 WIDE, WIDE_PAIR = 60, 24
@@ -78,15 +78,16 @@ def layout(
     itemsize: int,
     budget: float,
     limits: Limits,
+    values: int = NETWORK_VALUES,
 ) -> Layout:
     """The best layout within ``budget`` bytes for ``steps`` at a picture of ``size``.
 
     ``history`` is how many pairs the minimiser would like to keep, ``margin`` that of a tile (None
-    for a network that cannot be tiled), ``itemsize`` the bytes of a number in the network. What
-    cannot fit gets the smallest layout there is.
+    for a network that cannot be tiled), ``itemsize`` the bytes of a number in the network and
+    ``values`` how many a step holds per pixel. What cannot fit gets the smallest layout there is.
     """
     pixels = size[0] * size[1]
-    network = NETWORK_VALUES * itemsize
+    network = values * itemsize
     pairs = max(1, min(history, steps - 2))
     state = pixels * (WIDE + WIDE_PAIR * pairs)
     narrow = margin is not None and state > min(limits.state, budget / 2)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from styleengine import tiling
+from styleengine import allocator, tiling
 from styleengine.features import Extractor, Geometry
 from styleengine.losses import Moments, layer_weight
 from styleengine.protocol import EngineError
@@ -136,6 +136,8 @@ class Objective(ABC):
         for number, tile in enumerate(self.tiles):
             self._add(total, image, tile, self._covered)
             yield (number + 1) * share / 3
+        # Tiles are of several sizes, and of what the first pass freed little fits the second.
+        allocator.give_back()
         loss, pulls = _derivatives(self.of_statistics, total)
         gradient = torch.empty_like(image, dtype=dtype)
         for number, tile in enumerate(self.tiles):
@@ -154,6 +156,7 @@ class Objective(ABC):
             (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
             tile.inner(gradient).copy_(tile.covered(g) * factor)
             yield (1 + 2 * (number + 1) * share) / 3
+        allocator.give_back()
         return loss, self._visible(gradient)
 
     def summed(self, image: Tensor) -> Statistics:

@@ -193,7 +193,7 @@ def _wide(piece: Tensor) -> Tensor:
 
 def is_finite(a: Tensor) -> bool:
     """Whether all numbers of a contiguous tensor are; takes no more memory than a piece's."""
-    return all(bool(torch.isfinite(part).all()) for part in a.view(-1).split(PIECE))
+    return all(bool(torch.isfinite(part).all()) for part in torch.split(a.view(-1), PIECE))
 
 
 def dot(a: Tensor, b: Tensor) -> float:

@@ -23,9 +23,9 @@ from styleengine.scene import Scene
 log = logging.getLogger(__name__)
 
 PREVIEW_INTERVAL_S = 0.4
-STYLED_STEPS, STYLED_S = 8, 0.8
+STYLED_STEPS, STYLED_S = 8, 1.0
 """When the first preview comes: after so many steps, before which it would be hardly more than the
-recoloured photo, or after so many seconds, if steps take long; never of the start itself."""
+recoloured photo, or after so many seconds, if steps take long; then of the third step at least."""
 RESCUE_RATE = 0.01
 """Adam's step when it has to take over from a minimiser that diverged."""
 SURE_STEPS = 3
@@ -238,7 +238,7 @@ class Painter:
         if steps is not None:
             return self.step % steps == 0
         if self._last_preview is None:
-            late = self.step > 1 and now - self._started >= STYLED_S
+            late = self.step > 2 and now - self._started >= STYLED_S
             due = late or self.step >= min(STYLED_STEPS, self._plan.total_steps)
         else:
             due = now - self._last_preview >= PREVIEW_INTERVAL_S

@@ -21,7 +21,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
-from styleengine.weights import installed
+from styleengine.weights import best
 
 MIN_SIDE = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
@@ -80,12 +80,11 @@ class Plan:
 def network(settings: Settings, weights: str | None = None) -> str:
     """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
 
-    "auto" is the draft network for the preset of that name and where no pretrained weights are
-    installed, else VGG19.
+    "auto" is the draft network for the preset of that name, else the best at hand.
     """
     if settings.features != "auto":
         return settings.features
-    return "vgg19" if settings.preset != "draft" and installed(weights) else "draft"
+    return "draft" if settings.preset == "draft" else best(weights)
 
 
 def make_plan(
@@ -107,6 +106,8 @@ def make_plan(
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
         )
+    if settings.features == "draft":
+        recipe = dataclasses.replace(recipe, rising=True)
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
     limits = (most, recipe.largest, max(width, height))

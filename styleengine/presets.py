@@ -31,6 +31,9 @@ class Recipe:
     decline: float = 1.0
     least: int = 5
     most: int = 30
+    rising: bool = False
+    """Whether scales below 512 pixels, but for the last, get ``iterations · s / 512`` steps: the
+    draft network sees large motifs badly, and with many steps there bends what is on the photo."""
     history: int = 10
     content_pool: int = 1
     largest: int | None = None
@@ -60,7 +63,7 @@ BEST = replace(
 )
 
 
-DRAFT = replace(FAST, largest=1024)
+DRAFT = replace(FAST, iterations=24.0, largest=1024)
 """A quick picture, for the draft network."""
 
 
@@ -169,6 +172,9 @@ def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
 def scale_steps(recipe: Recipe, sizes: tuple[int, ...], total: int) -> tuple[int, ...]:
     """Steps per scale: the recipe's, or ``total`` (if not 0) shared out in the same proportion."""
     falling = [recipe.iterations * (512 / s) ** recipe.decline for s in sizes]
+    if recipe.rising:
+        early = [recipe.iterations * s / PREVIEW for s in sizes[:-1]]
+        falling[:-1] = [min(e, f) for e, f in zip(early, falling[:-1], strict=True)]
     wanted = [max(recipe.least, min(recipe.most, f)) for f in falling]
     if not total:
         return tuple(round(w) for w in wanted)

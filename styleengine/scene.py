@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from styleengine.color import (
     with_luma,
 )
 from styleengine.features import Extractor
-from styleengine.levels import Levels, resized, without_hidden_colors
+from styleengine.levels import Levels, Source, resized
 from styleengine.losses import StyleLoss
 from styleengine.objective import Objective
 from styleengine.paint_objective import PaintObjective, StyleTarget
@@ -33,27 +34,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SceneStyle:
-    """A style picture (1, 3, h, w) at its largest useful size, its alpha and share of the blend.
+    """A style picture and its share of the blend.
 
     ``ratio`` is its long side relative to the content's, the same at every scale, so that a small
     preview shows the strokes of the large picture. A style is never enlarged, which would teach
     blur: at a scale that asks for more it keeps its own size. ``mask`` (1, 1, H, W), 0–1, says
-    where on the content it is painted; None for wherever no mask is.
+    where on the content it is painted; None for wherever no mask is. ``adapted`` gives the picture
+    (1, 3, h, w), of alpha (1, 1, h, w) or None, other colours.
     """
 
-    image: Tensor
-    alpha: Tensor | None
+    source: Source
     share: float
     ratio: float
     mask: Tensor | None = None
+    adapted: Callable[[Tensor, Tensor | None], Tensor] | None = None
 
     def at(self, long_side: float, region: Tensor | None = None) -> StyleTarget:
         """The style for a content of ``long_side``, to be painted in ``region``."""
-        height, width = self.image.shape[-2:]
+        height, width = self.source.height, self.source.width
         h, w = resample.fit(width, height, min(long_side * self.ratio, max(width, height)))
         size = max(h, MIN_SIDE), max(w, MIN_SIDE)
-        alpha = None if self.alpha is None else resized(self.alpha, size)[0, 0]
-        return StyleTarget(resized(self.image, size), self.share, alpha, region)
+        alpha = self.source.alpha(size)
+        return StyleTarget(
+            self.image(size), self.share, None if alpha is None else alpha[0, 0], region
+        )
+
+    def image(self, size: tuple[int, int]) -> Tensor:
+        """The picture at ``size`` (h, w), in the colours to be painted with."""
+        image = self.source.at(size)
+        return image if self.adapted is None else self.adapted(image, self.source.alpha(size))
 
 
 @dataclass(frozen=True)
@@ -74,33 +83,22 @@ class Scene:
 
     @classmethod
     def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
-        """The scene of ``job``; of the content nothing is made yet that its colours do not need."""
+        """The scene of ``job``; of its pictures nothing is made yet that no colours need."""
         settings = job.settings
-        keep = settings.keep_colors
-        levels = Levels(job.content, plan.sizes, device)
-        sample, weight = (None, None) if keep == "off" else levels.sample()
+        content = Source(job.content, device)
+        adapted = adapting(settings.keep_colors, content)
         total = sum(s.weight for s in job.styles)
-        styles = []
-        for style in job.styles:
-            picture = without_hidden_colors(style.picture)
-            long_side = max(plan.sizes[-1])
-            native = max(picture.width, picture.height)
-            ratio = settings.style_scale / 100
-            at = resample.fit(picture.width, picture.height, min(ratio * long_side, native))
-            image = resized(resample.to_tensor(picture.rgb), at)
-            hole = None
-            if picture.alpha is not None and float(picture.alpha.min()) < 1:
-                hole = resized(resample.to_tensor(picture.alpha), at)
-                image = resample.fill_transparent(image, hole)
-                hole = hole.to(device)
-            if sample is not None and keep == "luminance":
-                image = match_luma(image, sample, weight)
-            elif sample is not None:
-                own = color_statistics(image, None if hole is None else hole[0, 0].cpu())
-                image = recolor(image, own, color_statistics(sample, weight))
-            mask = None if style.mask is None else resample.to_tensor(style.mask, device)
-            styles.append(SceneStyle(image.to(device), hole, style.weight / total, ratio, mask))
-        return cls(plan, levels, tuple(styles), keep, settings.seed)
+        styles = tuple(
+            SceneStyle(
+                Source(style.picture, device),
+                style.weight / total,
+                settings.style_scale / 100,
+                None if style.mask is None else resample.to_tensor(style.mask, device),
+                adapted,
+            )
+            for style in job.styles
+        )
+        return cls(plan, Levels(content, plan.sizes), styles, settings.keep_colors, settings.seed)
 
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
@@ -109,7 +107,7 @@ class Scene:
 
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
-        alpha = self.levels.alpha(self.plan.sizes[scale])
+        alpha = self.levels.source.alpha(self.plan.sizes[scale])
         return None if alpha is None else alpha[0, 0]
 
     def targets(self, scale: int) -> list[StyleTarget]:
@@ -155,7 +153,7 @@ class Scene:
         factors = plan.content_factor, plan.tv_factor
         if isinstance(method, Classic):
             # The notebook squashes the style to the content's shape.
-            style = resized(self.styles[0].image, plan.sizes[scale])
+            style = self.styles[0].image(plan.sizes[scale])
             return ClassicObjective(extractor, method, content, style, *factors, side=side)
         return PaintObjective(
             extractor,
@@ -175,6 +173,22 @@ class Scene:
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size[1])
         return with_luma(resized(source.to(image.device), size), luma(image))
+
+
+def adapting(keep_colors: str, content: Source) -> Callable[[Tensor, Tensor | None], Tensor] | None:
+    """What gives a style picture the colours to be painted with; see `SceneStyle`."""
+    if keep_colors == "off":
+        return None
+    sample, weight = content.sample()
+    if keep_colors == "luminance":
+        return lambda image, alpha: match_luma(image, sample, weight)
+    own = color_statistics(sample, weight)
+
+    def recoloring(image: Tensor, alpha: Tensor | None) -> Tensor:
+        found = color_statistics(image, None if alpha is None else alpha[0, 0])
+        return recolor(image, found, own)
+
+    return recoloring
 
 
 def recolored(content: Tensor, targets: list[StyleTarget], alpha: Tensor | None) -> Tensor:

@@ -74,6 +74,11 @@ def installed(file: str | None = None) -> bool:
     return bool(file or os.environ.get(FILE_VARIABLE)) or os.path.exists(stored_path())
 
 
+def best(file: str | None = None) -> str:
+    """The name of the best network at hand: "vgg19" if it is `installed`, else "draft"."""
+    return "vgg19" if installed(file) else "draft"
+
+
 def resolve(file: str | None = None) -> Weights:
     """VGG19's weights: those of ``file`` or $STYLEENGINE_WEIGHTS, else the stored ones.
 

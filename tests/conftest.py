@@ -42,14 +42,14 @@ def plain_precision(own_data_directory):
     """
     import torch
 
-    from styleengine import devices, paths
+    from styleengine import devices, draft, paths
     from tests import toy_plugin
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     paths.probe_dir().mkdir(parents=True, exist_ok=True)
     toys = [name for name, thing in vars(toy_plugin).items() if isinstance(thing, type)]
-    for kind in ("vgg19", "draft", *toys):
+    for kind in ("vgg19", draft.load().kind, *toys):
         fingerprint = devices._fingerprint(torch.device("cpu"), kind)
         (paths.probe_dir() / f"{fingerprint}.json").write_text('{"precision": "float32"}')
     yield

@@ -18,13 +18,24 @@ from safetensors.torch import save_file
 from scipy.stats import wasserstein_distance
 from torch.nn import functional as F
 
-from benchmarks import large, metrics, pairs, quality, references, report, roofline, runs, speed
+from benchmarks import (
+    large,
+    latency,
+    metrics,
+    pairs,
+    quality,
+    references,
+    report,
+    roofline,
+    runs,
+    speed,
+)
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
 from styleengine import tiling
 from styleengine.engine import Preview, Result
 from styleengine.features import vgg19
-from styleengine.images import Picture, save
+from styleengine.images import Picture, load, save
 from styleengine.optim import FIRST_MOVE
 from styleengine.plugins import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
@@ -585,6 +596,31 @@ def test_speed_compares_at_the_references_content(files, tmp_path, capsys):
     assert one["runs"][2]["strength"] == 50
 
 
+def test_latency_times_a_cold_and_a_warm_engine(files, tmp_path, capsys):
+    arguments = ["--size", "64", "--megapixels", "0.02", "--preset", "draft", "--repeat", "1"]
+    out = tmp_path / "out.json"
+    arguments += ["--pair", *files, "--json", str(out), "--keep", str(tmp_path)]
+    assert latency.main(arguments) == 0
+    written = read(tmp_path)
+    assert written["machine"]["torch"] in capsys.readouterr().out.splitlines()[0]
+    cold, warm = written["waits"]
+    assert (cold["engine"], warm["engine"]) == ("cold", "warm")
+    assert cold["width"] * cold["height"] == pytest.approx(20_000, rel=0.05)
+    for unit in ("s", "cpu_s"):
+        assert cold["ready"][unit] + cold["preview"][unit] <= cold["in_all"][unit]
+        assert warm["progress"][unit] <= warm["preview"][unit]
+    assert "ready" not in warm
+    shown = load(tmp_path / f"first-draft-{cold['width']}.png")
+    assert (shown.width, shown.height) == (cold["width"], cold["height"])
+
+
+def test_latency_tells_what_the_engine_complains_about(files, capsys, monkeypatch):
+    monkeypatch.setenv("STYLEENGINE_WEIGHTS", "no-such-file.h5")
+    arguments = ["--size", "64", "--megapixels", "0.02", "--preset", "fast", "--repeat", "1"]
+    assert latency.main([*arguments, "--features", "vgg19", "--pair", *files]) == 1
+    assert "no-such-file.h5" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("installed")
 def test_speed_runs_without_a_reference_or_without_matching(files, tmp_path, capsys):
     few = [*common(files, tmp_path), "--points", "1", "--preset", "fast", "--strength", "40"]
@@ -659,6 +695,8 @@ def test_a_seam_shows_and_its_absence_too():
     for x in borders:
         rgb[:, x:] = 1 - rgb[:, x:] * 0.5
     assert large.seam(rgb, 256, 32) > 1.1
+    least, most = large.elsewhere(rgb, 256, 32)
+    assert 0.9 < least < 1 < most < 1.1
 
 
 def test_a_picture_is_enlarged_in_strips_as_in_one(monkeypatch):

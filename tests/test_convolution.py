@@ -6,19 +6,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.convolution import NARROW, conv_relu, replicate
+from styleengine.convolution import conv_relu, replicate
 
 
 def plain(x, weight, bias, border):
     modes = {"zeros": "constant", "replicate": "replicate"}
-    padded = x if border == "none" else F.pad(x, (1, 1, 1, 1), mode=modes[border])
-    return F.relu(F.conv2d(padded, weight, bias))
+    return F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode=modes[border]), weight, bias))
 
 
-@pytest.mark.parametrize("border", ["none", "zeros", "replicate"])
-@pytest.mark.parametrize(
-    "shape", [(1, 3, 9, 12), (2, 4, NARROW, NARROW + 1), (1, 3, NARROW - 1, 11), (1, 2, 5, 3)]
-)
+@pytest.mark.parametrize("border", ["zeros", "replicate"])
+@pytest.mark.parametrize("shape", [(1, 3, 9, 12), (2, 4, 4, 5), (1, 3, 3, 11), (1, 2, 5, 3)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_map_and_gradient_are_those_of_padding_convolution_and_relu(border, shape, layout):
     draw = torch.Generator().manual_seed(3)

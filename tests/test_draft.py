@@ -71,6 +71,17 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path, damage):
     assert caught.value.code == "broken-install" and caught.value.hint
 
 
+def test_another_training_is_remembered_apart(tmp_path):
+    with safe_open(draft.FILE, framework="pt") as file:
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    tensors["features.0.bias"] = tensors["features.0.bias"] + 0.01
+    save_file(tensors, tmp_path / "other.safetensors", metadata)
+    own, other = draft.load().kind, draft.load(path=tmp_path / "other.safetensors").kind
+    assert own == draft.load(("relu1_1",)).kind != other  # whatever layers are asked for
+    assert own.startswith("draft-") and other.startswith("draft-")
+
+
 def test_a_layer_without_a_map_is_refused():
     with pytest.raises(EngineError, match="relu3_2") as caught:
         draft.load(("relu1_1", "relu3_2"))

@@ -133,6 +133,27 @@ def test_previews_come_as_asked(engine):
     assert not any(isinstance(e, Preview) for e in engine.run(job(picture(60, 90))))
 
 
+def test_the_first_preview_is_a_painted_picture(engine):
+    for iterations in (1, 3, 30):
+        content = picture(64, 64)
+        work = job(content, size=64, iterations=iterations, init="content")
+        first = next(
+            e for e in engine.run(dataclasses.replace(work, preview=64)) if isinstance(e, Preview)
+        )
+        changed = np.abs(first.picture.rgb - content.rgb).mean()
+        assert (iterations == 1) == (changed < 1e-3)
+        assert first.step >= min(iterations, 3)
+
+
+def test_what_is_loaded_ahead_is_not_loaded_again(monkeypatch):
+    engine, work = Engine(toy_plugins()), job(picture(40, 40), iterations=2)
+    engine.prepare(work.settings)
+    monkeypatch.setattr(devices, "Trunk", lambda *_: pytest.fail("loaded again"))
+    paint(engine, work)
+    with pytest.raises(EngineError, match="nothing-of-that-name"):
+        engine.prepare(Settings(features="nothing-of-that-name"))
+
+
 def test_a_preview_looks_like_the_result(engine):
     content = picture(60, 90, alpha=alpha(60, 90))
     for keep_colors in ("off", "luminance"):
@@ -401,7 +422,7 @@ def test_only_visible_light_is_matched(engine):
     plan = make_plan(work.settings, 64, 64, engine.plugins.extractor("thin"))
     scene = Scene.of(work, plan, torch.device("cpu"))
     light = luma(to_array(scene.levels[-1]))
-    assert float(scene.styles[0].image.mean()) == pytest.approx(
+    assert float(scene.styles[0].image((64, 64)).mean()) == pytest.approx(
         np.average(light, weights=mask), abs=0.01
     )
     assert abs(np.average(light, weights=mask) - light.mean()) > 0.02

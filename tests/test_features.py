@@ -109,10 +109,11 @@ def test_its_gradient_is_that_of_plain_modules(he, layers, pooling):
 
     def plain(x):
         """The trunk's own modules, one after the other, in float64."""
-        maps, x = {}, F.pad(x, (1, 1, 1, 1), mode="replicate")
+        maps = {}
         for index, module in enumerate(trunk.features):
             if isinstance(module, nn.Conv2d):
-                x = F.conv2d(x, module.weight.double(), module.bias.double(), 1, module.padding)
+                x = F.pad(x, (1, 1, 1, 1), mode="constant" if index else "replicate")
+                x = F.conv2d(x, module.weight.double(), module.bias.double())
             else:
                 x = F.relu(x) if isinstance(module, nn.ReLU) else module(x)
             maps[trunk._at.get(index)] = x

@@ -81,15 +81,16 @@ class Trunk:
 
     geometry = thin(LAYERS).geometry
     precision = type("P", (), {"dtype": torch.bfloat16})
+    values = memory.NETWORK_VALUES
 
 
-def fitted(width, height, free, monkeypatch, loss=None, **settings):
+def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings):
     monkeypatch.setattr(memory, "free", lambda device: free)
     content = Picture(torch.zeros(1).expand(height, width, 3).numpy())
     chosen = Settings(**settings)
     plan = make_plan(chosen, width, height, VGG)
     return fitting.fit_to_memory(
-        plan, content, chosen, VGG, Trunk, loss or CovarianceLoss(), torch.device("cpu")
+        plan, content, chosen, VGG, trunk, loss or CovarianceLoss(), torch.device("cpu")
     )
 
 
@@ -107,6 +108,16 @@ def test_without_it_is_painted_smaller_but_never_tiny(monkeypatch):
     assert max(found.bytes for found in layouts) < 1.5 * GIB
     plan, _ = fitted(6000, 4000, 0.1 * GIB, monkeypatch)
     assert max(plan.sizes[-1]) == fitting.SMALL_ENOUGH
+
+
+def test_a_network_that_holds_less_gets_larger_tiles(monkeypatch):
+    class Light(Trunk):
+        values = memory.NETWORK_VALUES // 2
+
+    _, heavy = fitted(6000, 4000, 16 * GIB, monkeypatch)
+    _, light = fitted(6000, 4000, 16 * GIB, monkeypatch, trunk=Light)
+    assert light[-1].side > heavy[-1].side
+    assert light[0].bytes < heavy[0].bytes
 
 
 def test_a_size_the_user_asked_for_is_kept(monkeypatch):

@@ -15,7 +15,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from styleengine.picture import to_pixels
+from styleengine.incoming import Canvas
+from styleengine.picture import from_pixels, to_pixels
 from styleengine.protocol import (
     PROTOCOL,
     PictureSpec,
@@ -307,6 +308,38 @@ def test_a_loss_that_is_not_a_number_does_not_end_the_job(engine):
     start(engine, "nan", rgba(40, 40), features="unwell-for-a-while", iterations=30)
     header, _ = result_of(engine, "nan")
     assert "Adam" in header["notes"][0]
+
+
+# --- pictures on their way in ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
+def test_strips_make_the_same_picture_as_the_whole(dtype):
+    pixels = rgba(50, 40, dtype)
+    pixels[:26, :, 3] = TOP[dtype]  # the alpha only begins to matter in the third strip
+    spec = PictureSpec(40, 50, dtype)
+    canvas = Canvas(spec)
+    for y in range(0, 50, 13):
+        strip = pixels[y : y + 13]
+        canvas.put(y, len(strip), strip.tobytes())
+    whole = from_pixels(pixels, 40, 50, dtype)
+    found = canvas.picture("name")
+    np.testing.assert_array_equal(found.rgb, whole.rgb)
+    np.testing.assert_array_equal(found.alpha, whole.alpha)
+    assert (found.depth, found.name, canvas.missing) == (whole.depth, "name", 0)
+    pixels[..., 3] = TOP[dtype]
+    opaque = Canvas(spec)
+    opaque.put(0, 50, pixels.tobytes())
+    assert opaque.picture("").alpha is None
+
+
+def test_a_network_that_cannot_be_loaded_ahead_fails_its_own_job_only_once(engine):
+    start(engine, "odd", rgba(40, 40), features="nothing-of-that-name")
+    header, _ = engine.until("failed")
+    assert header["id"] == "odd" and "nothing-of-that-name" in header["message"]
+    start(engine, "even", rgba(40, 40))
+    header, _ = engine.until("failed", "result")
+    assert (header["type"], header["id"]) == ("result", "even")
 
 
 # --- previews -------------------------------------------------------------------------------------
