@@ -45,8 +45,9 @@ class Job:
 
     ``preview`` is the longest side of the previews asked for, in pixels (0: none); they come at
     most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
-    weight file (None: see `weights.resolve`). ``before`` is the frame of an animation before this
-    one: where nothing has changed the smallest scale begins with its painting, and flickers less.
+    weight file (None: see `weights.resolve`). ``before`` is what was painted before of the same
+    photo, from which the run goes on, or the frame of an animation before this one; see
+    `Painter.follow`.
     """
 
     content: Picture
@@ -155,10 +156,14 @@ class Engine:
         scene = Scene.of(job, plan, device)
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
-        for scale in range(len(plan.sizes)):
-            painter.begin(scale, scene)
-            if scale == 0 and job.before is not None and job.before.fits(job.content):
-                painter.follow(scene, job.before)
+        first, before = 0, job.before
+        if before is not None and before.fits(job.content):
+            first = painter.follow(scene, before)
+        else:
+            painter.begin(first, scene)
+        for scale in range(first, len(plan.sizes)):
+            if scale > first:
+                painter.begin(scale, scene)
             allocator.give_back()
             only = trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styleengine import allocator, following, resample
 from styleengine.failures import is_out_of_memory
-from styleengine.following import Before
+from styleengine.following import KEPT_PX, Before
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
 from styleengine.optim import LBFGS, Adam, Diverged, Minimizer
@@ -95,22 +95,42 @@ class Painter:
         """Takes the picture to a scale; of the scale before nothing else is kept."""
         before = None if self._x is None else self.release()
         allocator.give_back()
-        self._x = scene.start(scale, before)
+        self._begun(scale, scene.start(scale, before))
         if scale:
             scene.levels.forget(scale - 1)
-        self.scale = scale
+
+    def _begun(self, scale: int, x: Tensor) -> None:
+        self._x, self.scale = x, scale
         self._scale_started, self._work_before = time.monotonic(), self._work_done
 
-    def follow(self, scene: Scene, before: Before) -> None:
-        """Takes up the painting before at the smallest scale, where the content is the same."""
-        assert self._x is not None
-        content = scene.content(self.scale)
+    def follow(self, scene: Scene, before: Before) -> int:
+        """Begins with the painting before; returns the scale that was begun.
+
+        Of the same photo the painting is taken as it is, at the scale whose size it has, so that a
+        preview becomes what it showed. Of another one, as the next frame of an animation is, it is
+        taken at the smallest scale, where the photo has not changed.
+        """
+        sizes, steps = self._plan.sizes, self._plan.steps
+        scale = max((k for k, size in enumerate(sizes) if max(size) <= KEPT_PX), default=0)
+        content, then, painted = self._as_before(scene, before, scale)
+        if not following.unchanged(content, then):
+            scale = 0
+            content, then, painted = self._as_before(scene, before, scale)
+            painted = following.follow(scene.start(scale, None), content, then, painted)
+        self.step = sum(steps[:scale])
+        self._work_done = sum(n * w for n, w in zip(steps[:scale], self._work, strict=False))
+        self._begun(scale, painted.contiguous())
+        return scale
+
+    def _as_before(self, scene: Scene, before: Before, scale: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The content at a scale, and that of the painting before, and this painting."""
+        content = scene.content(scale)
         size = (content.shape[-2], content.shape[-1])
         then, painted = (
             resample.resize(scene.shown(each.rgb), size).clamp_(0, 1).to(content.device)
             for each in (before.content, before.painted)
         )
-        self._x = following.follow(self._x, content, then, painted).contiguous()
+        return content, then, painted
 
     def paint(self, objective: Objective) -> Iterator[Progress]:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""
