@@ -157,7 +157,8 @@ class Engine:
         painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
         yield painter.progress("prepare")
         first, before = 0, job.before
-        if before is not None and before.fits(job.content):
+        classic = settings.preset == "classic"  # which begins with the photo
+        if before is not None and before.fits(job.content) and not classic:
             first = painter.follow(scene, before)
         else:
             painter.begin(first, scene)

@@ -13,8 +13,9 @@ from styleengine.picture import Picture
 KEPT_PX = 512
 """Long side of what is kept: that of a preview, and more than a run's smallest scale ever has."""
 SAME, SAME_AT_MOST = 0.015, 0.08
-"""Differences of two copies of one photo, in the mean and at any spot, however they were made small:
-those of box, linear, cubic and Lanczos filters stay below 0.010 and 0.060 on photos."""
+"""Differences of two copies of one photo, in the mean and at any spot: those of box, linear, cubic
+and Lanczos filters, by which they may have been made small, stay below 0.010 and 0.061 on photos.
+"""
 CHANGE = 0.06
 """Mean difference (0–1) from which on a spot of the photo counts as another one."""
 AROUND = 9

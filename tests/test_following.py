@@ -5,10 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 from styleengine.following import AROUND, CHANGE, KEPT_PX, Before, follow
-from tests.helpers import job, paint, picture, tinted
+from styleengine.picture import Picture
+from styleengine.protocol import Progress
+from styleengine.resample import resize, to_array, to_tensor
+from tests.helpers import events_of, job, paint, picture, tinted
 
 DRAFT = {"preset": "draft", "features": "draft", "size": 96, "iterations": 16}
 
@@ -48,6 +53,35 @@ def test_noise_flickers_less_than_without(engine):
     flicker = [float(np.abs(rgb - alone[0]).mean()) for rgb in (alone[1], following)]
     assert flicker[1] < 0.8 * flicker[0], flicker
     assert float(np.abs(following - second.rgb).mean()) > 0.02  # and it is painted
+
+
+@pytest.mark.parametrize("filter", [Image.Resampling.BOX, Image.Resampling.BICUBIC])
+def test_a_preview_becomes_what_it_showed_and_its_steps_are_saved(engine, filter):
+    photo, style = picture(720, 960, block=48), tinted((0.7, 0.3, 0.2))
+    pixels = Image.fromarray((photo.rgb * 255).round().astype(np.uint8))
+    small = Picture(np.asarray(pixels.resize((512, 384), filter), np.float32) / 255)
+    preview = paint(engine, job(small, style, size=0, iterations=12)).picture
+    work = job(photo, style, size=0, iterations=8)
+    events = events_of(engine, dataclasses.replace(work, before=Before.of(small, preview)))
+    steps = [e for e in events if isinstance(e, Progress) and e.stage == "paint"]
+    assert {e.scale for e in steps} == {3, 4} and steps[0].scales == 4
+    assert steps[0].step > 1 and steps[-1].step == steps[-1].steps == 8
+    assert steps[0].done > 1 / 8 and steps[-1].done == 1
+    alone = paint(engine, work).picture.rgb
+    shown = to_array(resize(to_tensor(preview.rgb), (720, 960)))
+    apart = [np.abs(rgb - shown).mean() for rgb in (alone, events[-1].picture.rgb)]
+    assert apart[1] < 0.5 * apart[0]
+
+
+def test_the_notebooks_method_begins_with_the_photo_all_the_same(engine):
+    photo, style = picture(40, 48), tinted((0.7, 0.3, 0.2))
+    work = job(photo, style, preset="classic", size=48, iterations=2)
+    other = dataclasses.replace(photo, rgb=1 - photo.rgb)
+    found = [
+        paint(engine, w).picture.rgb
+        for w in (work, dataclasses.replace(work, before=Before.of(photo, other)))
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_picture_of_another_shape_is_not_followed(engine):

@@ -53,6 +53,8 @@ class Studio:
     ) -> None:
         self.image = image
         self.used: Choice | None = None
+        self._previewed: tuple[Choice | None, str] = (None, "")
+        """What the last finished preview was of, and its series."""
         self._installed = client.installed
         data = engine_install.data_dir(self._installed.environment)
         self._memory = engine_install.data_dir(os.environ) / "gimp-settings.json"
@@ -119,14 +121,16 @@ class Studio:
             return
         spec, data = self._subject.small
         view = self._subject.view
-        canvas = MemoryCanvas()
+        canvas, series = MemoryCanvas(), f"preview {time.time()}"
 
         def request() -> engine_client.Request:
             styles = load_styles(choice.styles, self.image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
-            return engine_client.Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX)
+            return engine_client.Request(
+                quick(choice.settings), spec, strips, styles, PREVIEW_PX, series
+            )
 
-        self.session.preview(Work(request, canvas, True))
+        self.session.preview(Work(request, canvas, True, (choice, series)))
 
     def start(self) -> None:
         """Paints the layers."""
@@ -142,10 +146,15 @@ class Studio:
         self.used = choice
         write_json(self._memory, choice.to_dict())
         self.catalog.used(choice.styles, self.window.styles)
-        several = len(self._subject.layers) > 1 and self.window.is_steady
-        self._begin(choice, tuple(self._subject.layers), f"series {time.time()}" if several else "")
+        layers = tuple(self._subject.layers)
+        # The painting goes on from its preview, and so becomes what that has shown.
+        previewed, series = self._previewed
+        series = series if previewed == choice else f"series {time.time()}"
+        self._begin(choice, layers, series, len(layers) > 1 and self.window.is_steady)
 
-    def _begin(self, choice: Choice, layers: tuple[Gimp.Layer, ...], series: str) -> None:
+    def _begin(
+        self, choice: Choice, layers: tuple[Gimp.Layer, ...], series: str, steady: bool
+    ) -> None:
         try:
             source = locate(self.image, layers[:1])
         except EngineError as problem:
@@ -161,7 +170,7 @@ class Studio:
                 choice.settings, reader.spec, strips, styles, SHOWN_PX, series
             )
 
-        order = Order(source, choice, layers[1:], series)
+        order = Order(source, choice, layers[1:], series if steady else "")
         selection = source.selection.copy() if source.selection else iter(())
         self.session.paint(Work(request, canvas, False, order, selection))
 
@@ -235,6 +244,7 @@ class Studio:
     def session_done(self, work: Work, info: dict[str, Any]) -> None:
         """A picture is finished: shown, and if it was real work, inserted."""
         if work.quick:
+            self._previewed = work.note
             self._show_so_far(work, *work.canvas.picture())
             return
         notes = [translated(str(note)) for note in info.get("notes") or ()]
@@ -245,7 +255,7 @@ class Studio:
 
         def then() -> None:
             if rest:
-                self._begin(order.choice, rest, order.series)
+                self._begin(order.choice, rest, order.series, bool(order.series))
             elif not notes:
                 self.window.caption.set_text(in_words_of(self._subject.layers))
 
