@@ -89,13 +89,15 @@ def test_a_disk_that_cannot_be_written_does_no_harm(tmp_path):
     assert blocked.read_text() == "not a folder"
 
 
-def test_the_quick_preview_predicts_the_picture(monkeypatch):
+def test_the_quick_preview_predicts_the_picture():
     chosen = Settings(
         preset="best", strength=80.0, iterations=900, size=2048, keep_colors="palette"
     )
     cheap = quick(chosen)
     assert cheap.size and cheap.size <= 512 and cheap.iterations == 0 and cheap.preset != "best"
     assert (cheap.strength, cheap.keep_colors) == (80.0, "palette")
+    found = {p: quick(Settings(preset=p)).preset for p in ("draft", "fast", "best", "classic")}
+    assert found == {"draft": "draft", "fast": "fast", "best": "fast", "classic": "draft"}
 
 
 def test_a_blend_is_one_text_for_scripts():

@@ -211,14 +211,13 @@ class Recent:
 # --- the quick preview ------------------------------------------------------------------------
 
 PREVIEW_PX = 512
-QUICK_PX = 256
 
 
 def quick(settings: Settings) -> Settings:
-    """Cheap settings whose picture predicts that of ``settings``: the draft network if there is
-    one, else a small working size.
+    """Cheap settings whose picture predicts that of ``settings``, which may go on from it.
+
+    By the same network, because another one paints its large motifs elsewhere.
     """
-    presets = next(f for f in fields(Settings) if f.name == "preset").metadata["choices"]
-    if "draft" in presets:
-        return replace(settings, preset="draft", size=PREVIEW_PX, iterations=0)
-    return replace(settings, preset="fast", size=QUICK_PX, iterations=0)
+    preset = "fast" if settings.preset == "best" else settings.preset
+    preset = "draft" if preset == "classic" else preset
+    return replace(settings, preset=preset, size=PREVIEW_PX, iterations=0)
