@@ -68,10 +68,11 @@ def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
     most = max(layout.bytes for layout in layouts)
     if scene.levels.source.device.type != "cpu":
         return most
-    # In the end there are the picture at its working size, and the result.
+    # The largest scale but one may take the most, beside what the largest will begin with. In the
+    # end there are the picture at its working size, and the result.
     height, width = scene.plan.sizes[-1]
-    ending = 2 * memory.PICTURE * height * width
-    return int(psutil.Process().memory_info().rss) + max(most, ending)
+    picture = memory.PICTURE * height * width
+    return int(psutil.Process().memory_info().rss) + picture + max(most, picture)
 
 
 def margin(trunk: Trunk, method: Recipe | Classic, style_loss: StyleLoss) -> int | None:

@@ -21,6 +21,8 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 NETWORK_VALUES = 900
 """Numbers that a step of VGG19 holds per pixel it looks at, in the network's dtype: maps, their
 gradients and the library's working space. A network may tell its own, see `devices.Trunk`."""
+TILED = 1.5
+"""Factor on that for tiles: they come in several sizes, between which memory lies idle."""
 PICTURE = 12
 """Bytes per pixel of a float32 picture."""
 WIDE, WIDE_PAIR = 60, 24
@@ -100,12 +102,12 @@ def layout(
         return Layout(None, narrow, pairs, int(whole + state), 1.0)
     for side in SIDES:
         tile = network * (side + 2 * margin) ** 2
-        fits = tile <= max(limits.cut - state, limits.tile) and tile + state <= budget
+        fits = tile <= max(limits.cut - state, limits.tile) and TILED * tile + state <= budget
         if fits or side == SMALLEST_SIDE:
             break
     # Two passes forward and one back, where one each is enough for a whole picture.
     cost = 1.5 * (1 + 2 * margin / side) ** 2
-    return Layout(side, narrow, pairs, int(tile + state), cost)
+    return Layout(side, narrow, pairs, int(TILED * tile + state), cost)
 
 
 def free(device: torch.device) -> int:
