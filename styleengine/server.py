@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARENT_CHECK_S = 0.5
-WARM = ("draft", "fast")
+WARM = ("fast", "draft")
 """Presets whose networks are loaded as long as nobody asks for anything: first of all previews."""
 NICENESS = 5
 """Politeness to the image editor on the same computer (POSIX)."""
