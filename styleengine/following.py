@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from styleengine import resample
+from styleengine.levels import Source
 from styleengine.picture import Picture
 
 KEPT_PX = 512
@@ -62,6 +64,6 @@ def _change(content: Tensor, other: Tensor) -> Tensor:
 
 
 def _small(picture: Picture) -> Picture:
+    """The picture as a scale of that size has it, with nothing of what is hidden in it."""
     size = resample.fit(picture.width, picture.height, KEPT_PX)
-    rgb = resample.to_tensor(picture.rgb)
-    return Picture(resample.to_array(resample.resize(rgb, size).clamp_(0, 1)))
+    return Picture(resample.to_array(Source(picture, torch.device("cpu")).at(size)))

@@ -56,10 +56,21 @@ def test_noise_flickers_less_than_without(engine):
 
 
 @pytest.mark.parametrize("filter", [Image.Resampling.BOX, Image.Resampling.BICUBIC])
-def test_a_preview_becomes_what_it_showed_and_its_steps_are_saved(engine, filter):
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_preview_becomes_what_it_showed_and_its_steps_are_saved(engine, filter, hole):
     photo, style = picture(720, 960, block=48), tinted((0.7, 0.3, 0.2))
+    alpha = None
+    if hole:
+        photo.rgb[120:360, 240:480] = 0
+        alpha = np.ones((720, 960), np.float32)
+        alpha[120:360, 240:480] = 0
+        photo = dataclasses.replace(photo, alpha=alpha)
     pixels = Image.fromarray((photo.rgb * 255).round().astype(np.uint8))
-    small = Picture(np.asarray(pixels.resize((512, 384), filter), np.float32) / 255)
+    shrunk = np.asarray(pixels.resize((512, 384), filter), np.float32) / 255
+    seen = None
+    if alpha is not None:
+        seen = np.array(Image.fromarray(alpha).resize((512, 384), Image.Resampling.NEAREST))
+    small = Picture(shrunk, seen)
     preview = paint(engine, job(small, style, size=0, iterations=12)).picture
     work = job(photo, style, size=0, iterations=8)
     events = events_of(engine, dataclasses.replace(work, before=Before.of(small, preview)))
