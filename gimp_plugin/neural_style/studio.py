@@ -148,9 +148,11 @@ class Studio:
         self.catalog.used(choice.styles, self.window.styles)
         layers = tuple(self._subject.layers)
         # The painting goes on from its preview, and so becomes what that has shown.
+        steady = len(layers) > 1 and self.window.is_steady
         previewed, series = self._previewed
-        series = series if previewed == choice else f"series {time.time()}"
-        self._begin(choice, layers, series, len(layers) > 1 and self.window.is_steady)
+        if previewed != choice:
+            series = f"series {time.time()}" if steady else ""
+        self._begin(choice, layers, series, steady)
 
     def _begin(
         self, choice: Choice, layers: tuple[Gimp.Layer, ...], series: str, steady: bool
