@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.features import TV, Extractor
+from styleengine.finest_band import BAND, Banded
 from styleengine.losses import (
+    CovarianceLoss,
     Moments,
     MomentsLoss,
     StyleLoss,
@@ -30,6 +32,8 @@ ALIKE = 0.02
 """Share of a layer's energy added to the distance of content and style, so that a photo in the
 style already does not make its own loss infinite."""
 TINY = 1e-12
+BAND_LOSS: StyleLoss = CovarianceLoss()
+"""Of the finest band, whatever compares the network's layers."""
 SMALLEST = 1e-5
 """A region of a smaller share of the picture is left alone."""
 
@@ -96,6 +100,10 @@ class PaintObjective(Objective):
         ``side`` is that of the tiles, see `Objective`.
         """
         self._recipe, self._style_loss = recipe, style_loss
+        self._style_weights = dict(recipe.style_layers)
+        if recipe.band_weight:
+            self._style_weights[BAND] = recipe.band_weight
+            extractor = Banded(extractor)
         self._content_weight = recipe.content_weight * content_factor
         self._tv_weight = recipe.tv_weight * tv_factor
         self._alpha = alpha
@@ -116,7 +124,7 @@ class PaintObjective(Objective):
         """Statistics by style layer and region."""
         return {
             (name, number): self._measure(name, found[name], region.mask, tile, covered)
-            for name in self._recipe.style_layers
+            for name in self._style_weights
             for number, region in enumerate(self._regions)
         }
 
@@ -126,7 +134,7 @@ class PaintObjective(Objective):
         loss = torch.zeros((), device=self._content.device)
         for key, ours in statistics.items():
             name, region = key[0], self._regions[key[1]]
-            factor = self._recipe.style_layers[name] * balance.get(name, 1.0)
+            factor = self._style_weights[name] * balance.get(name, 1.0)
             factor *= region.area / self._style_units[key]
             for targets, share in region.targets:
                 distance = self._distance(name, ours, targets[name, 0])
@@ -175,10 +183,14 @@ class PaintObjective(Objective):
             features = tile.covered(features, stride)
             weight = None if weight is None else tile.covered(weight, stride)
         unit = self.extractor.units[name]
-        if isinstance(self._style_loss, MomentsLoss):
+        loss = self._loss_at(name)
+        if isinstance(loss, MomentsLoss):
             return moments(features.squeeze(0), weight, unit)
-        found = self._in_metric(name, relative(features, unit))
-        return self._style_loss.statistics(found, weight)
+        return loss.statistics(self._in_metric(name, relative(features, unit)), weight)
+
+    def _loss_at(self, name: str) -> StyleLoss:
+        """What compares a layer's statistics; the band, which is no network's, has its own."""
+        return BAND_LOSS if name == BAND else self._style_loss
 
     def _in_metric(self, name: str, features: Tensor) -> Tensor:
         """A layer's (C, h, w) features as they are compared position by position."""
@@ -189,10 +201,10 @@ class PaintObjective(Objective):
 
     def _distance(self, name: str, ours: Any, target: Any) -> Tensor:
         """The distance of a layer's statistics, in the network's metric if they are moments."""
-        metric = self.extractor.metrics.get(name)
-        if metric is not None and isinstance(self._style_loss, MomentsLoss):
+        metric, loss = self.extractor.metrics.get(name), self._loss_at(name)
+        if metric is not None and isinstance(loss, MomentsLoss):
             ours, target = ours.mapped(metric), target.mapped(metric)
-        return self._style_loss.distance(ours, target)
+        return loss.distance(ours, target)
 
     def _look_at(self, content: Tensor) -> Statistics:
         """The content's own statistics; keeps its features and their unit on the way.
@@ -248,7 +260,7 @@ class PaintObjective(Objective):
         def measure(found: Found, tile: Tile) -> Statistics:
             return {
                 (n, 0): self._measure(n, found[n], style.alpha, tile, covered=True)
-                for n in self._recipe.style_layers
+                for n in self._style_weights
             }
 
         size = (style.image.shape[-2], style.image.shape[-1])

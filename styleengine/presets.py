@@ -15,7 +15,8 @@ class Recipe:
     pictures and any trained weights. Scales grow by about ``ratio`` from ``smallest`` to the
     picture's own size; a scale of long side s gets ``iterations · (512 / s)^decline`` steps, at
     least ``least`` and at most ``most``. The content layer is compared in means over
-    ``content_pool`` × ``content_pool`` positions.
+    ``content_pool`` × ``content_pool`` positions. ``band_weight`` is that of the style's finest
+    band, see `finest_band`.
     """
 
     style_loss: str
@@ -25,6 +26,7 @@ class Recipe:
     tv_weight: float
     init: str
     optimizer: str
+    band_weight: float = 0.1
     ratio: float = 2.0
     smallest: int = 128
     iterations: float = 20.0
