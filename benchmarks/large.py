@@ -32,10 +32,11 @@ from benchmarks import metrics, report
 from benchmarks.pairs import add_options, chosen_precision, load_pairs
 from styleengine import memory, tiling
 from styleengine.devices import CPU
-from styleengine.engine import Engine, Job, Result, Style
+from styleengine.engine import Engine
 from styleengine.features import VGG19
 from styleengine.fitting import fit_to_memory
 from styleengine.images import Picture, load, save
+from styleengine.jobs import Job, Result, Style
 from styleengine.memory import Layout
 from styleengine.plan import Plan, make_plan
 from styleengine.plugins import load_plugins

@@ -18,12 +18,12 @@ from torch import nn
 
 from benchmarks import report
 from styleengine import devices
-from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.features import ExtractorRequest
 from styleengine.images import Picture, load
 from styleengine.plugins import load_plugins
 from styleengine.protocol import EngineError
 from styleengine.resample import fit, resize, to_array, to_tensor
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = (

@@ -27,7 +27,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.features import Extractor
-from styleengine.losses import Moments, moments, tv_loss
+from styleengine.losses import tv_loss
+from styleengine.moments import Moments, moments
 from styleengine.resample import fit, resize
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

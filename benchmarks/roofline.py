@@ -29,9 +29,10 @@ import torch
 from benchmarks import report
 from benchmarks.pairs import ROOT, add_engine_options, chosen_precision, machine
 from styleengine import devices
-from styleengine.engine import Job, Style, build
+from styleengine.engine import build
 from styleengine.features import ExtractorRequest
 from styleengine.images import Picture
+from styleengine.jobs import Job, Style
 from styleengine.optim import LBFGS
 from styleengine.plan import make_plan
 from styleengine.plugins import load_plugins

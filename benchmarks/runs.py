@@ -12,9 +12,10 @@ import torch
 
 from benchmarks.references import LAYERS, Trace
 from styleengine import devices
-from styleengine.engine import Engine, Job, Preview, Result, Style
+from styleengine.engine import Engine
 from styleengine.features import vgg19
 from styleengine.images import Picture
+from styleengine.jobs import Job, Preview, Result, Style
 from styleengine.plan import make_plan, network
 from styleengine.protocol import Settings
 from styleengine.resample import to_array

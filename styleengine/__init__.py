@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from styleengine.protocol import EngineError, Progress, Settings
 
 if TYPE_CHECKING:
-    from styleengine.engine import Engine, Job, Preview, Result, Style
+    from styleengine.engine import Engine
+    from styleengine.jobs import Job, Preview, Result, Style
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,8 +28,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Engine", "Job", "Preview", "Result", "Style"}:
-        from styleengine import engine
+    if name == "Engine":
+        from styleengine.engine import Engine
 
-        return getattr(engine, name)
+        return Engine
+    if name in {"Job", "Preview", "Result", "Style"}:
+        from styleengine import jobs
+
+        return getattr(jobs, name)
     raise AttributeError(f"module 'styleengine' has no attribute {name!r}")

@@ -13,15 +13,13 @@ from styleengine.hookspecs import (
     RegisterStyleLoss,
     hookimpl,
 )
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from styleengine.features import ExtractorRequest
     from styleengine.losses import StyleLoss
-
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT_LAYER = "relu4_2"
 
 
 def _gram() -> StyleLoss:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from styleengine.classic_losses import classic_gram_loss, classic_tv_values
 from styleengine.features import Extractor
-from styleengine.losses import Moments, classic_gram_loss, classic_tv_values, moments, single
+from styleengine.losses import single
+from styleengine.moments import Moments, moments
 from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
 from styleengine.presets import Classic
 from styleengine.tiling import Mosaic, Tile, geometries

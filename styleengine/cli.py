@@ -32,7 +32,7 @@ from styleengine.protocol import EngineError, Progress, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from styleengine.engine import Job, Preview, Result
+    from styleengine.jobs import Job, Preview, Result
 
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Prints texts as they are: file names may contain what Rich takes for markup."""
@@ -219,8 +219,8 @@ def run_command(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace, settings: Settings) -> Job:
-    from styleengine.engine import Job, Style
     from styleengine.images import as_mask, load
+    from styleengine.jobs import Job, Style
 
     shares = args.style_weight or [1.0] * len(args.style)
     if len(shares) != len(args.style):
@@ -248,7 +248,8 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
 
 
 def _paint(job: Job, quiet: bool, note: Any, keep: Any) -> Result:
-    from styleengine.engine import Engine, Preview, Result
+    from styleengine.engine import Engine
+    from styleengine.jobs import Preview, Result
 
     interrupted: list[bool] = []
     engine = Engine()

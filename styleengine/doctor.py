@@ -105,8 +105,9 @@ def _weights() -> Finding:
 def _painting() -> Finding:
     import numpy as np
 
-    from styleengine.engine import Engine, Job, Result, Style
+    from styleengine.engine import Engine
     from styleengine.images import Picture
+    from styleengine.jobs import Job, Result, Style
     from styleengine.protocol import Settings
 
     rng = np.random.default_rng(0)

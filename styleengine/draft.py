@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleengine.builtins import CONTENT_LAYER
 from styleengine.features import TV, VGG19
 from styleengine.protocol import EngineError
+from styleengine.vgg_layout import CONTENT_LAYER
 from styleengine.weights import DRAFT
 
 FILE = Path(__file__).with_name("draft.safetensors")

@@ -24,7 +24,7 @@ BAND = "band"
 TYPICAL = 0.02
 """Its typical value, the unit of the layer."""
 CURVED = 2.0
-"""Factor on what is finer than a slope across the patch, which otherwise would be lost beside it."""
+"""Factor on what is finer than a slope across the patch, beside which it would be lost."""
 
 
 class Banded:

@@ -14,8 +14,8 @@ import pluggy
 if TYPE_CHECKING:
     import numpy as np
 
-    from styleengine.engine import Event, Job
     from styleengine.features import ExtractorRequest
+    from styleengine.jobs import Event, Job
     from styleengine.losses import StyleLoss
 
 hookspec = pluggy.HookspecMarker("styleengine")

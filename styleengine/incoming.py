@@ -13,7 +13,7 @@ from styleengine.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, to_unit
 from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Settings, picture_spec
 
 if TYPE_CHECKING:
-    from styleengine.engine import Job
+    from styleengine.jobs import Job
 
 MAX_PREVIEW = 2048
 
@@ -160,7 +160,7 @@ class Incoming:
 
     def job(self) -> Job:
         """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
-        from styleengine.engine import Job, Style
+        from styleengine.jobs import Job, Style
 
         styles = []
         for style in self.styles:

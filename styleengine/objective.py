@@ -12,7 +12,8 @@ from torch import Tensor
 
 from styleengine import allocator, tiling
 from styleengine.features import Extractor, Geometry
-from styleengine.losses import Moments, layer_weight
+from styleengine.losses import layer_weight
+from styleengine.moments import Moments
 from styleengine.protocol import EngineError
 from styleengine.tiling import Tile
 

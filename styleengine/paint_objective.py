@@ -14,14 +14,13 @@ from styleengine.features import TV, Extractor
 from styleengine.finest_band import BAND, Banded
 from styleengine.losses import (
     CovarianceLoss,
-    Moments,
     MomentsLoss,
     StyleLoss,
-    moments,
     relative,
     squared_difference,
     tv_values,
 )
+from styleengine.moments import Moments, moments
 from styleengine.objective import Found, Key, LocalTerm, Objective, Statistics
 from styleengine.presets import Recipe
 from styleengine.tiling import Mosaic, Tile, geometries

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
     CLASSIC,
@@ -21,6 +20,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.weights import best
 
 MIN_SIDE = 16

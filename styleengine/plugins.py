@@ -17,8 +17,8 @@ from styleengine.protocol import EngineError
 if TYPE_CHECKING:
     import numpy as np
 
-    from styleengine.engine import Event, Job
     from styleengine.features import ExtractorRequest
+    from styleengine.jobs import Event, Job
     from styleengine.losses import StyleLoss
 
 GROUP = "styleengine"

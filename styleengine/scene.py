@@ -29,7 +29,7 @@ from styleengine.plan import MIN_SIDE, Plan
 from styleengine.presets import Classic
 
 if TYPE_CHECKING:
-    from styleengine.engine import Job
+    from styleengine.jobs import Job
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,9 @@ from styleengine.protocol import (
 )
 
 if TYPE_CHECKING:
-    from styleengine.engine import Engine, Result
+    from styleengine.engine import Engine
     from styleengine.following import Before
+    from styleengine.jobs import Result
 
 log = logging.getLogger(__name__)
 
@@ -197,8 +198,8 @@ class Server:
 
     def _run(self, incoming: Incoming) -> None:
         engine = self._load()
-        from styleengine.engine import Preview
         from styleengine.following import Before
+        from styleengine.jobs import Preview
 
         self._unseen_preview = False
         spec = incoming.content.spec

@@ -18,8 +18,9 @@ import pytest
 import torch
 
 from styleengine import protocol, resample, weights
-from styleengine.engine import Engine, Job, Preview, Result, Style
+from styleengine.engine import Engine
 from styleengine.images import Picture, load
+from styleengine.jobs import Job, Preview, Result, Style
 from styleengine.plugins import Plugins, load_plugins
 from styleengine.protocol import Progress, Settings
 from styleengine.vgg_layout import LAYERS

@@ -33,9 +33,9 @@ from benchmarks import (
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
 from styleengine import tiling
-from styleengine.engine import Preview, Result
 from styleengine.features import vgg19
 from styleengine.images import Picture, load, save
+from styleengine.jobs import Preview, Result
 from styleengine.optim import FIRST_MOVE
 from styleengine.plugins import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings

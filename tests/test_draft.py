@@ -12,17 +12,18 @@ from torch.nn import functional as F
 from benchmarks.judge import Judge, load_judge
 from benchmarks.pairs import _drawn
 from styleengine import draft
-from styleengine.builtins import CONTENT_LAYER
 from styleengine.devices import CPU, PLAIN, Trunk
 from styleengine.engine import Engine
 from styleengine.features import VGG19, Geometry, calibration_image, vgg19
-from styleengine.losses import CovarianceLoss, GramLoss, moments
+from styleengine.losses import CovarianceLoss, GramLoss
+from styleengine.moments import moments
 from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.plan import make_plan, network
 from styleengine.plugins import load_plugins
 from styleengine.presets import FAST
 from styleengine.protocol import EngineError, Settings
 from styleengine.resample import to_tensor
+from styleengine.vgg_layout import CONTENT_LAYER
 from styleengine.weights import resolve
 from tests.helpers import ROOT, job, paint, picture, tinted
 

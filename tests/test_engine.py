@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from styleengine import devices
 from styleengine.builtins import stretch_contrast
-from styleengine.engine import Engine, Job, Preview, Result, Style
+from styleengine.engine import Engine
 from styleengine.images import Picture
+from styleengine.jobs import Job, Preview, Result, Style
 from styleengine.memory import Layout
 from styleengine.objective import Evaluation
 from styleengine.painter import Painter

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from styleengine import memory
-from styleengine.engine import Style
+from styleengine.jobs import Style
 from styleengine.losses import GramLoss
 from styleengine.memory import Limits
 from styleengine.paint_objective import PaintObjective, StyleTarget

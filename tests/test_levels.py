@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from styleengine import levels, resample
-from styleengine.engine import Engine, Preview
+from styleengine.engine import Engine
+from styleengine.jobs import Preview
 from styleengine.levels import Levels, Source, reduced
 from styleengine.picture import Picture
 from styleengine.plan import make_plan

@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from styleengine.classic_losses import classic_content_loss, classic_gram_loss, classic_tv_loss
 from styleengine.losses import (
     CovarianceLoss,
     GramLoss,
     GramMomentsLoss,
-    classic_content_loss,
-    classic_gram_loss,
-    classic_tv_loss,
     content_loss,
     layer_weight,
-    moments,
     relative,
     tv_loss,
 )
+from styleengine.moments import moments
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from styleengine import fitting, memory
-from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.losses import CovarianceLoss
 from styleengine.memory import GIB, LIMITS, SIDES, SMALLEST_SIDE, Layout, layout
 from styleengine.picture import Picture
 from styleengine.plan import make_plan
 from styleengine.plugins import ExtractorEntry
 from styleengine.protocol import Settings
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 from tests.test_tiling import LAYERS, Whole, thin
 
 CPU = LIMITS["cpu"]

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from styleengine.builtins import CONTENT_LAYER, STYLE_LAYERS
 from styleengine.plan import MIN_SIDE, make_plan
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
@@ -23,6 +22,7 @@ from styleengine.presets import (
 )
 from styleengine.protocol import Settings
 from styleengine.resample import fit
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 VGG = ExtractorEntry(lambda request: None, STYLE_LAYERS, CONTENT_LAYER, "")
 OTHER = ExtractorEntry(lambda request: None, ("a", "b"), "c", "")

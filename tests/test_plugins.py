@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from styleengine import builtins
-from styleengine.engine import Engine, Result
+from styleengine.engine import Engine
 from styleengine.hookspecs import hookimpl
+from styleengine.jobs import Result
 from styleengine.plugins import Plugins, load_plugins
 from styleengine.protocol import EngineError
 from tests import toy_plugin

@@ -1,0 +1,72 @@
+"""What an engine is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from styleengine.following import Before
+from styleengine.picture import Picture
+from styleengine.protocol import Progress, Settings
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style picture and its share in the blend (any positive number).
+
+    ``mask`` (h, w), float32 0–1, says where on the content the style is painted; it covers the
+    content whatever its size. A style without one is painted where no mask is.
+    """
+
+    picture: Picture
+    weight: float = 1.0
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to paint.
+
+    ``preview`` is the longest side of the previews asked for, in pixels (0: none); they come at
+    most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
+    weight file (None: see `weights.resolve`). ``before`` is what was painted before of the same
+    photo, from which the run goes on, or the frame of an animation before this one; see
+    `Painter.follow`.
+    """
+
+    content: Picture
+    styles: tuple[Style, ...]
+    settings: Settings = field(default_factory=Settings)
+    preview: int = 0
+    preview_steps: int | None = None
+    weights: str | None = None
+    before: Before | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The picture as it is now, at no more than the long side asked for."""
+
+    picture: Picture
+    step: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The finished picture at the content's full size, with its alpha untouched.
+
+    ``features`` and ``device`` say in words what was used; ``stopped`` that the run ended early
+    because it was asked to; ``notes`` are things the user should know.
+    """
+
+    picture: Picture
+    settings: Settings
+    features: str
+    device: str
+    seconds: float
+    stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+
+Event = Progress | Preview | Result
