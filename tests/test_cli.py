@@ -16,6 +16,7 @@ import tifffile
 from PIL import Image
 
 from styleengine import cli
+from styleengine.cli_run import time_left
 from styleengine.protocol import Settings
 from tests.helpers import (
     DEADLINE,
@@ -110,7 +111,7 @@ def test_wrong_usage_shows_the_usage(arguments, capsys):
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (200, "3 min 20 s")])
 def test_time_left(seconds, text):
-    assert cli.time_left(seconds) == text
+    assert time_left(seconds) == text
 
 
 # --- run ------------------------------------------------------------------------------------------
