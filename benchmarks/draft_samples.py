@@ -25,9 +25,9 @@ from styleengine.presets import FAST, content_factor, tv_factor
 from styleengine.resample import resize
 from styleengine.weights import Weights
 
-SIZE = 144
-"""Long side of what is shown."""
-CANVAS = 192
+SIZE = 208
+"""Long side of what is shown: thirteen positions of relu5_1."""
+CANVAS = 256
 """Long side of the optimisations that it is cut from."""
 WINDOWS = {"relu1_1": 48, "relu2_1": 44, "relu3_1": 32}
 """Of the large maps, only windows of so many positions a side are compared."""
@@ -38,7 +38,7 @@ class Teacher:
     """VGG19's features in units of mean activation, for training in bfloat16."""
 
     def __init__(self, weights: Weights) -> None:
-        self.trunk = Trunk(vgg19(tuple(MAPPED), weights), CPU, HALF)
+        self.trunk = Trunk(vgg19(tuple(MAPPED), weights, replicated=True), CPU, HALF)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:

@@ -12,10 +12,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,14 +24,15 @@ from benchmarks import report
 from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
 from styleengine.convolution import replicate
-from styleengine.draft import FORMAT, MAPPED, Draft, load
+from styleengine.draft import FORMAT, MAPPED, Draft
 from styleengine.features import calibration_image
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
 
-PAIRS = 3
+PAIRS = 2
 """Pairs of neighbours per step."""
-CAPACITY = 600
+CAPACITY, FIRST = 600, 200
+"""Samples that are kept, and those there are before the first step."""
 STILL_ONLY = 600
 """Steps before the draft paints for itself."""
 SMALL = 14
@@ -44,8 +46,8 @@ WEIGHTS = {
     "relu2_1": 1.0,
     "relu3_1": 1.0,
     "relu4_1": 1.0,
-    "relu4_2": 1.0,
-    "relu5_1": 0.6,
+    "relu4_2": 1.5,
+    "relu5_1": 1.0,
 }
 FEATURES, MOVES, STATISTICS = 1.0, 0.5, 1.0
 """Weights of the three terms of the loss; see `loss`."""
@@ -63,11 +65,10 @@ class Student(nn.Module):
         """The draft's features, in its own channels."""
         found, x = {}, image.contiguous(memory_format=torch.channels_last)
         for i, module in enumerate(self.net.features):
-            if i == 0:
-                x = F.conv2d(replicate(x), module.weight, module.bias)
-            elif isinstance(module, nn.Conv2d) and x.shape[-1] < SMALL:
-                with torch.autocast("cpu", enabled=False):
-                    x = module(x.float())
+            if isinstance(module, nn.Conv2d):
+                with torch.autocast("cpu", torch.bfloat16, x.shape[-1] >= SMALL):
+                    wide = replicate(x if x.shape[-1] >= SMALL else x.float())
+                    x = F.conv2d(wide, module.weight, module.bias)
             else:
                 x = F.relu(x) if isinstance(module, nn.ReLU) else module(x)
             name = self.net._at.get(i, "")
@@ -117,12 +118,7 @@ def _squares(t: Tensor) -> Tensor:
 def start(pool: Pool, seed: int) -> Student:
     """A student with unit variances and the maps that fit best."""
     torch.manual_seed(seed)
-    net = Draft()
-    for module in net.features:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-            assert module.bias is not None
-            nn.init.zeros_(module.bias)
+    net = fresh()
     with torch.no_grad():
         whiten(net)
         student = Student(net.to(memory_format=torch.channels_last))
@@ -138,6 +134,56 @@ def start(pool: Pool, seed: int) -> Student:
     return student
 
 
+def fresh() -> Draft:
+    """A network of random weights, whose maps are zero."""
+    net = Draft(replicated=True)
+    for module in net.features:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    return net
+
+
+def grown(path: Path, seed: int) -> Student:
+    """The network of ``path``, whose blocks may have fewer convolutions and channels than ours.
+
+    It sees what it saw before (Net2Net, Chen et al. 2016, arXiv 1511.05641): a convolution behind a
+    block's last begins as the identity, which ReLU leaves alone, and a new channel, whose own
+    weights are random, counts nothing yet in the convolution behind it.
+    """
+    torch.manual_seed(seed)
+    net, old = fresh(), load_file(path)
+    ours = by_place(i for i, m in enumerate(net.features) if isinstance(m, nn.Conv2d))
+    theirs = by_place(int(k.split(".")[1]) for k in old if k.endswith("weight"))
+    with torch.no_grad():
+        for place, i in ours.items():
+            conv = net.features[i]
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            if place in theirs:
+                weight = old[f"features.{theirs[place]}.weight"].float()
+                conv.bias[: len(weight)] = old[f"features.{theirs[place]}.bias"].float()
+            else:
+                weight = torch.zeros(conv.in_channels, conv.in_channels, 3, 3)
+                weight[:, :, 1, 1] = torch.eye(conv.in_channels)
+            conv.weight[: len(weight)] = 0
+            conv.weight[: len(weight), : weight.shape[1]] = weight
+        for name, q in net.maps.items():
+            known = old[f"maps.{name}"].float()
+            q[:, : known.shape[1]] = known
+    return Student(net.to(memory_format=torch.channels_last))
+
+
+def by_place(indices: Iterable[int]) -> dict[tuple[int, int], int]:
+    """The modules of convolutions by block and number: a pooling stands between two blocks."""
+    found: dict[tuple[int, int], int] = {}
+    block, number, last = 1, 0, -2
+    for i in sorted(indices):
+        block, number = (block, number + 1) if i == last + 2 else (block + 1, 1)
+        found[block, number] = last = i
+    return found
+
+
 def whiten(net: Draft) -> None:
     """Gives every convolution's channels mean 0 and deviation 1 on `calibration_image`.
 
@@ -145,9 +191,11 @@ def whiten(net: Draft) -> None:
     Mishkin & Matas 2016, with the mean removed as well).
     """
     x = calibration_image()
-    for i, module in enumerate(net.features):
-        x = module(x) if i else F.conv2d(replicate(x), module.weight, module.bias)
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
+    for module in net.features:
+        if not isinstance(module, nn.Conv2d):
+            x = module(x)
+        elif module.bias is not None:
+            x = F.conv2d(replicate(x), module.weight, module.bias)
             deviation, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
             module.weight /= deviation[:, None, None, None]
             module.bias -= mean
@@ -180,12 +228,9 @@ def train(options: argparse.Namespace) -> None:
     report.say(f"{crops.count} pictures")
     teacher = Teacher(resolve())
     pool = Pool(crops, teacher, CAPACITY)
-    while len(pool) < 200:
+    while len(pool) < FIRST:
         pool.add_still()
-    if options.start:
-        student = Student(load(path=options.start).to(memory_format=torch.channels_last))
-    else:
-        student = start(pool, options.seed)
+    student = grown(options.start, options.seed) if options.start else start(pool, options.seed)
     optimizer = torch.optim.Adam(student.parameters(), options.rate, betas=(0.9, 0.98), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.rate, options.steps, pct_start=0.05, cycle_momentum=False
@@ -218,15 +263,13 @@ def train(options: argparse.Namespace) -> None:
 
 def copy_of(student: Student) -> Draft:
     """A frozen copy of the network as it is now."""
-    net = Draft()
+    net = Draft(replicated=True)
     net.load_state_dict(student.net.state_dict())
     return net
 
 
 def save(net: Draft, path: Path, about: dict[str, str]) -> None:
     """Writes the network in half precision."""
-    from safetensors.torch import save_file
-
     tensors = {k: v.half().contiguous() for k, v in net.state_dict().items()}
     about |= {"format": FORMAT, "teacher": "VGG19, Simonyan & Zisserman 2014"}
     save_file(tensors, path, about | {"licence": OXFORD_LICENCE})

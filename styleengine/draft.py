@@ -18,22 +18,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleengine.features import TV, VGG19
+from styleengine.finest_band import BAND
 from styleengine.protocol import EngineError
 from styleengine.vgg_layout import CONTENT_LAYER
 from styleengine.weights import DRAFT
 
 FILE = Path(__file__).with_name("draft.safetensors")
 FORMAT = "styleengine-draft-1"
-DRAFT_BLOCKS = ((32, 24), (64, 48), (128, 96, 96), (192, 192, 192), (256,))
+DRAFT_BLOCKS = ((32, 24), (64, 48), (128, 96, 96, 96), (192, 192, 192, 256), (320,))
 """Channels of the convolutions, block by block."""
-BALANCE = {CONTENT_LAYER: 4.0, TV: 2.0}
+BALANCE = {CONTENT_LAYER: 5.5, TV: 5.0, BAND: 2.0}
 """Factors on the recipes' weights. The draft's content holds the photo less firmly than VGG19's, as
 much of what VGG19 sees there is hidden from it, and so is some grain."""
 TOLERANCE = 0.2
 """Largest relative error of the gradient that a faster precision may have. Far less than the error
 of the network itself, and no difference can be seen in the pictures."""
-VALUES = 500
-"""Numbers that a step holds per pixel, see `memory.NETWORK_VALUES`; 400 to 550 were measured."""
+VALUES = 550
+"""Numbers that a step holds per pixel, see `memory.NETWORK_VALUES`; 500 to 560 were measured."""
 MAPPED = {
     "relu1_1": 64,
     "relu2_1": 128,
@@ -63,7 +64,7 @@ class Draft(VGG19):
         super().__init__(layers, pooling, DRAFT_BLOCKS, replicated=replicated)
         self.source, self.kind = DRAFT, "draft"
         self.tolerance, self.values = TOLERANCE, VALUES
-        self.balance = {n: f for n, f in BALANCE.items() if n in self.taps or n == TV}
+        self.balance = {n: f for n, f in BALANCE.items() if n in (*self.taps, TV, BAND)}
         self.maps = nn.ParameterDict(
             {n: nn.Parameter(torch.zeros(MAPPED[n], width(n)), False) for n in self.taps}
         )

@@ -18,7 +18,7 @@ USABLE = 0.8
 """Share of the free memory that a run may take."""
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
-NETWORK_VALUES = 900
+NETWORK_VALUES = 980
 """Numbers that a step of VGG19 holds per pixel it looks at, in the network's dtype: maps, their
 gradients and the library's working space. A network may tell its own, see `devices.Trunk`."""
 TILED = 1.5
