@@ -194,6 +194,7 @@ def test_names_for_scripts_do_not_change_with_the_language(language):
 ONLY_THE_COMMAND_LINE = {
     "atomic.py": "writes files, which the plug-in never asks for",
     "cli.py": "reads the command's own options",
+    "cli_run.py": "reads the options of its run",
     "images.py": "opens files by name; the plug-in sends their bytes",
     "saving.py": "writes picture files",
     "weight_files.py": "imports weight files that a person names in a shell",
