@@ -66,8 +66,9 @@ class Student(nn.Module):
         found, x = {}, image.contiguous(memory_format=torch.channels_last)
         for i, module in enumerate(self.net.features):
             if isinstance(module, nn.Conv2d):
-                with torch.autocast("cpu", torch.bfloat16, x.shape[-1] >= SMALL):
-                    wide = replicate(x if x.shape[-1] >= SMALL else x.float())
+                half = x.shape[-1] >= SMALL
+                with torch.autocast("cpu", torch.bfloat16, half):
+                    wide = replicate(x if half else x.float())
                     x = F.conv2d(wide, module.weight, module.bias)
             else:
                 x = F.relu(x) if isinstance(module, nn.ReLU) else module(x)
