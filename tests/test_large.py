@@ -52,19 +52,21 @@ def test_a_picture_in_tiles_is_the_picture_in_one_piece(engine, request):
     tiled = events_of(engine, work)
     assert len(steps_of(tiled)) > 2 * len(steps_of(whole)) == 24  # it tells after each tile
     found = {e.step: e.loss for e in steps_of(tiled)}
-    assert [found[k] for k in sorted(found) if k] == pytest.approx(losses(whole), rel=3e-3)
+    ours, expected = [found[k] for k in sorted(found) if k], losses(whole)
+    assert ours[:9] == pytest.approx(expected[:9], rel=2e-4)
+    assert ours == pytest.approx(expected, rel=3e-3)  # rounding grows from step to step
     difference = np.abs(tiled[-1].picture.rgb - whole[-1].picture.rgb)
     moved = np.abs(whole[-1].picture.rgb - work.content.rgb).mean()
     assert difference.mean() < 1e-3 * moved
 
 
 def test_half_precision_and_a_short_history_get_as_far(engine, request):
-    work = job(picture(300, 410), STYLE, size=410, iterations=12, init="content")
+    work = job(picture(300, 410), STYLE, size=410, iterations=20, init="content")
     whole = paint(engine, work).picture.rgb
     expected = losses(events_of(engine, work))[-1]
     request.getfixturevalue("cramped")
     events = events_of(engine, work)
-    assert steps_of(events)[-1].loss < 1.5 * expected
+    assert steps_of(events)[-1].loss < 1.2 * expected
     moved = np.abs(whole - work.content.rgb).mean()
     assert np.abs(events[-1].picture.rgb - whole).mean() < 0.3 * moved
 
