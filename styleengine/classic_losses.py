@@ -8,11 +8,6 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def classic_content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """``sum((F - P)²)`` of block5_conv2's (C, H, W) features in the notebook's own units."""
-    return (features - target).square().sum()
-
-
 def classic_gram_loss(gram: Tensor, target: Tensor, size: int) -> Tensor:
     """``sum((F Fᵀ - S Sᵀ)²) / (4 · 3² · size²)`` of (C, C) Gram matrices, sums over positions.
 
@@ -23,17 +18,13 @@ def classic_gram_loss(gram: Tensor, target: Tensor, size: int) -> Tensor:
     return (gram - target).square().sum() / (4.0 * 3**2 * float(size) ** 2)
 
 
-def classic_tv_loss(image: Tensor) -> Tensor:
-    """``sum((dy² + dx²)^1.25)`` of ``image`` (1, 3, H, W) in the notebook's 0–255 units.
-
-    The differences are those of the inner pixels, without the last row and column. The power's
-    gradient is finite at zero because its exponent is above one.
-    """
-    return classic_tv_values(image).sum()
-
-
 def classic_tv_values(image: Tensor) -> Tensor:
-    """What each inner pixel adds to `classic_tv_loss`, (H - 1, W - 1)."""
+    """What each inner pixel adds to ``sum((dy² + dx²)^1.25)``, (H - 1, W - 1).
+
+    Of ``image`` (1, 3, H, W) in the notebook's 0–255 units. The differences are those of the inner
+    pixels, without the last row and column. The power's gradient is finite at zero because its
+    exponent is above one.
+    """
     inner = image[..., :-1, :-1]
     dy = (inner - image[..., 1:, :-1]).square()
     dx = (inner - image[..., :-1, 1:]).square()

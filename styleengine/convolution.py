@@ -1,4 +1,4 @@
-"""The 3×3 convolution of the trunks with the ReLU behind it, at the picture's border as well."""
+"""The 3×3 convolution of the trunks with the ReLU and the pooling behind it, borders included."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from torch.nn import functional as F
 Border = Literal["zeros", "replicate"]
 
 
-def conv_relu(x: Tensor, weight: Tensor, bias: Tensor, border: Border = "zeros") -> Tensor:
+NEEDS_MAP = ("mps", "xpu")
+"""Devices whose backward pass of a pooling may look at the map that was pooled, not only at where
+its maxima were."""
+
+
+def conv_relu(
+    x: Tensor, weight: Tensor, bias: Tensor, border: Border = "zeros", *, pool: bool = False
+) -> Tensor:
     """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, of the same size, as one node.
 
-    ``border`` is what continues the map: zeros, or its outermost values.
+    ``border`` is what continues the map: zeros, or its outermost values. With ``pool`` the result
+    is the maxima of its 2 × 2 squares, as of ``MaxPool2d(2)``.
     """
-    y: Tensor = _ConvReLU.apply(x, weight, bias, border)  # type: ignore[no-untyped-call]
+    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -31,44 +39,66 @@ def replicate(image: Tensor) -> Tensor:
 
 
 class _ConvReLU(torch.autograd.Function):
-    """Unlike the two modules, it keeps one map instead of two and never asks for the gradient of
-    the weights; maps are large, and passing over them is what a step spends its time on besides
-    the convolutions. Of a map that was continued by its outermost values nothing is kept at all:
-    the gradient by it depends on its shape only.
+    """Unlike the modules, it keeps one map instead of two and never asks for the gradient of the
+    weights; maps are large, and passing over them is what a step spends its time on besides the
+    convolutions. Of a map that was continued by its outermost values nothing is kept at all: the
+    gradient by it depends on its shape only. Of one that is pooled no more than where its maxima
+    were, and ReLU comes after the pooling, which changes nothing and leaves it a quarter to do.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, border: Border) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, border: Border, pool: bool
+    ) -> Tensor:
         seen = _continued(x) if border == "replicate" else x
-        y = F.conv2d(seen, weight, bias, padding=int(border == "zeros")).relu_()
-        ctx.save_for_backward(weight, y)
+        y = F.conv2d(seen, weight, bias, padding=int(border == "zeros"))
+        maxima: tuple[Tensor, ...] = ()
+        if pool:
+            ctx.pooled = y.shape
+            pooled, where = torch.ops.aten.max_pool2d_with_indices(y, PAIR, PAIR)
+            maxima = (where, y) if y.device.type in NEEDS_MAP else (where,)
+            y = pooled
+        y.relu_()
+        ctx.save_for_backward(weight, y, *maxima)
         ctx.shape, ctx.border = seen.shape, border
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        weight, y = ctx.saved_tensors
+        weight, y, *maxima = ctx.saved_tensors
         (g,) = gradients
-        if g.stride() != y.stride():  # a loss may leave its gradient in another memory layout
+        if (g.stride(1) == 1) != (y.stride(1) == 1):  # a loss may leave it in another layout
             g = torch.empty_like(y).copy_(g)
         through = torch.ops.aten.threshold_backward(g, y, 0)
-        layout = torch.channels_last if _is_channels_last(y) else torch.contiguous_format
-        seen = torch.empty(ctx.shape, dtype=y.dtype, device=y.device, memory_format=layout)
+        if maxima:
+            where, *kept = maxima
+            pooled = kept[0] if kept else _like(y, ctx.pooled)
+            through = torch.ops.aten.max_pool2d_with_indices_backward(
+                through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
+            )
         padding = int(ctx.border == "zeros")
         below, _, _ = torch.ops.aten.convolution_backward(
-            through, seen, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
-            (True, False, False),
+            through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1), False,
+            (0, 0), 1, (True, False, False),
         )  # fmt: skip
         if ctx.border == "replicate":
             below = _folded(_folded(below, -1), -2)
-        return below, None, None, None
+        return below, None, None, None, None
+
+
+PAIR = (2, 2)
+
+
+def _like(y: Tensor, shape: torch.Size) -> Tensor:
+    """An empty map of another shape, in the dtype and layout of ``y``."""
+    layout = torch.channels_last if _is_channels_last(y) else torch.contiguous_format
+    return torch.empty(shape, dtype=y.dtype, device=y.device, memory_format=layout)
 
 
 def _continued(x: Tensor) -> Tensor:
     """The values of `replicate`, with one pass over the map."""
     n, c, h, w = x.shape
-    layout = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
-    wide = torch.empty((n, c, h + 2, w + 2), dtype=x.dtype, device=x.device, memory_format=layout)
+    wide = _like(x, torch.Size((n, c, h + 2, w + 2)))
     wide[..., 1:-1, 1:-1] = x
     for axis in (-2, -1):
         wide.narrow(axis, 0, 1).copy_(wide.narrow(axis, 1, 1))

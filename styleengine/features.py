@@ -172,25 +172,30 @@ class VGG19(nn.Module):
         """Features at some of the layers only, computed no further than the last of them."""
         found: dict[str, Tensor] = {}
         wanted = set(layers)
-        x = image
+        x, done = image, 0
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
-            fused = name != "" and f"conv{name[4:]}" not in self.taps
             border: Border = "replicate" if self.replicated or i == 0 else "zeros"
-            if not isinstance(module, nn.Conv2d):
-                x = x if fused else module(x)
-            elif fused:  # and with it the ReLU, whose turn is next
+            if i < done:
+                pass
+            elif isinstance(module, nn.Conv2d) and name not in self.taps:
                 assert module.bias is not None
-                x = conv_relu(x, module.weight, module.bias, border)
-            elif border == "zeros":
-                x = module(x)
-            else:
+                pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
+                x = conv_relu(x, module.weight, module.bias, border, pool=pool)
+                done = i + 3 if pool else i + 2
+            elif isinstance(module, nn.Conv2d) and border == "replicate":
                 x = F.conv2d(replicate(x), module.weight, module.bias)
+            else:
+                x = module(x)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):
                     break
         return found
+
+    def _is_pooled(self, i: int) -> bool:
+        """Whether maxima are taken at that place."""
+        return i < len(self.features) and isinstance(self.features[i], nn.MaxPool2d)
 
 
 def vgg19(

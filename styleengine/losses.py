@@ -98,22 +98,6 @@ class CovarianceLoss(MomentsLoss):
         return covariance + self.mean_weight * mean
 
 
-def content_loss(features: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean squared difference of (C, H, W) features (Gatys et al. 2016, eq. 1, as a mean).
-
-    ``weight`` (H, W) weighs the positions; the result is the weighted mean over them.
-    """
-    squared = squared_difference(features, target)
-    if weight is None:
-        return squared.mean()
-    return (squared * weight).sum() / weight.sum().clamp_min(1e-12)
-
-
-def squared_difference(features: Tensor, target: Tensor) -> Tensor:
-    """Mean over the channels of the squared difference of (C, H, W) features, (H, W)."""
-    return (features - target).square().mean(0)
-
-
 def tv_loss(image: Tensor) -> Tensor:
     """Nine-point total variation of ``image`` (1, 3, H, W), a mean over pixels and channels.
 

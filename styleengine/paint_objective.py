@@ -17,7 +17,7 @@ from styleengine.losses import (
     MomentsLoss,
     StyleLoss,
     relative,
-    squared_difference,
+    single,
     tv_values,
 )
 from styleengine.moments import Moments, moments
@@ -145,12 +145,9 @@ class PaintObjective(Objective):
         name, balance = self._recipe.content_layer, self.extractor.balance
         pool, unit = self._recipe.content_pool, self.extractor.units[name]
         stride = self.stride(name) * pool
-        target = tile.seen(self._content, stride)
         ours = pooled(found[name], pool)
-        values = squared_difference(
-            self._in_metric(name, relative(ours, unit)),
-            self._in_metric(name, relative(target, unit)),
-        )
+        apart = single(ours) - single(tile.seen(self._content, stride))
+        values = self._in_metric(name, apart).square().mean(0) / unit**2
         if self._alpha is not None:
             values = values * self.weight(self._alpha, name, ours, tile, pool)
         factor = self._content_weight * balance.get(name, 1.0) / self._content_unit

@@ -9,21 +9,23 @@ from torch.nn import functional as F
 from styleengine.convolution import conv_relu, replicate
 
 
-def plain(x, weight, bias, border):
+def plain(x, weight, bias, border, *, pool=False):
     modes = {"zeros": "constant", "replicate": "replicate"}
-    return F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode=modes[border]), weight, bias))
+    y = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode=modes[border]), weight, bias))
+    return F.max_pool2d(y, 2) if pool else y
 
 
+@pytest.mark.parametrize("pool", [False, True])
 @pytest.mark.parametrize("border", ["zeros", "replicate"])
 @pytest.mark.parametrize("shape", [(1, 3, 9, 12), (2, 4, 4, 5), (1, 3, 3, 11), (1, 2, 5, 3)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_map_and_gradient_are_those_of_padding_convolution_and_relu(border, shape, layout):
+def test_map_and_gradient_are_those_of_the_modules(border, shape, layout, pool):
     draw = torch.Generator().manual_seed(3)
     channels = shape[1]
     weight, bias = (torch.randn(s, generator=draw).double() for s in ((5, channels, 3, 3), (5,)))
     x = torch.randn(shape, generator=draw).double().contiguous(memory_format=layout)
     x.requires_grad_()
-    ours, theirs = (f(x, weight, bias, border) for f in (conv_relu, plain))
+    ours, theirs = (f(x, weight, bias, border, pool=pool) for f in (conv_relu, plain))
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-12)
     by = torch.randn(theirs.shape, generator=draw).double()

@@ -135,7 +135,8 @@ def test_memory_does_not_grow_with_the_number_of_steps():
         done = subprocess.run(command, capture_output=True, check=True, env=environment())
         return int(done.stdout.split()[-1])
 
-    assert peak(240) < 1.05 * peak(110)  # which fill the minimiser's history
+    # 110 steps fill the minimiser's history; a picture kept at each further one would be 1.3 GB.
+    assert peak(240) < 1.2 * peak(110)
 
 
 # --- regions --------------------------------------------------------------------------------------

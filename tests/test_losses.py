@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.classic_losses import classic_content_loss, classic_gram_loss, classic_tv_loss
+from styleengine.classic_losses import classic_gram_loss, classic_tv_values
 from styleengine.losses import (
     CovarianceLoss,
     GramLoss,
     GramMomentsLoss,
-    content_loss,
     layer_weight,
     relative,
     tv_loss,
@@ -109,9 +108,6 @@ def test_a_mask_of_zeros_and_ones_is_the_same_as_cropping(loss):
     masked = loss.distance(loss.statistics(F1, mask), target)
     cropped = loss.distance(loss.statistics(F1[:, 1:5, 2:6]), target)
     torch.testing.assert_close(masked, cropped)
-    torch.testing.assert_close(
-        content_loss(F1, F2, mask), content_loss(F1[:, 1:5, 2:6], F2[:, 1:5, 2:6])
-    )
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
@@ -121,7 +117,6 @@ def test_only_the_proportions_of_a_mask_count(loss):
         loss.distance(loss.statistics(F1, MASK * 0.01), target),
         loss.distance(loss.statistics(F1, MASK), target),
     )
-    torch.testing.assert_close(content_loss(F1, F2, MASK * 0.01), content_loss(F1, F2, MASK))
 
 
 # --- position-mean forms --------------------------------------------------------------------------
@@ -179,17 +174,6 @@ def test_covariance_loss():
     assert float(actual) == pytest.approx(covariances.mean() + 0.2 * means.mean(), 1e-10)
 
 
-def test_content_loss():
-    f, p, w = F1.numpy(), F2.numpy(), MASK.numpy()
-    assert float(content_loss(F1, F2)) == pytest.approx(((f - p) ** 2).sum() / (C * H * W), 1e-10)
-    weighted = (((f - p) ** 2).mean(0) * w).sum() / w.sum()
-    assert float(content_loss(F1, F2, MASK)) == pytest.approx(weighted, 1e-10)
-
-
-def test_content_without_any_visible_position_is_no_loss():
-    assert float(content_loss(F1, F2, torch.zeros(H, W, dtype=torch.float64))) == 0
-
-
 def test_tv_loss():
     image = tensor(4, 1, 3, 6, 5)
     x = np.pad(image[0].numpy(), ((0, 0), (1, 1), (1, 1)), mode="edge")
@@ -217,11 +201,6 @@ def test_tv_loss_is_the_same_for_slopes_of_any_direction():
 # --- the notebook's forms -------------------------------------------------------------------------
 
 
-def test_classic_content_is_a_plain_sum():
-    expected = sum(float(a - b) ** 2 for a, b in zip(F1.flatten(), F2.flatten(), strict=True))
-    assert float(classic_content_loss(F1, F2)) == pytest.approx(expected, 1e-10)
-
-
 def test_classic_style_divides_by_the_notebooks_constants():
     # K.sum(K.square(S - C)) / (4. * (channels ** 2) * (size ** 2)), channels = 3 at every layer,
     # size = img_height * img_width at every layer, the Gram matrix a sum over positions
@@ -245,7 +224,7 @@ def test_classic_tv_is_over_the_inner_pixels():
                 a = (x[c, i, j] - x[c, i + 1, j]) ** 2
                 b = (x[c, i, j] - x[c, i, j + 1]) ** 2
                 total += (a + b) ** 1.25
-    assert float(classic_tv_loss(image)) == pytest.approx(total, 1e-10)
+    assert float(classic_tv_values(image).sum()) == pytest.approx(total, 1e-10)
 
 
 # --- properties of all ----------------------------------------------------------------------------
@@ -256,16 +235,12 @@ TERMS = {
     "gram, masked": (F1, lambda f: LOSSES[0].distance(moments(f, MASK), moments(F2))),
     "gram and moments": (F1, lambda f: LOSSES[1].distance(moments(f), moments(F2))),
     "gram and moments, masked": (F1, lambda f: LOSSES[1].distance(moments(f, MASK), moments(F2))),
-    "content": (F1, lambda f: content_loss(f, F2)),
-    "content, masked": (F1, lambda f: content_loss(f, F2, MASK)),
     "tv": (IMAGE, tv_loss),
-    "classic content": (F1, lambda f: classic_content_loss(f, F2)),
     "classic style": (F1, lambda f: classic_gram_loss(moments(f).outer, moments(F2).outer, 50)),
-    "classic tv": (IMAGE, classic_tv_loss),
+    "classic tv": (IMAGE, lambda x: classic_tv_values(x).sum()),
 }
 MINIMA = {
     **{name: F2 for name in TERMS if "masked" not in name},
-    "content, masked": F2,
     "tv": torch.full((1, 3, 5, 6), 0.3, dtype=torch.float64),
     "classic tv": torch.full((1, 3, 5, 6), 0.3, dtype=torch.float64),
 }
