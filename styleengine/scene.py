@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from styleengine import resample
+from styleengine.bare_edges import without_bare_edges
 from styleengine.classic_objective import ClassicObjective
 from styleengine.color import (
     blend,
@@ -24,7 +25,7 @@ from styleengine.levels import Levels, Source, resized
 from styleengine.losses import StyleLoss
 from styleengine.objective import Objective
 from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.picture import Floats
+from styleengine.picture import Floats, Picture
 from styleengine.plan import MIN_SIDE, Plan
 from styleengine.presets import Classic
 
@@ -88,15 +89,19 @@ class Scene:
         content = Source(job.content, device)
         adapted = adapting(settings.keep_colors, content)
         total = sum(s.weight for s in job.styles)
+        pictures = [s.picture for s in job.styles]
+        if settings.preset != "classic":
+            pictures = [without_bare_edges(p) for p in pictures]
         styles = tuple(
             SceneStyle(
-                Source(style.picture, device),
+                Source(picture, device),
                 style.weight / total,
-                settings.style_scale / 100,
+                # Strokes stay as large as in the whole picture.
+                settings.style_scale / 100 * long_side(picture) / long_side(style.picture),
                 None if style.mask is None else resample.to_tensor(style.mask, device),
                 adapted,
             )
-            for style in job.styles
+            for style, picture in zip(job.styles, pictures, strict=True)
         )
         return cls(plan, Levels(content, plan.sizes), styles, settings.keep_colors, settings.seed)
 
@@ -173,6 +178,11 @@ class Scene:
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size[1])
         return with_luma(resized(source.to(image.device), size), luma(image))
+
+
+def long_side(picture: Picture) -> int:
+    """Pixels of the longer side."""
+    return max(picture.width, picture.height)
 
 
 def adapting(keep_colors: str, content: Source) -> Callable[[Tensor, Tensor | None], Tensor] | None:
