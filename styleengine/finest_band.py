@@ -50,7 +50,9 @@ def finest_band(image: Tensor) -> Tensor:
     wide = replicate(image if image.element_size() > 2 else image.float())
     # Twice as fast as channels one behind the other, and in half precision it would amplify the
     # steps between the values that a smooth sky has there.
-    return F.conv2d(wide.contiguous(memory_format=torch.channels_last), kernel(wide.dtype, wide.device))
+    return F.conv2d(
+        wide.contiguous(memory_format=torch.channels_last), kernel(wide.dtype, wide.device)
+    )
 
 
 @cache
