@@ -49,7 +49,7 @@ WEIGHTS = {
     "relu4_2": 1.5,
     "relu5_1": 1.0,
 }
-FEATURES, MOVES, STATISTICS = 1.0, 0.5, 1.0
+FEATURES, MOVES, STATISTICS = 1.0, 1.0, 1.0
 """Weights of the three terms of the loss; see `loss`."""
 
 

@@ -27,7 +27,7 @@ FILE = Path(__file__).with_name("draft.safetensors")
 FORMAT = "styleengine-draft-1"
 DRAFT_BLOCKS = ((32, 24), (64, 48), (128, 96, 96, 96), (192, 192, 192, 256), (320,))
 """Channels of the convolutions, block by block."""
-BALANCE = {CONTENT_LAYER: 5.5, TV: 5.0, BAND: 2.0}
+BALANCE = {CONTENT_LAYER: 4.5, TV: 5.0, BAND: 2.0}
 """Factors on the recipes' weights. The draft's content holds the photo less firmly than VGG19's, as
 much of what VGG19 sees there is hidden from it, and so is some grain."""
 TOLERANCE = 0.2
