@@ -17,7 +17,7 @@ from styleengine.picture import Floats, Picture
 STRIP = 0.01
 """Width of the strips along a side that are compared, as a share of the picture."""
 MOST = 4
-"""Strips that may be cut off."""
+"""Strips that may be cut off, and half a one more."""
 BEYOND = 3
 """Changes from strip to strip further in that a change is measured by."""
 PARTS = 24

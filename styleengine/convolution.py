@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Border = Literal["zeros", "replicate"]
-
-
+PAIR = (2, 2)
+"""Size and stride of the pooling."""
 NEEDS_MAP = ("mps", "xpu")
 """Devices whose backward pass of a pooling may look at the map that was pooled, not only at where
 its maxima were."""
@@ -84,9 +84,6 @@ class _ConvReLU(torch.autograd.Function):
         if ctx.border == "replicate":
             below = _folded(_folded(below, -1), -2)
         return below, None, None, None, None
-
-
-PAIR = (2, 2)
 
 
 def _like(y: Tensor, shape: torch.Size) -> Tensor:
