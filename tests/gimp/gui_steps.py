@@ -367,13 +367,16 @@ def step_one_undo_takes_it_back():
 
 
 def step_an_earlier_result_is_inserted_again():
+    press(dialog())  # above which the image's window may lie now
     x, y, _, height = geometry(dialog())
+    before = visible_windows()
     xdotool("mousemove", x + 92, y + height - 142, "click", 1)
-    time.sleep(1)  # a menu has no name to wait for
+    until(lambda: visible_windows() - before, "the menu")
     xdotool("key", "i")
     until(lambda: layer_count() == 3, "the second insertion")
     press(image_window(), "ctrl+z")
     until(lambda: layer_count() == 2, "the undo")
+    press(dialog())
 
 
 def step_the_wheel_and_the_keyboard_zoom():
