@@ -13,7 +13,6 @@ from styleengine.jobs import Style
 from styleengine.picture import Picture
 from styleengine.plan import make_plan
 from styleengine.plugins import load_plugins
-from styleengine.protocol import Settings
 from styleengine.scene import Scene
 from tests.helpers import job, paint, picture
 
@@ -68,6 +67,8 @@ def test_canvas_along_a_part_of_a_side_is_found_and_the_other_sides_stay():
 
 def test_no_more_than_a_twentieth_of_a_side_is_ever_cut_off():
     rgb = painting()
+    rgb[:12] = CANVAS
+    assert 12 <= cut(rgb)[0] <= 15
     rgb[:60] = CANVAS
     assert cut(rgb)[0] <= 15
 
@@ -107,8 +108,7 @@ def test_the_canvas_is_in_no_statistics(engine):
     rgb = painting(200, 200)
     rgb[:, :4] = CANVAS
     by_hand = rgb[:, 5:]  # strips have two columns here, and half a strip more is taken
-    settings = Settings(iterations=4, size=96, style_scale=100.0)
-    framed = job(picture(72, 96), Picture(rgb), **settings.to_dict())
+    framed = job(picture(72, 96), Picture(rgb), iterations=4, size=96)
     cropped = dataclasses.replace(framed, styles=(Style(Picture(np.ascontiguousarray(by_hand))),))
     ours, theirs = (paint(engine, w).picture.rgb for w in (framed, cropped))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
