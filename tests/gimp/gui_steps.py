@@ -249,15 +249,15 @@ def step_the_menu_opens_the_dialog_with_the_layer_in_it():
     screenshot("whole-screen")
 
 
-def walk_menus(target):
-    """By keyboard: Filters, Artistic, Neural Style Transfer. Each menu is a window of its own."""
+def walk_menus(target, entry="n"):
+    """By keyboard: Filters, Artistic, and there a key. Each menu is a window of its own."""
     for key in ("alt+r", "a"):
         before = visible_windows()
         press(target, key) if key == "alt+r" else xdotool("key", key)
         if not soon(lambda seen=before: visible_windows() - seen):
             xdotool("key", "Escape", "Escape", "Escape")
             return False
-    xdotool("key", "n")
+    xdotool("key", entry)
     return soon(dialog, 60)
 
 
@@ -446,8 +446,9 @@ def step_a_folder_is_dropped_and_removed_again():
 
     drop(folder)
     until(lambda: folders() == [str(folder)], "the folder among the user's")
+    before = visible_windows()
     press(dialog(), "alt+t", "shift+Tab", "space")
-    time.sleep(1)  # a menu has no name to wait for
+    until(lambda: visible_windows() - before, "the menu")
     xdotool("key", "Down", "Return")
     until(lambda: folders() == [], "the folder to be forgotten")
     until(dialog, "the dialog, without its menu")
@@ -543,13 +544,7 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
     memory = HOME / "engine" / "gimp-settings.json"
     memory.write_text(json.dumps({"strength": 1.0}))
 
-    def menu():
-        for key in ("alt+r", "a", "t"):
-            press(image_window(), key) if key == "alt+r" else xdotool("key", key)
-            time.sleep(0.5)  # menus have no names to wait for
-        return soon(dialog, 10)
-
-    until(menu, "the dialog")
+    until(lambda: walk_menus(image_window(), "t"), "the dialog")
     until(lambda: len(set(pane())) > 40, "the layer in the preview")
     press(dialog(), "alt+p")
     until(lambda: layer_count() == before + 1, "the new layer")
