@@ -29,10 +29,10 @@ class Recipe:
     band_weight: float = 0.1
     ratio: float = 2.0
     smallest: int = 128
-    iterations: float = 20.0
-    decline: float = 1.0
+    iterations: float = 16.0
+    decline: float = 0.7
     least: int = 5
-    most: int = 30
+    most: int = 24
     rising: bool = False
     """Whether scales below 512 pixels, but for the last, get ``iterations · s / 512`` steps: the
     draft network sees large motifs badly, and with many steps there bends what is on the photo."""
@@ -59,13 +59,12 @@ BEST = replace(
     FAST,
     ratio=math.sqrt(2.0),
     iterations=50.0,
-    decline=0.7,
     least=10,
     most=60,
 )
 
 
-DRAFT = replace(FAST, iterations=24.0, largest=1024)
+DRAFT = replace(FAST, iterations=24.0, decline=1.0, largest=1024)
 """A quick picture, for the draft network."""
 
 
