@@ -18,6 +18,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from styleengine.band_scaling import BandScaling
+
 FIRST_MOVE = 0.02
 """Root mean square change of the first L-BFGS step, in picture values (0–1)."""
 
@@ -48,12 +50,22 @@ class Minimizer(Protocol):
 class LBFGS:
     """L-BFGS (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4) with unit steps.
 
+    ``scaling``, if given, is the matrix that takes the place of the identity in the initial inverse
+    Hessian (eq. 7.20).
+
     Unlike the book, there is no line search, because an extra evaluation costs as much as a step
     and unit steps are nearly always accepted here. Instead a step that raises the loss out of all
     proportion is taken back and shortened, and the history, which led there, is dropped.
     """
 
-    def __init__(self, history: int = 10, tolerated_rise: float = 4.0, retries: int = 6) -> None:
+    def __init__(
+        self,
+        history: int = 10,
+        tolerated_rise: float = 4.0,
+        retries: int = 6,
+        scaling: BandScaling | None = None,
+    ) -> None:
+        self.scaling = scaling
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self._tolerated_rise = tolerated_rise
         self._retries = retries
@@ -92,6 +104,8 @@ class LBFGS:
         if self._failures > self._retries:
             raise Diverged("No step leads downhill.")
         self._pairs.clear()
+        if self.scaling is not None:
+            self.scaling.forget()
         add(x, move, -1.0)
         shorter = move * 0.1
         add(x, shorter)
@@ -101,11 +115,14 @@ class LBFGS:
         sy = dot(s, y)
         if sy > CURVATURE * (dot(s, s) * dot(y, y)) ** 0.5:
             self._pairs.append((s, y, 1.0 / sy))
+            if self.scaling is not None:
+                self.scaling.learn(s, y)
 
     def _direction(self, gradient: Tensor) -> Tensor:
         direction = gradient.neg()
         if not self._pairs:
-            size = (dot(gradient, gradient) / gradient.numel()) ** 0.5
+            direction = self._scaled(direction)
+            size = (dot(direction, direction) / direction.numel()) ** 0.5
             if size == 0:
                 return direction
             return scale(direction, FIRST_MOVE / size)
@@ -115,10 +132,14 @@ class LBFGS:
             add(direction, y, -alpha)
             alphas.append(alpha)
         _, y, rho = self._pairs[-1]
-        scale(direction, 1.0 / (rho * dot(y, y)))
+        shrink = 1.0 if self.scaling is None else self.scaling.shrink()
+        direction = scale(self._scaled(direction), 1.0 / (rho * dot(y, y) * shrink))
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
             add(direction, s, alpha - rho * dot(y, direction))
         return direction
+
+    def _scaled(self, direction: Tensor) -> Tensor:
+        return direction if self.scaling is None else self.scaling.apply(direction)
 
 
 class Adam:

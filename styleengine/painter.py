@@ -10,13 +10,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from styleengine import allocator, following, resample
+from styleengine import allocator, band_scaling, following, resample
+from styleengine.band_scaling import BandScaling
 from styleengine.failures import is_out_of_memory
 from styleengine.following import KEPT_PX, Before
 from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
 from styleengine.optim import LBFGS, Adam, Diverged, Minimizer
 from styleengine.plan import Plan
+from styleengine.presets import Classic
 from styleengine.protocol import EngineError, Progress
 from styleengine.scene import Scene
 
@@ -61,6 +63,7 @@ class Painter:
         self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
+        self._scaling: BandScaling | None = None
         self._started = self._scale_started = time.monotonic()
         self._last_preview: float | None = None
         self._work_done = self._work_before = 0.0
@@ -267,4 +270,25 @@ class Painter:
         return due
 
     def _make(self, optimizer: str) -> Minimizer:
-        return Adam() if optimizer == "adam" else LBFGS(self._layouts[self.scale].history)
+        if optimizer == "adam":
+            return Adam()
+        history = self._layouts[self.scale].history
+        return LBFGS(history, scaling=self._make_scaling(history))
+
+    def _make_scaling(self, history: int) -> BandScaling | None:
+        """The minimiser's first guess, which begins as it was at the scale before.
+
+        None for the notebook's method, and where a picture's vectors are in half precision: those
+        pictures are too large for Fourier transforms of them.
+        """
+        x, layout, method = self._x, self._layouts[self.scale], self._plan.methods[self.scale]
+        assert x is not None
+        if (
+            isinstance(method, Classic)
+            or layout.narrow
+            or x.device.type not in band_scaling.DEVICES
+        ):
+            return None
+        before = None if self._scaling is None else self._scaling.factors
+        self._scaling = BandScaling((x.shape[-2], x.shape[-1]), x.device, history, before)
+        return self._scaling

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from styleengine import devices
+from styleengine.band_scaling import BandScaling
 from styleengine.builtins import stretch_contrast
 from styleengine.engine import Engine
 from styleengine.images import Picture
@@ -545,9 +546,13 @@ class Scripted:
 
 
 def painted_by(
-    engine: Engine, script: Scripted, rounds: int | None = None, narrow: bool = False
+    engine: Engine,
+    script: Scripted,
+    rounds: int | None = None,
+    narrow: bool = False,
+    **options: str,
 ) -> Painter:
-    settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses)})
+    settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses), **options})
     plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
     plan = dataclasses.replace(plan, round_steps=rounds)
     painter = Painter(plan, [Layout(None, narrow, 10, 0, 1.0)], lambda: False)
@@ -574,6 +579,25 @@ def test_the_rescue_starts_from_the_best_picture(engine):
     assert not torch.equal(script.asked[2], script.asked[1])
     assert torch.equal(script.asked[10], script.asked[1])
     assert torch.isfinite(painter.picture).all()
+
+
+@pytest.mark.parametrize(
+    ("narrow", "options", "wanted"),
+    [(False, {}, True), (True, {}, False), (False, {"preset": "classic"}, False)],
+)
+def test_the_curvature_is_guessed_by_bands_but_for_large_pictures_and_the_notebooks_method(
+    engine, monkeypatch, narrow, options, wanted
+):
+    made = []
+
+    class Noted(BandScaling):
+        def __init__(self, size, *arguments):
+            made.append(size)
+            super().__init__(size, *arguments)
+
+    monkeypatch.setattr("styleengine.painter.BandScaling", Noted)
+    painted_by(engine, Scripted(3.0, 2.0, 1.0), narrow=narrow, **options)
+    assert made == ([(16, 16)] if wanted else [])
 
 
 @pytest.mark.parametrize("narrow", [False, True])
