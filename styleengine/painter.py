@@ -18,7 +18,7 @@ from styleengine.memory import SMALLEST_SIDE, Layout
 from styleengine.objective import Objective
 from styleengine.optim import LBFGS, Adam, Diverged, Minimizer
 from styleengine.plan import Plan
-from styleengine.presets import Classic
+from styleengine.presets import FINE, Classic
 from styleengine.protocol import EngineError, Progress
 from styleengine.scene import Scene
 
@@ -278,16 +278,13 @@ class Painter:
     def _make_scaling(self, history: int) -> BandScaling | None:
         """The minimiser's first guess, which begins as it was at the scale before.
 
-        None for the notebook's method, and where a picture's vectors are in half precision: those
-        pictures are too large for Fourier transforms of them.
+        None for the notebook's method, for vectors in half precision, and for the scales of a large
+        picture that come last, whose Fourier transforms would take long for their few steps.
         """
-        x, layout, method = self._x, self._layouts[self.scale], self._plan.methods[self.scale]
+        x, method = self._x, self._plan.methods[self.scale]
         assert x is not None
-        if (
-            isinstance(method, Classic)
-            or layout.narrow
-            or x.device.type not in band_scaling.DEVICES
-        ):
+        known = x.device.type in band_scaling.DEVICES and not self._layouts[self.scale].narrow
+        if not known or isinstance(method, Classic) or max(x.shape) > FINE:
             return None
         before = None if self._scaling is None else self._scaling.factors
         self._scaling = BandScaling((x.shape[-2], x.shape[-1]), x.device, history, before)
