@@ -25,6 +25,7 @@ from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
 from styleengine.convolution import replicate
 from styleengine.draft import FORMAT, MAPPED, Draft
+from styleengine.eight_bits import packed, unpacked
 from styleengine.features import calibration_image
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
@@ -154,7 +155,7 @@ def grown(path: Path, seed: int) -> Student:
     weights are random, counts nothing yet in the convolution behind it.
     """
     torch.manual_seed(seed)
-    net, old = fresh(), load_file(path)
+    net, old = fresh(), unpacked(load_file(path))
     ours = by_place(i for i, m in enumerate(net.features) if isinstance(m, nn.Conv2d))
     theirs = by_place(int(k.split(".")[1]) for k in old if k.endswith("weight"))
     with torch.no_grad():
@@ -162,15 +163,15 @@ def grown(path: Path, seed: int) -> Student:
             conv = net.features[i]
             assert isinstance(conv, nn.Conv2d) and conv.bias is not None
             if place in theirs:
-                weight = old[f"features.{theirs[place]}.weight"].float()
-                conv.bias[: len(weight)] = old[f"features.{theirs[place]}.bias"].float()
+                weight = old[f"features.{theirs[place]}.weight"]
+                conv.bias[: len(weight)] = old[f"features.{theirs[place]}.bias"]
             else:
                 weight = torch.zeros(conv.in_channels, conv.in_channels, 3, 3)
                 weight[:, :, 1, 1] = torch.eye(conv.in_channels)
             conv.weight[: len(weight)] = 0
             conv.weight[: len(weight), : weight.shape[1]] = weight
         for name, q in net.maps.items():
-            known = old[f"maps.{name}"].float()
+            known = old[f"maps.{name}"]
             q[:, : known.shape[1]] = known
     return Student(net.to(memory_format=torch.channels_last))
 
@@ -270,8 +271,8 @@ def copy_of(student: Student) -> Draft:
 
 
 def save(net: Draft, path: Path, about: dict[str, str]) -> None:
-    """Writes the network in half precision."""
-    tensors = {k: v.half().contiguous() for k, v in net.state_dict().items()}
+    """Writes the network, its weights in eight bits."""
+    tensors = packed(net.state_dict())
     about |= {"format": FORMAT, "teacher": "VGG19, Simonyan & Zisserman 2014"}
     save_file(tensors, path, about | {"licence": OXFORD_LICENCE})
 
