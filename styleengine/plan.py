@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from styleengine.plugins import ExtractorEntry
 from styleengine.presets import (
     CLASSIC,
-    DRAFT,
     PRESETS,
     Classic,
     Recipe,
@@ -108,9 +107,7 @@ def make_plan(
             content_layer=entry.content_layer,
         )
     if settings.features == "draft":
-        # A step of it is cheap, and does less.
-        steps = max(recipe.iterations, DRAFT.iterations)
-        recipe = dataclasses.replace(recipe, rising=True, iterations=steps)
+        recipe = dataclasses.replace(recipe, rising=True)
     balanced = layer_balance(recipe.style_layers, settings.shapes)
     recipe = dataclasses.replace(recipe, style_layers=balanced)
     limits = (most, recipe.largest, max(width, height))

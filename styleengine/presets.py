@@ -64,7 +64,7 @@ BEST = replace(
 )
 
 
-DRAFT = replace(FAST, iterations=24.0, decline=1.0, largest=1024)
+DRAFT = replace(FAST, decline=1.0, most=20, largest=1024)
 """A quick picture, for the draft network."""
 
 

@@ -213,7 +213,7 @@ def test_mapped_features_are_near_vgg19s(net):
     for name in LAYERS:
         t = wanted[name] / trunk.units[name]
         f = found[name] if name == CONTENT_LAYER else Slow(net)(image)[name]
-        assert float((f - t).square().mean() / t.var()) < (0.9 if name == "relu5_1" else 0.6), name
+        assert float((f - t).square().mean() / t.var()) < (0.8 if name == "relu5_1" else 0.5), name
 
 
 @pretrained
