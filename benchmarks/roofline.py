@@ -28,7 +28,7 @@ import torch
 
 from benchmarks import report
 from benchmarks.pairs import ROOT, add_engine_options, chosen_precision, machine
-from styleengine import devices
+from styleengine import band_scaling, devices
 from styleengine.engine import build
 from styleengine.features import ExtractorRequest
 from styleengine.images import Picture
@@ -132,7 +132,11 @@ def measure_size(options: argparse.Namespace, size: int) -> dict[str, Any]:
     objective = scene.objective(len(plan.sizes) - 1, trunk, style_loss)
     x = scene.start(len(plan.sizes) - 1, None)
 
-    minimizer = LBFGS(plan.history)
+    scaling = None
+    if device.type in band_scaling.DEVICES:
+        shape = (x.shape[-2], x.shape[-1])
+        scaling = band_scaling.BandScaling(shape, device, plan.history, None)
+    minimizer = LBFGS(plan.history, scaling=scaling)
     looking, moving = [], []
     for _ in range(WARM_UP + options.steps):
         settle(device)
