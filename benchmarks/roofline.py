@@ -28,7 +28,8 @@ import torch
 
 from benchmarks import report
 from benchmarks.pairs import ROOT, add_engine_options, chosen_precision, machine
-from styleengine import band_scaling, devices
+from styleengine import devices
+from styleengine.band_scaling import first_guess
 from styleengine.engine import build
 from styleengine.features import ExtractorRequest
 from styleengine.images import Picture
@@ -132,11 +133,7 @@ def measure_size(options: argparse.Namespace, size: int) -> dict[str, Any]:
     objective = scene.objective(len(plan.sizes) - 1, trunk, style_loss)
     x = scene.start(len(plan.sizes) - 1, None)
 
-    scaling = None
-    if device.type in band_scaling.DEVICES:
-        shape = (x.shape[-2], x.shape[-1])
-        scaling = band_scaling.BandScaling(shape, device, plan.history, None)
-    minimizer = LBFGS(plan.history, scaling=scaling)
+    minimizer = LBFGS(plan.history, scaling=first_guess(x, plan.history))
     looking, moving = [], []
     for _ in range(WARM_UP + options.steps):
         settle(device)

@@ -112,6 +112,14 @@ class BandScaling:
         return found
 
 
+def first_guess(picture: Tensor, history: int, factors: Tensor | None = None) -> BandScaling | None:
+    """A `BandScaling` for a picture (1, 3, H, W); None on a device without Fourier transforms."""
+    if picture.device.type not in DEVICES:
+        return None
+    size = picture.shape[-2], picture.shape[-1]
+    return BandScaling(size, picture.device, history, factors)
+
+
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """The real part of ``conj(a) · b``."""
     return a.real * b.real + a.imag * b.imag

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from styleengine import allocator, band_scaling, following, resample
-from styleengine.band_scaling import BandScaling
+from styleengine import allocator, following, resample
+from styleengine.band_scaling import BandScaling, first_guess
 from styleengine.failures import is_out_of_memory
 from styleengine.following import KEPT_PX, Before
 from styleengine.memory import SMALLEST_SIDE, Layout
@@ -63,7 +63,7 @@ class Painter:
         self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
-        self._scaling: BandScaling | None = None
+        self._factors: Tensor | None = None  # of the minimiser's first guess, from scale to scale
         self._started = self._scale_started = time.monotonic()
         self._last_preview: float | None = None
         self._work_done = self._work_before = 0.0
@@ -91,6 +91,8 @@ class Painter:
             picture = self._x
         else:
             picture = self.picture
+        if isinstance(self._minimizer, LBFGS) and self._minimizer.scaling is not None:
+            self._factors = self._minimizer.scaling.factors
         self._x, self._best, self._minimizer = picture, None, None
         return picture
 
@@ -283,9 +285,7 @@ class Painter:
         """
         x, method = self._x, self._plan.methods[self.scale]
         assert x is not None
-        known = x.device.type in band_scaling.DEVICES and not self._layouts[self.scale].narrow
-        if not known or isinstance(method, Classic) or max(x.shape) > FINE:
+        narrow = self._layouts[self.scale].narrow
+        if narrow or isinstance(method, Classic) or max(x.shape) > FINE:
             return None
-        before = None if self._scaling is None else self._scaling.factors
-        self._scaling = BandScaling((x.shape[-2], x.shape[-1]), x.device, history, before)
-        return self._scaling
+        return first_guess(x, history, self._factors)

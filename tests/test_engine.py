@@ -595,7 +595,7 @@ def test_the_curvature_is_guessed_by_bands_but_for_large_pictures_and_the_notebo
             made.append(size)
             super().__init__(size, *arguments)
 
-    monkeypatch.setattr("styleengine.painter.BandScaling", Noted)
+    monkeypatch.setattr("styleengine.band_scaling.BandScaling", Noted)
     painted_by(engine, Scripted(3.0, 2.0, 1.0), narrow=narrow, **options)
     assert made == ([(16, 16)] if wanted else [])
 
