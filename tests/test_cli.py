@@ -286,15 +286,22 @@ def test_a_torch_that_cannot_be_loaded_is_named(files, tmp_path):
 
 
 def interruptible(env, files, tmp_path, features) -> tuple[subprocess.Popen[bytes], Path]:
-    """A long run that saves its first step, so that one can see when it paints."""
+    """A long run, and a file by which one can see when it paints, or when "slow" hangs in a step.
+
+    Between two steps a first Ctrl-C would end it, and there is none to hang in.
+    """
+    hangs = tmp_path / "hangs"
     arguments = (
         "run", files / "photo.png", "--style", files / "painting.png", "-o", tmp_path / "out.png",
         "--features", features, "--size", "48", "--iterations", "100000", "--save-every", "1",
     )  # fmt: skip
     process = subprocess.Popen(
-        command(*arguments), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command(*arguments),
+        env={**env, "TOY_HANGS": str(hangs)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
-    return process, tmp_path / "out-00001.png"
+    return process, hangs if features == "slow" else tmp_path / "out-00001.png"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -118,7 +119,10 @@ class BuggyLater(Thin):
 
 
 class Slow(Thin):
-    """Never finishes its second evaluation, and does not hold Python's lock meanwhile."""
+    """Never finishes its second evaluation, and does not hold Python's lock meanwhile.
+
+    The file that ``TOY_HANGS`` names is made when it begins to hang.
+    """
 
     def __init__(self, request):
         super().__init__(request)
@@ -128,6 +132,8 @@ class Slow(Thin):
         if image.requires_grad:
             self.evaluations += 1
         if self.evaluations > 1:
+            if "TOY_HANGS" in os.environ:
+                Path(os.environ["TOY_HANGS"]).touch()
             threading.Event().wait()
         return super().forward(image)
 
