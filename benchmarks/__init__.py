@@ -1,9 +1,8 @@
 """Comparisons of the engine with others, and of its pictures."""
 
-import os
-
 from styleengine import allocator
+from styleengine.waiting import wait_briefly
 
 # As `styleengine.cli.main` does, before torch is imported: what is measured is what users get.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+wait_briefly()
 allocator.keep_freed_memory()

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from styleengine.cli_run import run_command
 from styleengine.failures import broken_install, out_of_memory
 from styleengine.protocol import EngineError, Settings
 from styleengine.terminal import console
+from styleengine.waiting import wait_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 after an error, 2 for wrong usage."""
-    # Idle threads of torch would otherwise spin, which starves them and the image editor whenever
-    # anything else computes: beside two busy processes a run took twice as long. OpenMP reads this
-    # when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly()
     allocator.keep_freed_memory()
     args = parser().parse_args(arguments)
     if args.command != "serve":
