@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from styleengine import winograd
+
 Border = Literal["zeros", "replicate"]
 PAIR = (2, 2)
 """Size and stride of the pooling."""
@@ -17,14 +19,21 @@ its maxima were."""
 
 
 def conv_relu(
-    x: Tensor, weight: Tensor, bias: Tensor, border: Border = "zeros", *, pool: bool = False
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    border: Border = "zeros",
+    *,
+    pool: bool = False,
+    kernel: Tensor | None = None,
 ) -> Tensor:
     """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, of the same size, as one node.
 
     ``border`` is what continues the map: zeros, or its outermost values. With ``pool`` the result
-    is the maxima of its 2 × 2 squares, as of ``MaxPool2d(2)``.
+    is the maxima of its 2 × 2 squares, as of ``MaxPool2d(2)``. With ``kernel``, the weights as
+    `winograd.transformed`, it is computed that way.
     """
-    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool)  # type: ignore[no-untyped-call]
+    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool, kernel)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -48,19 +57,29 @@ class _ConvReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, border: Border, pool: bool
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        border: Border,
+        pool: bool,
+        kernel: Tensor | None,
     ) -> Tensor:
-        seen = _continued(x) if border == "replicate" else x
-        y = F.conv2d(seen, weight, bias, padding=int(border == "zeros"))
+        if kernel is not None:
+            y, seen = _fewer_products(x, kernel, bias, border), x
+        else:
+            seen = _continued(x) if border == "replicate" else x
+            y = F.conv2d(seen, weight, bias, padding=int(border == "zeros"))
         maxima: tuple[Tensor, ...] = ()
         if pool:
             ctx.pooled = y.shape
             pooled, where = torch.ops.aten.max_pool2d_with_indices(y, PAIR, PAIR)
             maxima = (where, y) if y.device.type in NEEDS_MAP else (where,)
             y = pooled
-        y.relu_()
+        if kernel is None:  # which has done it by itself
+            y.relu_()
         ctx.save_for_backward(weight, y, *maxima)
-        ctx.shape, ctx.border = seen.shape, border
+        ctx.shape, ctx.border, ctx.kernel = seen.shape, border, kernel
         return y
 
     @staticmethod
@@ -76,6 +95,9 @@ class _ConvReLU(torch.autograd.Function):
             through = torch.ops.aten.max_pool2d_with_indices_backward(
                 through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
             )
+        if ctx.kernel is not None:
+            below = _fewer_products_backward(through, ctx.kernel, ctx.border)
+            return below, None, None, None, None, None
         padding = int(ctx.border == "zeros")
         below, _, _ = torch.ops.aten.convolution_backward(
             through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1), False,
@@ -83,7 +105,50 @@ class _ConvReLU(torch.autograd.Function):
         )  # fmt: skip
         if ctx.border == "replicate":
             below = _folded(_folded(below, -1), -2)
-        return below, None, None, None, None
+        return below, None, None, None, None, None
+
+
+def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border) -> Tensor:
+    """The map of `conv_relu` by `winograd`."""
+    height, width = x.shape[-2:]
+    size = winograd.padded_size(height, width)
+    padded = _on_zeros(x, size, 1)
+    if border == "replicate":
+        _continue(padded[..., : height + 2, : width + 2])
+    found = [winograd.conv_relu(p, kernel, bias) for p in padded.permute(0, 2, 3, 1)]
+    return _stacked(found)[..., :height, :width]
+
+
+def _fewer_products_backward(gradient: Tensor, kernel: Tensor, border: Border) -> Tensor:
+    """Its gradient by the map that was continued."""
+    height, width = gradient.shape[-2:]
+    size = winograd.padded_size(height, width)
+    whole = _on_zeros(gradient, (size[0] - 2, size[1] - 2), 0)
+    found = [winograd.conv_backward(g, kernel) for g in whole.permute(0, 2, 3, 1)]
+    below = _stacked(found)
+    if border == "replicate":
+        return _folded(_folded(below[..., : height + 2, : width + 2], -1), -2)
+    return below[..., 1 : height + 1, 1 : width + 1]
+
+
+def _stacked(maps: list[Tensor]) -> Tensor:
+    """Maps (h, w, C) as one (N, C, h, w)."""
+    one = maps[0][None] if len(maps) == 1 else torch.stack(maps)
+    return one.permute(0, 3, 1, 2)
+
+
+def _on_zeros(x: Tensor, size: tuple[int, int], border: int) -> Tensor:
+    """``x`` with that many zeros above and on its left, and as many as it takes on the others."""
+    height, width = x.shape[-2:]
+    if size == (height, width):
+        return x.contiguous(memory_format=torch.channels_last)
+    shape = (*x.shape[:2], *size)
+    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for axis, length in ((-2, height), (-1, width)):
+        out.narrow(axis, 0, border).zero_()
+        out.narrow(axis, border + length, out.shape[axis] - border - length).zero_()
+    out[..., border : border + height, border : border + width] = x
+    return out
 
 
 def _like(y: Tensor, shape: torch.Size) -> Tensor:
@@ -97,10 +162,15 @@ def _continued(x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     wide = _like(x, torch.Size((n, c, h + 2, w + 2)))
     wide[..., 1:-1, 1:-1] = x
+    _continue(wide)
+    return wide
+
+
+def _continue(wide: Tensor) -> None:
+    """Repeats what lies one position inside in the outermost positions."""
     for axis in (-2, -1):
         wide.narrow(axis, 0, 1).copy_(wide.narrow(axis, 1, 1))
         wide.narrow(axis, -1, 1).copy_(wide.narrow(axis, -2, 1))
-    return wide
 
 
 def _folded(g: Tensor, axis: int) -> Tensor:

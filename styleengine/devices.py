@@ -23,7 +23,7 @@ from styleengine.protocol import EngineError
 GRADIENT_TOLERANCE = 0.05
 """Largest relative error of a candidate's picture gradient against plain float32."""
 
-WORTHWHILE = 0.8
+WORTHWHILE = 0.9
 """A candidate must take at most this share of the best time so far, so that near ties, which
 noise could decide either way, always go to the more exact one."""
 
@@ -37,16 +37,19 @@ HOPELESS = 3.0
 
 @dataclass(frozen=True)
 class Precision:
-    """Number format and memory layout of the trunk; everything else stays float32."""
+    """Number format and memory layout of the trunk, and whether its convolutions multiply less
+    (`winograd`); everything else stays float32."""
 
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
+    winograd: bool = False
 
     @property
     def name(self) -> str:
         """For people: "bfloat16 channels-last"."""
         layout = " channels-last" if self.channels_last else ""
-        return str(self.dtype).removeprefix("torch.") + layout
+        way = " Winograd" if self.winograd else ""
+        return str(self.dtype).removeprefix("torch.") + layout + way
 
 
 CPU = torch.device("cpu")
@@ -54,7 +57,11 @@ WRONG_DEVICE = "wrong-device"
 """The code of the error for a device that fails the probe."""
 PLAIN = Precision()
 CANDIDATES = {
-    "cpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
+    "cpu": (
+        Precision(channels_last=True),
+        Precision(channels_last=True, winograd=True),
+        Precision(torch.bfloat16, True),
+    ),
     "cuda": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
     "xpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
     "mps": (),  # channels-last pooling has wrong gradients there (pytorch#175190)
@@ -103,7 +110,8 @@ class Trunk:
     """An extractor's network in a given precision; itself an `Extractor`.
 
     ``values`` is how many numbers a step holds per pixel. A network tells that, and the
-    ``tolerance`` of its gradient, by attributes of these names, if it is not like VGG19.
+    ``tolerance`` of its gradient, by attributes of these names, if it is not like VGG19; with a
+    method ``use_winograd`` it can do that to its convolutions.
     """
 
     def __init__(self, net: nn.Module, device: torch.device, precision: Precision) -> None:
@@ -111,6 +119,8 @@ class Trunk:
         self._format = torch.channels_last if precision.channels_last else torch.contiguous_format
         net = net.to(device=device, dtype=precision.dtype)
         self._net = net.to(memory_format=self._format)  # type: ignore[call-overload]
+        if precision.winograd:
+            net.use_winograd()  # type: ignore[operator]
         self.balance: dict[str, float] = dict(getattr(net, "balance", {}))
         self.units: dict[str, float] = dict(net.units)  # type: ignore[arg-type]
         metrics: Mapping[str, Tensor] = getattr(net, "metrics", {})
@@ -193,15 +203,16 @@ def _probe(
         # An accelerator may be wrong in every precision (Apple's was, with some versions).
         reference, _ = _timed_gradient(Trunk(make(), CPU, PLAIN), image)
     image = image.to(device)
-    trunks = [Trunk(make(), device, candidate) for candidate in candidates]
+    nets = ((candidate, make()) for candidate in candidates)
+    trunks = [Trunk(n, device, c) for c, n in nets if not c.winograd or hasattr(n, "use_winograd")]
     times, errors = _in_turns(trunks, image, reference)
     chosen, best = PLAIN, float("inf")
     for trunk, seconds, error in zip(trunks, times, errors, strict=True):
         if error <= trunk.tolerance and seconds < WORTHWHILE * best:
             chosen, best = trunk.precision, seconds
     report = {
-        c.name: {"seconds": seconds, "gradient_error": error}
-        for c, seconds, error in zip(candidates, times, errors, strict=True)
+        trunk.precision.name: {"seconds": seconds, "gradient_error": error}
+        for trunk, seconds, error in zip(trunks, times, errors, strict=True)
     }
     right = reference is not None and bool(torch.isfinite(reference).all())
     if best == float("inf") and device.type != "cpu" and right:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from styleengine import winograd
 from styleengine.convolution import Border, conv_relu, replicate
 from styleengine.protocol import EngineError
 from styleengine.vgg_layout import BLOCKS
@@ -141,6 +142,7 @@ class VGG19(nn.Module):
         self.geometry: dict[str, Geometry] = {}
         self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
+        self._kernels: dict[int, Tensor] = {}
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
@@ -181,7 +183,8 @@ class VGG19(nn.Module):
             elif isinstance(module, nn.Conv2d) and name not in self.taps:
                 assert module.bias is not None
                 pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
-                x = conv_relu(x, module.weight, module.bias, border, pool=pool)
+                kernel = self._kernels.get(i)
+                x = conv_relu(x, module.weight, module.bias, border, pool=pool, kernel=kernel)
                 done = i + 3 if pool else i + 2
             elif isinstance(module, nn.Conv2d) and border == "replicate":
                 x = F.conv2d(replicate(x), module.weight, module.bias)
@@ -192,6 +195,14 @@ class VGG19(nn.Module):
                 if len(found) == len(wanted):
                     break
         return found
+
+    def use_winograd(self) -> None:
+        """From now on computes what gains by it as `winograd`, with the present weights."""
+        for i, module in enumerate(self.features):
+            if not isinstance(module, nn.Conv2d) or self._at[i] in self.taps:
+                continue
+            if module.in_channels * module.out_channels >= winograd.WORTHWHILE:
+                self._kernels[i] = winograd.transformed(module.weight)
 
     def _is_pooled(self, i: int) -> bool:
         """Whether maxima are taken at that place."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from styleengine import winograd
 from styleengine.convolution import conv_relu, replicate
 
 
@@ -31,6 +32,39 @@ def test_map_and_gradient_are_those_of_the_modules(border, shape, layout, pool):
     by = torch.randn(theirs.shape, generator=draw).double()
     (g,), (h,) = (torch.autograd.grad(y, x, by) for y in (ours, theirs))
     assert torch.allclose(g, h, atol=1e-12)
+
+
+@pytest.mark.parametrize("strip", [1, 10**9])
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("border", ["zeros", "replicate"])
+@pytest.mark.parametrize("shape", [(1, 3, 9, 14), (2, 4, 16, 8), (1, 6, 4, 23), (1, 2, 2, 3)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_fewer_products_make_the_same_map_and_gradient(
+    border, shape, layout, pool, strip, monkeypatch
+):
+    monkeypatch.setattr(winograd, "STRIP_BYTES", strip)  # a row of tiles at a time, or all at once
+    draw = torch.Generator().manual_seed(4)
+    channels = shape[1]
+    weight, bias = (torch.randn(s, generator=draw).double() for s in ((5, channels, 3, 3), (5,)))
+    kernel = winograd.transformed(weight)
+    x = torch.randn(shape, generator=draw).double().contiguous(memory_format=layout)
+    x.requires_grad_()
+    ours = conv_relu(x, weight, bias, border, pool=pool, kernel=kernel)
+    theirs = plain(x, weight, bias, border, pool=pool)
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    by = torch.randn(theirs.shape, generator=draw).double()
+    (g,), (h,) = (torch.autograd.grad(y, x, by) for y in (ours, theirs))
+    assert torch.allclose(g, h, atol=1e-12)
+
+
+def test_fewer_products_lose_little_in_float32():
+    draw = torch.Generator().manual_seed(5)
+    weight = torch.randn(128, 128, 3, 3, generator=draw) / 34
+    x, none = torch.randn(1, 128, 20, 24, generator=draw).relu(), torch.zeros(128)
+    ours = conv_relu(x, weight, none, kernel=winograd.transformed(weight)).double()
+    exact = plain(x.double(), weight.double(), none.double(), "zeros")
+    assert float((ours - exact).norm() / exact.norm()) < 1e-5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2)])

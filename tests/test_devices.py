@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -10,10 +11,12 @@ from torch import nn
 
 from styleengine import devices, paths
 from styleengine.devices import PLAIN, Precision, Trunk, choose_precision
+from styleengine.features import VGG19
 from styleengine.protocol import EngineError
 
 CPU = torch.device("cpu")
 BFLOAT16 = Precision(torch.bfloat16, True)
+WINOGRAD = Precision(channels_last=True, winograd=True)
 
 
 class Net(nn.Module):
@@ -103,8 +106,35 @@ def test_the_probe_refuses_a_wrong_gradient_however_fast(clock):
 
 
 def test_the_probe_leaves_near_ties_to_the_more_exact(clock):
-    clock.update({"float32": 1.0, "float32 channels-last": 0.9, "bfloat16 channels-last": 0.85})
+    clock.update({"float32": 1.0, "float32 channels-last": 0.95, "bfloat16 channels-last": 0.91})
     assert choose_precision(Net, CPU, "toy") == PLAIN
+
+
+def test_fewer_products_are_taken_where_they_are_faster(clock):
+    names = [PLAIN.name, *(c.name for c in devices.CANDIDATES["cpu"])]
+    clock.update(zip(names, (1.0, 0.95, 0.6, 9.0), strict=True))
+
+    def make():
+        torch.manual_seed(1)
+        return VGG19(("relu2_1",))
+
+    assert choose_precision(make, CPU, "toy") == WINOGRAD
+    assert choose_precision(make, CPU, "toy") == WINOGRAD  # as remembered
+
+
+def test_the_network_with_fewer_products_is_the_same_network():
+    torch.manual_seed(2)
+    net = VGG19(("relu1_1", "relu2_2", "relu3_2"), replicated=True)
+    image = torch.rand(1, 3, 37, 50, requires_grad=True)
+    plain, fewer = Trunk(net, CPU, PLAIN), Trunk(copy.deepcopy(net), CPU, WINOGRAD)
+    gradients = []
+    for trunk in (plain, fewer):
+        loss = sum(f.square().mean() for f in trunk(image).values())
+        gradients.append(torch.autograd.grad(loss, image)[0])
+    assert len(fewer._net._kernels) == 4  # all but the first two
+    for name, f in plain(image).items():
+        assert torch.allclose(f, fewer(image)[name], atol=1e-5)
+    assert float((gradients[1] - gradients[0]).norm() / gradients[0].norm()) < 1e-3
 
 
 def test_a_network_that_only_gives_nan_gets_plain_float32(clock):
