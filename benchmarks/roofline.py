@@ -3,9 +3,10 @@
     python -m benchmarks.roofline
 
 A step is the objective with its gradient and the move of L-BFGS, in the precision that the engine
-chooses. It is set against the bare convolutions of the network: each of them forward and backward
-to its input, at the same shapes, number format and memory layout, timed alone; medians summed. Each
-size has its own process, so that each peak of memory is its own.
+chooses, or the one that ``--precision`` names. It is set against the bare convolutions of the
+network: each of them forward and backward to its input, by PyTorch's own convolution at the same
+shapes, number format and memory layout, timed alone; medians summed. So Winograd's can take less
+than them. Each size has its own process, so that each peak of memory is its own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from styleengine.scene import Scene
 from styleengine.vgg_layout import BLOCKS
 
 WARM_UP = 2
+PRECISIONS = {p.name: p for p in (devices.PLAIN, *devices.CANDIDATES["cpu"])}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         help="long sides of pictures of 4:3 (default: 256 512 1024)",
     )
     top.add_argument("--steps", type=int, default=7, help="steps timed, after a warm-up")
+    top.add_argument("--precision", choices=PRECISIONS, help="default: what the engine chooses")
     top.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return top
 
@@ -108,6 +111,7 @@ def in_child(options: argparse.Namespace, size: int) -> dict[str, Any]:
     command = [
         sys.executable, "-m", "benchmarks.roofline", "--alone", "--sizes", str(size),
         "--steps", str(options.steps), "--features", options.features, "--device", options.device,
+        *(["--precision", options.precision] if options.precision else []),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -126,7 +130,7 @@ def measure_size(options: argparse.Namespace, size: int) -> dict[str, Any]:
     entry = load_plugins(()).extractor(settings.features)
     plan = make_plan(settings, width, height, entry)
     request = ExtractorRequest(plan.layers, settings.pooling, None, 0, settings.features)
-    precision = chosen_precision(options.features, device)
+    precision = PRECISIONS.get(options.precision) or chosen_precision(options.features, device)
     trunk = devices.Trunk(build(entry, request), device, precision)
     scene = Scene.of(Job(content, (Style(style),), settings), plan, device)
     style_loss = load_plugins(()).style_loss(plan.style_loss)

@@ -49,10 +49,9 @@ _ONES = 7
 
 def transformed(weight: Tensor) -> Tensor:
     """``G g Gᵀ`` of the weights (O, I, 3, 3) of a convolution: (36, I, O), computed in float64."""
-    g = torch.tensor(_G, dtype=torch.float64, device=weight.device)
     outputs, inputs = weight.shape[:2]
-    u = torch.einsum("vj,oijk,hk->vhio", g, weight.double(), g)
-    return u.reshape(36, inputs, outputs).to(weight.dtype).contiguous()
+    g = weight.permute(2, 3, 1, 0).reshape(9, -1).double()
+    return (_square(_G, g) @ g).to(weight.dtype).view(36, inputs, outputs)
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:

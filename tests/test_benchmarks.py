@@ -734,6 +734,9 @@ def test_roofline_measures_a_step_against_its_convolutions(tmp_path, capsys, mon
     assert found["ratio"] == pytest.approx(found["step"] / found["convolutions"])
     assert 0 < found["objective"] <= found["step"] and found["peak"] > 50 << 20
     assert "64×48" in capsys.readouterr().out
+    one = ["--alone", "--features", "draft", "--sizes", "64", "--steps", "1"]
+    assert roofline.main([*one, "--precision", "float32 channels-last Winograd"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] > 0
 
 
 def test_the_bare_convolutions_are_those_of_the_network():
