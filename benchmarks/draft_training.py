@@ -35,7 +35,7 @@ PAIRS = 2
 CAPACITY, FIRST = 600, 200
 """Samples that are kept, and those there are before the first step."""
 STILL_ONLY = 600
-"""Steps before the draft paints for itself."""
+"""Steps before a new draft paints for itself."""
 SMALL = 14
 """Convolutions of narrower maps go backward ten times faster in float32 than in bfloat16."""
 REUSE = 3
@@ -205,6 +205,52 @@ def whiten(net: Draft) -> None:
             x = (x - mean[:, None, None]) / deviation[:, None, None]
 
 
+class Optimizer:
+    """Muon (Jordan et al. 2024) for the convolutions' weights as matrices, Adam for the rest.
+
+    Muon moves all directions of a matrix alike, where Adam moves each number: in 700 steps from a
+    trained network, features and statistics came 2 to 5 % nearer to the teacher's with it.
+    """
+
+    def __init__(self, student: Student, rate: float, muon_rate: float, steps: int) -> None:
+        weights = [
+            m.weight for m in student.net.features if isinstance(m, nn.Conv2d) and m.in_channels > 3
+        ]
+        whole = {id(w) for w in weights}
+        rest = [p for p in student.parameters() if id(p) not in whole]
+        # Matrices that share their memory with the weights, which lie with the channels last.
+        self._pairs = [(w, nn.Parameter(_matrix(w.detach()))) for w in weights]
+        assert all(w.data_ptr() == m.data_ptr() for w, m in self._pairs)
+        muon = torch.optim.Muon(
+            [m for _, m in self._pairs], muon_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+        )
+        adam = torch.optim.Adam(rest, rate, betas=(0.9, 0.98), fused=True)
+        self._student, self._parts = student, (muon, adam)
+        self._schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                part, part.param_groups[0]["lr"], steps, pct_start=0.05, cycle_momentum=False
+            )
+            for part in self._parts
+        ]
+
+    def step(self, value: Tensor) -> None:
+        """One step down the gradient of ``value``."""
+        self._student.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
+        for weight, matrix in self._pairs:
+            assert weight.grad is not None
+            matrix.grad = _matrix(weight.grad)
+        for part, schedule in zip(self._parts, self._schedules, strict=True):
+            part.step()
+            schedule.step()
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """Weights (O, I, 3, 3) as (O, 9 I)."""
+    return weight.permute(0, 2, 3, 1).flatten(1)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     return report.ending(train, parser().parse_args(arguments))
@@ -216,7 +262,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("pictures", type=Path, help="a folder of pictures")
     top.add_argument("--out", type=Path, required=True, metavar="FILE")
     top.add_argument("--steps", type=int, default=20_000)
-    top.add_argument("--rate", type=float, default=2e-3, help="the largest learning rate")
+    top.add_argument("--rate", type=float, default=2e-3, help="the largest rate of Adam")
+    top.add_argument("--muon-rate", type=float, default=1.5e-3, help="that of Muon")
     top.add_argument("--start", type=Path, metavar="FILE", help="go on from this network")
     top.add_argument("--seed", type=int, default=0)
     top.add_argument("--log", type=int, default=50, help="steps between two lines of the log")
@@ -233,13 +280,11 @@ def train(options: argparse.Namespace) -> None:
     while len(pool) < FIRST:
         pool.add_still()
     student = grown(options.start, options.seed) if options.start else start(pool, options.seed)
-    optimizer = torch.optim.Adam(student.parameters(), options.rate, betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, options.rate, options.steps, pct_start=0.05, cycle_momentum=False
-    )
+    optimizer = Optimizer(student, options.rate, options.muon_rate, options.steps)
+    still_only = 0 if options.start else STILL_ONLY
     painter, seen, started = None, {}, time.monotonic()
     for step in range(1, options.steps + 1):
-        if step >= STILL_ONLY and (painter is None or step % REFRESH == 0):
+        if step > still_only and (painter is None or step % REFRESH == 0):
             painter = trunk(copy_of(student))
         if step % REUSE == 0:
             if painter is not None and crops.rng.random() < 0.6:
@@ -247,11 +292,7 @@ def train(options: argparse.Namespace) -> None:
             else:
                 pool.add_still()
         value, parts = loss(student, pool.batch(PAIRS))
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        optimizer.step(value)
         for name, part in parts.items():
             seen[name] = part if name not in seen else 0.98 * seen[name] + 0.02 * part
         if step % options.log == 0:
