@@ -155,7 +155,7 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: 
     Raises `EngineError` (`WRONG_DEVICE`) for an accelerator that agrees with the processor in none.
     """
     record = paths.probe_dir() / f"{_fingerprint(device, kind)}.json"
-    candidates = [c for c in (PLAIN, *CANDIDATES.get(device.type, ()))]
+    candidates = _candidates(device)
     try:
         remembered = json.loads(record.read_text())["precision"]
         return next(c for c in candidates if c.name == remembered)
@@ -170,6 +170,24 @@ def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: 
     except OSError:
         pass  # a read-only home costs a probe per start, nothing else
     return chosen
+
+
+def _candidates(device: torch.device) -> list[Precision]:
+    """The precisions worth a trial on ``device``, the most exact first."""
+    found = [PLAIN, *CANDIDATES.get(device.type, ())]
+    if device.type == "cpu" and not _has_bfloat16():
+        return [c for c in found if c.dtype != torch.bfloat16]
+    return found
+
+
+def _has_bfloat16() -> bool:
+    """Whether oneDNN, which PyTorch's convolutions are computed by, has code for bfloat16 here.
+
+    True where it cannot be asked. Where it has none, another takes its place that would need some
+    seconds to lose the trial: before the first picture on most laptops.
+    """
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return ask is None or bool(ask())
 
 
 def seconds_per_pixel(device: torch.device, kind: str, precision: Precision) -> float | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from styleengine import devices, paths
 from styleengine.devices import PLAIN, Precision, Trunk, choose_precision
 from styleengine.features import VGG19
 from styleengine.protocol import EngineError
+from tests.helpers import environment
 
 CPU = torch.device("cpu")
 BFLOAT16 = Precision(torch.bfloat16, True)
@@ -135,6 +139,24 @@ def test_the_network_with_fewer_products_is_the_same_network():
     for name, f in plain(image).items():
         assert torch.allclose(f, fewer(image)[name], atol=1e-5)
     assert float((gradients[1] - gradients[0]).norm() / gradients[0].norm()) < 1e-3
+
+
+def test_bfloat16_is_not_tried_where_the_library_has_none(clock, monkeypatch):
+    clock.update({"float32": 1.0, "float32 channels-last": 0.7})  # no seconds for another
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda: False)
+    assert choose_precision(Net, CPU, "toy") == Precision(channels_last=True)
+
+
+def test_the_library_is_asked_for_what_it_may_use():
+    """With fewer instructions allowed it has no bfloat16, whatever this processor can do."""
+    program = "from styleengine import devices; print(devices._has_bfloat16())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(ONEDNN_MAX_CPU_ISA="SSE41"), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if not torch.backends.mkldnn.is_available() or platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("this torch computes its convolutions without oneDNN for x86")
+    assert done.stdout.strip() == "False"
 
 
 def test_a_network_that_only_gives_nan_gets_plain_float32(clock):
