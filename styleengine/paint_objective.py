@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from styleengine.features import TV, Extractor
 from styleengine.finest_band import BAND, Banded
+from styleengine.focus import focus
 from styleengine.losses import (
     CovarianceLoss,
     MomentsLoss,
@@ -73,7 +74,8 @@ class PaintObjective(Objective):
     the untouched photo and 0 the style's own statistics. Unlike Gatys et al., whose style term
     grows with the fourth power of the style's contrast, so that a woodcut dissolved the photo at
     the same weights at which a dark painting hardly showed, and nearly all of whose gradient comes
-    from relu4_1: in these units all layers arrive together, in few steps.
+    from relu4_1: in these units all layers arrive together, in few steps. Unlike there, too,
+    content counts more where the photo stands out (`focus`).
 
     Several styles are blended as the weighted sum of their style losses: for Gram matrices that is
     the same minimum as matching the weighted mean of the matrices. Styles with regions of their own
@@ -148,6 +150,8 @@ class PaintObjective(Objective):
         ours = pooled(found[name], pool)
         apart = single(ours) - single(tile.seen(self._content, stride))
         values = self._in_metric(name, apart).square().mean(0) / unit**2
+        if self._focus is not None:
+            values = values * tile.seen(self._focus, stride)
         if self._alpha is not None:
             values = values * self.weight(self._alpha, name, ours, tile, pool)
         factor = self._content_weight * balance.get(name, 1.0) / self._content_unit
@@ -203,26 +207,31 @@ class PaintObjective(Objective):
         return loss.distance(ours, target)
 
     def _look_at(self, content: Tensor) -> Statistics:
-        """The content's own statistics; keeps its features and their unit on the way.
+        """The content's own statistics; keeps its features, their unit and `focus` on the way.
 
         The features stay in the network's own dtype, as a map of the whole picture.
         """
         name, pool = self._recipe.content_layer, self._recipe.content_pool
         unit, stride = self.extractor.units[name], self.stride(name) * pool
-        mosaic, sums = Mosaic(), torch.zeros(3, dtype=torch.float64)
+        mosaic, visible, sums = Mosaic(), Mosaic(), torch.zeros(3, dtype=torch.float64)
 
         def look(found: Found, tile: Tile) -> Statistics:
             ours, weight = pooled(found[name], pool), None
             features = tile.covered(ours, stride)
             if self._alpha is not None:
                 weight = tile.covered(self.weight(self._alpha, name, ours, tile, pool), stride)
+                visible.put(tile, weight)
             mosaic.put(tile, features.squeeze(0))
             seen = self._in_metric(name, relative(features, unit))
             sums.add_(weighted_sums(seen, weight))
             return self.statistics(found, tile, covered=True)
 
         own = self.accumulate(content, self.tiles, look)
-        self._content = mosaic.whole()
+        self._content, self._focus = mosaic.whole(), None
+        if self._recipe.content_focus:
+            shown = None if self._alpha is None else visible.whole()
+            seen = self._in_metric(name, single(self._content))
+            self._focus = focus(seen, self._recipe.content_focus, shown)
         count, first, second = sums.tolist()
         self._content_count = max(count, TINY)
         mean = first / self._content_count

@@ -38,6 +38,8 @@ class Recipe:
     draft network sees large motifs badly, and with many steps there bends what is on the photo."""
     history: int = 10
     content_pool: int = 1
+    content_focus: float = 0.5
+    """How much more than others the positions count where the photo stands out; see `focus`."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
 
@@ -50,7 +52,7 @@ FAST = Recipe(
     style_loss="covariance",
     style_layers=LAYERS,
     content_layer="relu4_2",
-    content_weight=0.22,
+    content_weight=0.25,
     tv_weight=0.5,
     init="recolor",
     optimizer="lbfgs",
@@ -117,7 +119,13 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
     if long_side <= FINE:
         *upper, _ = recipe.style_layers.items()
         return replace(recipe, style_layers=dict(upper))
-    return replace(recipe, style_layers=shallow, content_layer=FINE_CONTENT, content_pool=FINE_POOL)
+    return replace(
+        recipe,
+        style_layers=shallow,
+        content_layer=FINE_CONTENT,
+        content_pool=FINE_POOL,
+        content_focus=0.0,
+    )
 
 
 def content_factor(strength: float) -> float:

@@ -13,6 +13,7 @@ from styleengine.classic_objective import ClassicObjective
 from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
 from styleengine.paint_objective import PaintObjective, StyleTarget
 from styleengine.presets import CLASSIC, FAST
+from tests.test_focus import plain as focused
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -192,7 +193,10 @@ def paint_loss(x, content, styles, alpha=None, factors=(1.0, 1.0), kind="gram") 
     positions = None if mask is None else np.tile(mask, (len(target), 1))
     middle = np.average(target, weights=positions)
     spread = np.average((target - middle) ** 2, weights=positions) + 0.1
-    loss = 0.7 * 0.5 * factors[0] * np.average(squared.mean(0), weights=mask) / spread
+    size = [n // SHRINK[LAYERS.index(layer)] for n in content.shape[:2]]
+    visible = np.ones(size) if mask is None else mask.reshape(size)
+    squared = squared.mean(0) * focused(base[layer].reshape(-1, *size), 0.5, visible).ravel()
+    loss = 0.7 * 0.5 * factors[0] * np.average(squared, weights=mask) / spread
     asked = kind
     for layer, factor in STYLE_WEIGHTS.items():
         unit = UNITS.get(layer, BAND_UNIT)
