@@ -28,7 +28,7 @@ FILE = Path(__file__).with_name("draft.safetensors")
 FORMAT = "styleengine-draft-2"
 DRAFT_BLOCKS = ((48, 32), (64, 64), (160, 128, 128, 128), (288, 288, 288, 352), (480,))
 """Channels of the convolutions, block by block."""
-BALANCE = {CONTENT_LAYER: 3.0, TV: 5.0, BAND: 2.0}
+BALANCE = {CONTENT_LAYER: 2.5, TV: 5.0, BAND: 2.0}
 """Factors on the recipes' weights. The draft's content holds the photo less firmly than VGG19's, as
 much of what VGG19 sees there is hidden from it, and so is some grain."""
 TOLERANCE = 0.2
