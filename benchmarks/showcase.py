@@ -9,6 +9,7 @@ Draws the samples, paints the photo with every setting as it comes, and saves on
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,10 @@ STRIP_HEIGHT, GAP = 300, 6
 
 
 def main(arguments: list[str]) -> None:
-    out = Path(arguments[0]) if arguments else ROOT / "benchmarks" / "showcase"
+    parser = argparse.ArgumentParser(prog="benchmarks.showcase", description="Paints the pictures.")
+    kept = ROOT / "benchmarks" / "showcase"
+    parser.add_argument("out", type=Path, nargs="?", default=kept, help=f"a folder ({kept})")
+    out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
     engine = Engine()
     with tempfile.TemporaryDirectory() as folder:
