@@ -207,6 +207,7 @@ def _fingerprint(device: torch.device, kind: str) -> str:
         describe(str(device)),
         platform.processor() or platform.machine(),
         platform.node(),
+        *(c.name for c in _candidates(device)),  # a choice among fewer is none among more
     )
     return f"{device.type}-{hashlib.sha256('|'.join(about).encode()).hexdigest()[:16]}"
 

@@ -141,6 +141,16 @@ def test_the_network_with_fewer_products_is_the_same_network():
     assert float((gradients[1] - gradients[0]).norm() / gradients[0].norm()) < 1e-3
 
 
+def test_what_was_chosen_among_fewer_is_chosen_again(clock, monkeypatch, home):
+    """As after an update of the engine that can do more."""
+    clock.update({"float32": 1.0, "float32 channels-last": 0.7, "bfloat16 channels-last": 0.3})
+    with monkeypatch.context() as before:
+        before.setitem(devices.CANDIDATES, "cpu", (Precision(channels_last=True),))
+        assert choose_precision(Net, CPU, "toy") == Precision(channels_last=True)
+    assert paths.probe_dir().is_relative_to(home)
+    assert choose_precision(Net, CPU, "toy") == BFLOAT16
+
+
 def test_bfloat16_is_not_tried_where_the_library_has_none(clock, monkeypatch):
     clock.update({"float32": 1.0, "float32 channels-last": 0.7})  # no seconds for another
     monkeypatch.setattr(devices, "_has_bfloat16", lambda: False)
