@@ -367,11 +367,20 @@ def step_one_undo_takes_it_back():
 
 
 def step_an_earlier_result_is_inserted_again():
-    press(dialog())  # above which the image's window may lie now
-    x, y, _, height = geometry(dialog())
     before = visible_windows()
-    xdotool("mousemove", x + 92, y + height - 142, "click", 1)
-    until(lambda: visible_windows() - before, "the menu")
+
+    def opened():
+        press(dialog())  # above which the image's window may lie, or come to lie a moment later
+        x, y, _, height = geometry(dialog())
+        xdotool("mousemove", x + 92, y + height - 142, "click", 1)
+        patience = time.monotonic() + 5
+        while time.monotonic() < patience:
+            if visible_windows() - before:
+                return True
+            time.sleep(0.1)
+        return False
+
+    until(opened, "the menu")
     xdotool("key", "i")
     until(lambda: layer_count() == 3, "the second insertion")
     press(image_window(), "ctrl+z")
