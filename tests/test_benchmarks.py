@@ -607,7 +607,8 @@ def test_latency_times_a_cold_and_a_warm_engine(files, tmp_path, capsys):
     assert (cold["engine"], warm["engine"]) == ("cold", "warm")
     assert cold["width"] * cold["height"] == pytest.approx(20_000, rel=0.05)
     for unit in ("s", "cpu_s"):
-        assert cold["ready"][unit] + cold["preview"][unit] <= cold["in_all"][unit]
+        both = cold["ready"][unit] + cold["preview"][unit]
+        assert both <= cold["in_all"][unit] + 0.02  # each is rounded
         assert warm["progress"][unit] <= warm["preview"][unit]
     assert "ready" not in warm
     shown = load(tmp_path / f"first-draft-{cold['width']}.png")
