@@ -95,14 +95,14 @@ class _ConvReLU(torch.autograd.Function):
             through = torch.ops.aten.max_pool2d_with_indices_backward(
                 through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
             )
-        if ctx.kernel is not None:
-            below = _fewer_products_backward(through, ctx.kernel, ctx.border)
-            return below, None, None, None, None, None
         padding = int(ctx.border == "zeros")
-        below, _, _ = torch.ops.aten.convolution_backward(
-            through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1), False,
-            (0, 0), 1, (True, False, False),
-        )  # fmt: skip
+        if ctx.kernel is not None:
+            below = _fewer_products_backward(through, ctx.kernel, padding)
+        else:
+            below, _, _ = torch.ops.aten.convolution_backward(
+                through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
+                False, (0, 0), 1, (True, False, False),
+            )  # fmt: skip
         if ctx.border == "replicate":
             below = _folded(_folded(below, -1), -2)
         return below, None, None, None, None, None
@@ -119,16 +119,14 @@ def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border) -> 
     return _stacked(found)[..., :height, :width]
 
 
-def _fewer_products_backward(gradient: Tensor, kernel: Tensor, border: Border) -> Tensor:
-    """Its gradient by the map that was continued."""
+def _fewer_products_backward(gradient: Tensor, kernel: Tensor, padding: int) -> Tensor:
+    """The gradient by the map that was seen, which lies ``padding`` inside the padded one."""
     height, width = gradient.shape[-2:]
     size = winograd.padded_size(height, width)
     whole = _on_zeros(gradient, (size[0] - 2, size[1] - 2), 0)
     found = [winograd.conv_backward(g, kernel) for g in whole.permute(0, 2, 3, 1)]
-    below = _stacked(found)
-    if border == "replicate":
-        return _folded(_folded(below[..., : height + 2, : width + 2], -1), -2)
-    return below[..., 1 : height + 1, 1 : width + 1]
+    rows, columns = (slice(padding, n + 2 - padding) for n in (height, width))
+    return _stacked(found)[..., rows, columns]
 
 
 def _stacked(maps: list[Tensor]) -> Tensor:

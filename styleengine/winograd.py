@@ -12,7 +12,9 @@ sums of the transforms lose too much (3 % of a map's norm, against 0.2 %).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -51,7 +53,7 @@ def transformed(weight: Tensor) -> Tensor:
     """``G g Gᵀ`` of the weights (O, I, 3, 3) of a convolution: (36, I, O), computed in float64."""
     outputs, inputs = weight.shape[:2]
     g = weight.permute(2, 3, 1, 0).reshape(9, -1).double()
-    return (_square(_G, g) @ g).to(weight.dtype).view(36, inputs, outputs)
+    return (_square(_G, g.dtype, g.device) @ g).to(weight.dtype).view(36, inputs, outputs)
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:
@@ -64,23 +66,12 @@ def conv_relu(padded: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
 
     ``kernel`` is `transformed`; maps are contiguous with the channels last.
     """
-    _, inputs, outputs = kernel.shape
     down, across = ((n - 2) // TILE for n in padded.shape[:2])
-    result = padded.new_empty(down * TILE, across * TILE, outputs)
-    before, after = _square(_B, padded), _square(_A, padded)
-    for strip, one, other in _strips(down, across, kernel, padded):
-        tiles = len(strip) * across
-        seen = one[: 36 * tiles * inputs].view(6, 6, len(strip), across, inputs)
-        seen.copy_(_squares(padded, strip, across, range(6), range(6)))
-        values = other[: seen.numel()].view(36, -1)
-        torch.mm(before, seen.view(36, -1), out=values)
-        products = one[: 36 * tiles * outputs].view(36, tiles, outputs)
-        torch.bmm(values.view(36, tiles, inputs), kernel, out=products)
-        products[_ONES] += bias
-        found = other[: 16 * tiles * outputs].view(16, -1)
-        torch.mm(after, products.view(36, -1), out=found)
+    result = padded.new_empty(down * TILE, across * TILE, kernel.shape[2])
+    before, after = (_square(m, padded.dtype, padded.device) for m in (_B, _A))
+    for strip, found in _strips(padded, down, across, before, kernel, after, bias):
         place = _squares(result, strip, across, range(4), range(4))
-        torch.clamp_min(found.view(place.shape), 0, out=place)
+        torch.clamp_min(found, 0, out=place)
     return result
 
 
@@ -90,20 +81,11 @@ def conv_backward(gradient: Tensor, kernel: Tensor) -> Tensor:
     The transpose of each step in reverse order, so that it takes the same ``kernel``; where the
     squares of 6 × 6 overlap, it adds up.
     """
-    _, inputs, outputs = kernel.shape
     down, across = (n // TILE for n in gradient.shape[:2])
-    result = gradient.new_zeros(down * TILE + 2, across * TILE + 2, inputs)
-    before, after = _square(_A, gradient).T, _square(_B, gradient).T
-    for strip, one, other in _strips(down, across, kernel, gradient):
-        tiles = len(strip) * across
-        seen = one[: 16 * tiles * outputs].view(4, 4, len(strip), across, outputs)
-        seen.copy_(_squares(gradient, strip, across, range(4), range(4)))
-        values = other[: 36 * tiles * outputs].view(36, -1)
-        torch.mm(before, seen.view(16, -1), out=values)
-        products = one[: 36 * tiles * inputs].view(36, tiles, inputs)
-        torch.bmm(values.view(36, tiles, outputs), kernel.transpose(1, 2), out=products)
-        found = other[: products.numel()].view(6, 6, len(strip), across, inputs)
-        torch.mm(after, products.view(36, -1), out=found.view(36, -1))
+    result = gradient.new_zeros(down * TILE + 2, across * TILE + 2, kernel.shape[1])
+    before, after = (_square(m, gradient.dtype, gradient.device).T for m in (_A, _B))
+    backward = kernel.transpose(1, 2)
+    for strip, found in _strips(gradient, down, across, before, backward, after):
         for rows in (range(4), range(4, 6)):
             for columns in (range(4), range(4, 6)):
                 part = found[rows.start : rows.stop, columns.start : columns.stop]
@@ -111,21 +93,48 @@ def conv_backward(gradient: Tensor, kernel: Tensor) -> Tensor:
     return result
 
 
-def _square(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
+@cache
+def _square(
+    matrix: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """What a matrix for rows and for columns does to a square laid out as a vector."""
-    m = torch.tensor(matrix, dtype=like.dtype, device=like.device)
+    m = torch.tensor(matrix, dtype=dtype, device=device)
     return torch.kron(m, m)
 
 
 def _strips(
-    down: int, across: int, kernel: Tensor, like: Tensor
-) -> Iterator[tuple[range, Tensor, Tensor]]:
-    """The rows of tiles, some at a time, each with the same two buffers."""
-    row = 36 * across * max(kernel.shape[1:])
-    rows = min(down, max(1, STRIP_BYTES // (row * like.element_size())))
-    one, other = like.new_empty(2, rows * row)
+    x: Tensor,
+    down: int,
+    across: int,
+    before: Tensor,
+    kernel: Tensor,
+    after: Tensor,
+    bias: Tensor | None = None,
+) -> Iterator[tuple[range, Tensor]]:
+    """Some rows of tiles after the other, and what becomes of their squares of ``x``.
+
+    That is ``after [kernel (before x) + bias]``, (rows, columns, tiles down, across, C), which lies
+    in a buffer that the next strip uses again.
+    """
+    _, inputs, outputs = kernel.shape
+    side, wanted = math.isqrt(before.shape[1]), math.isqrt(after.shape[0])
+    row = 36 * across * max(inputs, outputs)
+    rows = min(down, max(1, STRIP_BYTES // (row * x.element_size())))
+    one, other = x.new_empty(2, rows * row)
     for start in range(0, down, rows):
-        yield range(start, min(start + rows, down)), one, other
+        strip = range(start, min(start + rows, down))
+        tiles = len(strip) * across
+        squares = _squares(x, strip, across, range(side), range(side))
+        seen = one[: squares.numel()].view(squares.shape).copy_(squares)
+        values = other[: 36 * tiles * inputs].view(36, -1)
+        torch.mm(before, seen.view(side * side, -1), out=values)
+        products = one[: 36 * tiles * outputs].view(36, tiles, outputs)
+        torch.bmm(values.view(36, tiles, inputs), kernel, out=products)
+        if bias is not None:
+            products[_ONES] += bias
+        found = other[: wanted * wanted * tiles * outputs].view(wanted * wanted, -1)
+        torch.mm(after, products.view(36, -1), out=found)
+        yield strip, found.view(wanted, wanted, len(strip), across, outputs)
 
 
 def _squares(x: Tensor, strip: range, across: int, rows: range, columns: range) -> Tensor:
