@@ -16,6 +16,7 @@ least and most are told as *elsewhere*. *Untiled* is what the same job would tak
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import resource
 import subprocess
@@ -30,7 +31,7 @@ import numpy as np
 
 from benchmarks import metrics, report
 from benchmarks.pairs import add_options, chosen_precision, load_pairs
-from styleengine import memory, tiling
+from styleengine import draft, memory, tiling
 from styleengine.devices import CPU
 from styleengine.engine import Engine
 from styleengine.features import VGG19
@@ -38,7 +39,7 @@ from styleengine.fitting import fit_to_memory
 from styleengine.images import Picture, load, save
 from styleengine.jobs import Job, Result, Style
 from styleengine.memory import Layout
-from styleengine.plan import Plan, make_plan
+from styleengine.plan import Plan, fine_network, make_plan, network
 from styleengine.plugins import load_plugins
 from styleengine.protocol import Progress, Settings
 from styleengine.resample import STRIP_ROWS, enlarge, fit, resize, to_array, to_tensor
@@ -153,16 +154,21 @@ def run_one(options: argparse.Namespace) -> None:
 
 
 def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
-    """The plan of a run with VGG19, and how the engine computes it on this machine."""
-    entry = load_plugins().extractor(settings.features)
-    plan = make_plan(settings, content.width, content.height, entry)
-    trunk = SimpleNamespace(
-        geometry=VGG19(plan.layers).geometry,
-        precision=chosen_precision("auto", CPU),
-        values=memory.NETWORK_VALUES,
-    )
+    """The plan of a run, and how the engine computes it on this machine."""
+    chosen = dataclasses.replace(settings, features=network(settings))
+    entry = load_plugins().extractor(chosen.features)
+    fine = fine_network(settings)
+    plan = make_plan(chosen, content.width, content.height, entry, fine=fine)
+    trunks: Any = {
+        name: SimpleNamespace(
+            geometry=VGG19(plan.layers).geometry,
+            precision=chosen_precision(name, CPU),
+            values=draft.VALUES if name == "draft" else memory.NETWORK_VALUES,
+        )
+        for name in {plan.features, plan.fine}
+    }
     loss = load_plugins().style_loss(plan.style_loss)
-    return fit_to_memory(plan, content, settings, entry, trunk, loss, CPU)
+    return fit_to_memory(plan, content, chosen, entry, trunks, loss, CPU)
 
 
 def record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,11 +19,28 @@ from styleengine.fitting import fit_to_memory, needed
 from styleengine.images import Picture, require_usable
 from styleengine.jobs import Event, Job, Preview, Result
 from styleengine.painter import Painter
-from styleengine.plan import make_plan, network
+from styleengine.plan import Plan, fine_network, make_plan, network
 from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
 from styleengine.presets import PREVIEW
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import Scene
+from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
+
+LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
+"""What a network of the fine scales is loaded with: as much as for a quick preview, which is why
+the two are one."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in place; ``source`` says what it is for people.
+
+    ``rate`` is how many seconds a pixel of a step takes with all of it, None if it is not known.
+    """
+
+    trunk: devices.Trunk
+    source: str
+    rate: float | None
 
 
 class Engine:
@@ -31,7 +49,7 @@ class Engine:
     def __init__(self, plugins: Plugins | None = None) -> None:
         """``plugins``: what may be chosen by name; all installed ones when None."""
         self.plugins = plugins if plugins is not None else load_plugins()
-        self._trunks: dict[tuple[object, ...], tuple[devices.Trunk, str, float | None]] = {}
+        self._known: dict[tuple[ExtractorRequest, torch.device], Network] = {}
 
     def prepare(self, settings: Settings, weights: str | None = None) -> None:
         """Loads the network that a run with ``settings`` will need, so that it can begin at once.
@@ -42,7 +60,7 @@ class Engine:
         entry = self.plugins.extractor(chosen.features)
         plan = make_plan(chosen, PREVIEW, PREVIEW, entry)
         try:
-            self._trunk(chosen, weights, plan.layers, entry, devices.pick(settings.device))
+            self._networks(chosen, weights, plan, devices.pick(settings.device))
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise out_of_memory() from error
@@ -74,25 +92,29 @@ class Engine:
         settings = job.settings
         chosen = dataclasses.replace(settings, features=network(settings, job.weights))
         entry = self.plugins.extractor(chosen.features)
-        plan = make_plan(chosen, job.content.width, job.content.height, entry)
+        fine = fine_network(settings, job.weights)
+        plan = make_plan(chosen, job.content.width, job.content.height, entry, fine=fine)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = devices.pick(settings.device)
         notes = []
         try:
-            trunk, source, rate = self._trunk(chosen, job.weights, plan.layers, entry, device)
+            networks = self._networks(chosen, job.weights, plan, device)
         except EngineError as error:
             if error.code != devices.WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
-            trunk, source, rate = self._trunk(chosen, job.weights, plan.layers, entry, device)
+            networks = self._networks(chosen, job.weights, plan, device)
         wanted = plan.sizes[-1]
-        plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunk, style_loss, device)
+        trunks = {name: found.trunk for name, found in networks.items()}
+        plan, layouts = fit_to_memory(plan, job.content, chosen, entry, trunks, style_loss, device)
+        used = [networks[plan.network(scale)] for scale in range(len(plan.sizes))]
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
         scene = Scene.of(job, plan, device)
-        painter = Painter(plan, layouts, should_stop, source, rate, needed(scene, layouts))
+        source, rates = used[0].source, [found.rate for found in used]
+        painter = Painter(plan, layouts, should_stop, source, rates, needed(scene, layouts))
         yield painter.progress("prepare")
         first, before = 0, job.before
         classic = settings.preset == "classic"  # which begins with the photo
@@ -104,7 +126,7 @@ class Engine:
             if scale > first:
                 painter.begin(scale, scene)
             allocator.give_back()
-            only = trunk.only(plan.at(scale))
+            only = used[scale].trunk.only(plan.at(scale))
             objective = scene.objective(scale, only, style_loss, layouts[scale].side)
             # What was freed so far does not come in the sizes that the steps will ask for.
             allocator.give_back()
@@ -124,7 +146,7 @@ class Engine:
             hidden = job.content.alpha <= 0
             result.rgb[hidden] = job.content.rgb[hidden]
         seconds = time.monotonic() - started
-        about = f"{devices.describe(str(device))}, {trunk.precision.name}"
+        about = f"{devices.describe(str(device))}, {used[0].trunk.precision.name}"
         notes += painter.notes
         yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
 
@@ -156,18 +178,28 @@ class Engine:
         for name in postprocessors(job.settings):
             self.plugins.postprocessor(name)
 
-    def _trunk(
+    def _networks(
+        self, settings: Settings, weights: str | None, plan: Plan, device: torch.device
+    ) -> dict[str, Network]:
+        """The networks of a plan by name."""
+        found = {}
+        for name in dict.fromkeys(plan.network(scale) for scale in range(len(plan.sizes))):
+            layers = plan.layers if name == plan.features else LAYERS
+            found[name] = self._network(settings, name, weights, layers, device)
+        return found
+
+    def _network(
         self,
         settings: Settings,
+        name: str,
         weights: str | None,
         layers: tuple[str, ...],
-        entry: ExtractorEntry,
         device: torch.device,
-    ) -> tuple[devices.Trunk, str, float | None]:
-        s = settings
-        request = ExtractorRequest(layers, s.pooling, weights, s.seed, s.features)
+    ) -> Network:
+        s, entry = settings, self.plugins.extractor(name)
+        request = ExtractorRequest(layers, s.pooling, weights, s.seed, name)
         key = (request, device)
-        if key not in self._trunks:
+        if key not in self._known:
             nets = [build(entry, request)]
             source = str(getattr(nets[0], "source", entry.label))
             kind = str(getattr(nets[0], "kind", type(nets[0]).__name__))
@@ -178,11 +210,11 @@ class Engine:
             precision = devices.choose_precision(make, device, kind)
             allocator.give_back()
             trunk = devices.Trunk(make(), device, precision)
-            if len(self._trunks) > 1:  # one network and the draft are enough memory
-                self._trunks.clear()
+            if len(self._known) > 1:  # one network and the draft are enough memory
+                self._known.clear()
             rate = devices.seconds_per_pixel(device, kind, precision)
-            self._trunks[key] = (trunk, source, rate)
-        return self._trunks[key]
+            self._known[key] = Network(trunk, source, rate)
+        return self._known[key]
 
     def _preview(self, job: Job, scene: Scene, painter: Painter) -> Picture:
         image = painter.picture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 import torch
@@ -28,13 +28,13 @@ def fit_to_memory(
     content: Picture,
     settings: Settings,
     entry: ExtractorEntry,
-    trunk: Trunk,
+    trunks: Mapping[str, Trunk],
     style_loss: StyleLoss,
     device: torch.device,
 ) -> tuple[Plan, list[Layout]]:
     """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
 
-    A working size that the user asked for stays.
+    ``trunks`` holds the plan's networks by name. A working size that the user asked for stays.
     """
     width, height = content.width, content.height
     while True:
@@ -43,24 +43,26 @@ def fit_to_memory(
         # The content at all scales, and besides, in the end, the result.
         room = memory.USABLE * memory.free(device) - 2 * memory.PICTURE * pixels
         limits = memory.LIMITS.get(device.type, memory.ACCELERATOR)
-        layouts = [
-            memory.layout(
-                size,
-                plan.steps[scale],
-                plan.history,
-                margin(trunk, plan.methods[scale], style_loss),
-                trunk.precision.dtype.itemsize,
-                room,
-                limits,
-                trunk.values,
+        layouts = []
+        for scale, size in enumerate(plan.sizes):
+            trunk = trunks[plan.network(scale)]
+            layouts.append(
+                memory.layout(
+                    size,
+                    plan.steps[scale],
+                    plan.history,
+                    margin(trunk, plan.methods[scale], style_loss),
+                    trunk.precision.dtype.itemsize,
+                    room,
+                    limits,
+                    trunk.values,
+                )
             )
-            for scale, size in enumerate(plan.sizes)
-        ]
         fits = max(layout.bytes for layout in layouts) <= room
         if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
             return plan, layouts
         most = max(SMALL_ENOUGH, int(SHRINK * long_side))
-        plan = make_plan(settings, width, height, entry, most)
+        plan = make_plan(settings, width, height, entry, most, plan.fine)
 
 
 def needed(scene: Scene, layouts: Sequence[Layout]) -> int:

@@ -85,6 +85,9 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(features, weight)
+        if features.dtype in HALF:
+            # The part that a tile covers is copied, but once for all three passes over it.
+            features = features.permute(1, 2, 0).contiguous().permute(2, 0, 1)
         weighted = features if weight is None else features * weight.to(features.dtype)
         return _total(weighted), _outer(weighted, features)
 

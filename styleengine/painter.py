@@ -45,20 +45,23 @@ class Painter:
         layouts: Sequence[Layout],
         should_stop: Callable[[], bool],
         features: str = "",
-        rate: float | None = None,
+        rates: Sequence[float | None] = (),
         memory: int | None = None,
     ) -> None:
         """Starts with no picture; `paint` takes the scene's initial one at the first scale.
 
-        ``layouts`` says how each scale is computed; ``rate`` is how many seconds a pixel may take
-        in a step of the whole network, to tell the time beforehand, ``memory`` how many bytes the
-        run takes at most.
+        ``layouts`` says how each scale is computed; ``rates`` is how many seconds a pixel may take
+        in a step of the whole network of each scale, to tell the time beforehand, ``memory`` how
+        many bytes the run takes at most.
         """
         self._plan, self._should_stop, self._features = plan, should_stop, features
-        self._layouts, self._rate, self._memory = layouts, rate, memory
+        self._layouts, self._memory = layouts, memory
+        known = [r for r in rates if r]
+        self._rate = known[0] if known and len(known) == len(plan.sizes) else None
+        relative = [r / known[0] for r in known] if self._rate else [1.0] * len(plan.sizes)
         self._work = [
-            h * w * layout.cost * plan.share(scale)
-            for scale, ((h, w), layout) in enumerate(zip(plan.sizes, layouts, strict=True))
+            h * w * layouts[scale].cost * plan.share(scale) * relative[scale]
+            for scale, (h, w) in enumerate(plan.sizes)
         ]
         self._x: Tensor | None = None
         self._best: Tensor | None = None
@@ -250,7 +253,8 @@ class Painter:
         if self._rate is not None and height * width < TELLING:
             return self._rate
         here = done - self._work_before
-        if here > 0 and (self._rate is not None or self.step >= SURE_STEPS):
+        # Not from the first tile on, before which the scale was made ready.
+        if here >= self._work[self.scale] and (self._rate or self.step >= SURE_STEPS):
             return (now - self._scale_started) / here
         return self._rate if self.step < SURE_STEPS or not done else (now - self._started) / done
 

@@ -18,7 +18,7 @@ from styleengine.features import VGG19, Geometry, calibration_image, vgg19
 from styleengine.losses import CovarianceLoss, GramLoss
 from styleengine.moments import moments
 from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.plan import make_plan, network
+from styleengine.plan import fine_network, make_plan, network
 from styleengine.plugins import load_plugins
 from styleengine.presets import FAST
 from styleengine.protocol import EngineError, Settings
@@ -187,6 +187,13 @@ def test_auto_is_vgg19_if_it_is_installed_and_the_draft_network_otherwise(monkey
     assert network(Settings(preset="draft")) == "draft"
     assert network(Settings(preset="draft", features="vgg19")) == "vgg19"
     assert network(Settings(features="draft")) == "draft"
+
+
+def test_fine_scales_are_the_drafts_unless_a_network_is_insisted_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(tmp_path / "any.h5"))
+    assert fine_network(Settings()) == "draft"
+    assert fine_network(Settings(features="vgg19")) == "vgg19"
+    assert fine_network(Settings(features="thin")) == "thin"
 
 
 def test_classic_takes_the_content_layer_that_the_draft_network_has():

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine import devices
+from styleengine import devices, draft
 from styleengine.band_scaling import BandScaling
 from styleengine.builtins import stretch_contrast
+from styleengine.draft import Draft
 from styleengine.engine import Engine
 from styleengine.images import Picture
 from styleengine.jobs import Job, Preview, Result, Style
@@ -715,6 +716,37 @@ def test_the_network_stays_loaded_from_run_to_run(engine, monkeypatch):
     broken = dataclasses.replace(entry, factory=lambda request: pytest.fail("loaded again"))
     monkeypatch.setitem(engine.plugins.extractors, "thin", broken)
     paint(engine, dataclasses.replace(work, content=picture(48, 64, 3)))
+
+
+@pytest.mark.parametrize("features", ["auto", "vgg19"])
+def test_fine_scales_of_large_pictures_are_looked_at_by_the_draft(
+    monkeypatch, plain_precision, features
+):
+    engine, looks = Engine(toy_plugins()), []
+
+    class Watched(Draft):
+        def some(self, image, layers):
+            if torch.is_grad_enabled():
+                looks.append((self.name, max(image.shape), len(layers)))
+            return super().some(image, layers)
+
+    def make(request):
+        net = Watched(request.layers)
+        net.load_state_dict(draft.load(request.layers).state_dict())
+        net.measure()
+        net.name = request.features
+        return net
+
+    for name in ("vgg19", "draft"):
+        entry = dataclasses.replace(engine.plugins.extractors["draft"], factory=make)
+        monkeypatch.setitem(engine.plugins.extractors, name, entry)
+    work = job(picture(16, 1700), features=features, size=0, iterations=10, init="content")
+    found = paint(engine, dataclasses.replace(work, weights="mine.h5"))
+    assert {(n, s, k) for n, s, k in looks if s > 1600} == {
+        ("draft" if features == "auto" else "vgg19", 1700, 3)
+    }
+    assert {n for n, s, _ in looks if 64 < s <= 1600} == {"vgg19"}
+    assert np.isfinite(found.picture.rgb).all()
 
 
 def test_a_weight_file_that_is_none_is_an_error(engine, tmp_path):

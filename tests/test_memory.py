@@ -90,7 +90,13 @@ def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings)
     chosen = Settings(**settings)
     plan = make_plan(chosen, width, height, VGG)
     return fitting.fit_to_memory(
-        plan, content, chosen, VGG, trunk, loss or CovarianceLoss(), torch.device("cpu")
+        plan,
+        content,
+        chosen,
+        VGG,
+        {plan.features: trunk},
+        loss or CovarianceLoss(),
+        torch.device("cpu"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -119,6 +120,18 @@ def test_large_scales_look_at_shallow_layers_only():
     assert found.share(len(found.sizes) - 1) < found.share(0) == 1
     other = plan(9000, 6000, entry=OTHER)
     assert set(other.at(len(other.sizes) - 1)) == {"a", "b", "c"}
+
+
+def test_another_network_may_look_at_the_shallow_layers_of_large_scales():
+    settings = Settings(features="vgg19")
+    found = make_plan(settings, 9000, 6000, VGG, fine="draft")
+    networks = [found.network(scale) for scale in range(len(found.sizes))]
+    assert networks == ["vgg19" if max(size) <= FINE else "draft" for size in found.sizes]
+    assert networks[0] == "vgg19" and networks[-1] == "draft"
+    alone = make_plan(settings, 9000, 6000, VGG)
+    assert {alone.network(scale) for scale in range(len(alone.sizes))} == {"vgg19"}
+    classic = make_plan(dataclasses.replace(settings, preset="classic"), 900, 600, VGG)
+    assert classic.network(0) == "vgg19"
 
 
 def test_classic_is_the_notebooks_schedule():
