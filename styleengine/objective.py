@@ -134,14 +134,16 @@ class Objective(ABC):
     def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> Evaluation:
         total: Statistics = {}
         share = 1 / len(self.tiles)
-        for number, tile in enumerate(self.tiles):
+        # The largest first: what it frees fits the others, which the other way round it does not.
+        tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
+        for number, tile in enumerate(tiles):
             self._add(total, image, tile, self._covered)
             yield (number + 1) * share / 3
         # Tiles are of several sizes, and of what the first pass freed little fits the second.
         allocator.give_back()
         loss, pulls = _derivatives(self.of_statistics, total)
         gradient = torch.empty_like(image, dtype=dtype)
-        for number, tile in enumerate(self.tiles):
+        for number, tile in enumerate(tiles):
             x = tile.outer(image).detach().requires_grad_()
             found = self.extractor(x)
             local = image.new_zeros(())

@@ -12,6 +12,7 @@ margin, but the network's padding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -60,6 +61,11 @@ class Tile:
     rows: Span
     columns: Span
 
+    @property
+    def looked_at(self) -> int:
+        """Pixels that the tile looks at."""
+        return math.prod(span.after - span.before for span in (self.rows, self.columns))
+
     def outer(self, image: Tensor) -> Tensor:
         """The part of ``image`` (…, H, W) that the tile looks at."""
         return image[..., self.rows.outer, self.columns.outer]
@@ -87,11 +93,24 @@ def grid(size: tuple[int, int], side: int, margin: int, align: int) -> list[Tile
 
 
 def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
-    """Spans of nearly equal size, none longer than ``side`` rounded to ``align``, and a margin."""
+    """Spans of nearly equal size, none longer than ``side`` rounded to ``align``, and a margin.
+
+    Where it costs little they all look at as much, those at the ends at more than their margin:
+    then what one tile frees is just what the next one needs.
+    """
     count = -(-length // max(side, align))
     ends = [round(i * length / count / align) * align for i in range(count)] + [length]
+    inner = [(a, b) for a, b in pairwise(ends) if b > a]
+    least = [Span(max(0, a - margin), a, b, min(length, b + margin)) for a, b in inner]
+    reach = max(b - a for a, b in inner) + 2 * margin
+    if len(inner) * reach > ALIKE * sum(s.after - s.before for s in least):
+        return least
+    last = (length - reach) // align * align
     return [
-        Span(max(0, a - margin), a, b, min(length, b + margin)) for a, b in pairwise(ends) if b > a
+        Span(last, s.start, s.stop, length)
+        if s.before > last
+        else Span(s.before, s.start, s.stop, s.before + reach)
+        for s in least
     ]
 
 
@@ -115,6 +134,8 @@ def alignment(layers: Iterable[Geometry]) -> int:
     return max(g.stride for g in layers)
 
 
+ALIKE = 1.05
+"""How much more spans may look at for all to look at as much."""
 DEEP = 38
 """Radius from which a layer's outermost positions hardly pull at a tile any more: relu4_2's."""
 
