@@ -144,6 +144,7 @@ class Painter:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""
         assert self._x is not None
         x, scale = self._x, self.scale
+        self._scale_started = time.monotonic()
         self._best = None if self._layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
@@ -253,7 +254,7 @@ class Painter:
         if self._rate is not None and height * width < TELLING:
             return self._rate
         here = done - self._work_before
-        # Not from the first tile on, before which the scale was made ready.
+        # Not from the first tile on, which takes longer than those to come.
         if here >= self._work[self.scale] and (self._rate or self.step >= SURE_STEPS):
             return (now - self._scale_started) / here
         return self._rate if self.step < SURE_STEPS or not done else (now - self._started) / done

@@ -216,7 +216,8 @@ class Settings:
         "auto",
         "Features",
         "The network that looks at the pictures: auto takes the pretrained VGG19 if it is "
-        "installed, else the built-in draft network; vgg19 and draft insist on theirs.",
+        "installed, with the built-in draft network for the finest scales of large pictures, else "
+        "the draft network alone; vgg19 and draft insist on theirs.",
         advanced=True,
     )
     postprocess: str = option(
