@@ -20,6 +20,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from benchmarks.pairs import Pair, add_options, chosen_precision, load_pairs, ma
 from benchmarks.runs import Run
 from styleengine import devices
 from styleengine.engine import Engine
+from styleengine.images import save
 from styleengine.protocol import Settings
 from styleengine.resample import fit, resize, to_tensor
 
@@ -74,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--levers", action="store_true", help="give the reference our precision")
     top.add_argument("--curve", action="store_true", help="compare with the Wasserstein recipe")
+    top.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the results there")
     top.add_argument(
         "--content-weights",
         type=float,
@@ -101,7 +104,7 @@ def measure(options: argparse.Namespace) -> None:
         options.json,
         {
             "machine": dataclasses.asdict(about),
-            "options": {k: v for k, v in vars(options).items() if k != "json"},
+            "options": {k: v for k, v in vars(options).items() if k not in ("json", "keep")},
             "pairs": records,
         },
     )
@@ -156,19 +159,23 @@ def measure_pair(
     record: dict[str, Any] = {"name": pair.name, "width": pair.content.width}
     record |= {"height": pair.content.height, "comparisons": []}
     if options.no_reference:
-        alone = [traced(judge, one.at(options.strength)[0]) for one in (*ours, *textbook)]
+        finished = [one.at(options.strength)[0] for one in (*ours, *textbook)]
+        keep(options.keep, pair, finished)
+        alone = [traced(judge, run) for run in finished]
         print(traces(alone))
         return record | {"runs": alone}
     for run in reference_runs(options, pair):
         base = traced(judge, run)
-        found, tried = [], {}
+        chosen, tried = [], {}
         for one in ours:
             if options.match:
-                chosen, tried[one.preset] = one.matched(final(base)["content"], options.strength)
+                best, tried[one.preset] = one.matched(final(base)["content"], options.strength)
             else:
-                chosen = one.at(options.strength)[0]
-            found.append(traced(judge, chosen))
-        found += [traced(judge, one.at(options.strength)[0]) for one in textbook]
+                best = one.at(options.strength)[0]
+            chosen.append(best)
+        chosen += [one.at(options.strength)[0] for one in textbook]
+        keep(options.keep, pair, [run, *chosen])
+        found = [traced(judge, one) for one in chosen]
         compared = [compare(one, base) for one in found]
         print(traces([base, *found]))
         print("\n" + comparison(base, compared))
@@ -176,6 +183,15 @@ def measure_pair(
             {"reference": base, "runs": found, "tried": tried, "results": compared}
         )
     return record
+
+
+def keep(folder: Path | None, pair: Pair, finished: Sequence[Run]) -> None:
+    """Writes the results of some runs on ``pair`` into ``folder``, if there is one."""
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for run in finished:
+        save(folder / f"{pair.name}-{run.engine.replace(' ', '-')}.png", run.picture)
 
 
 def reference_runs(options: argparse.Namespace, pair: Pair) -> Iterator[Run]:

@@ -574,7 +574,7 @@ def read(tmp_path):
 @pytest.mark.usefixtures("installed")
 def test_speed_compares_at_the_references_content(files, tmp_path, capsys):
     arguments = [*common(files, tmp_path), "--reference-steps", "4", "--points", "2", "--classic"]
-    assert speed.main(arguments) == 0
+    assert speed.main([*arguments, "--keep", str(tmp_path / "kept")]) == 0
     written = read(tmp_path)
     printed = capsys.readouterr().out
     assert written["machine"]["torch"] in printed.splitlines()[0]
@@ -594,6 +594,9 @@ def test_speed_compares_at_the_references_content(files, tmp_path, capsys):
         assert run["trace"][-1]["steps"] == 2
         assert f"{preset} against neural_style" in printed
     assert one["runs"][2]["strength"] == 50
+    for engine in ("neural_style", "fast", "best", "classic"):
+        kept = load(tmp_path / "kept" / f"photo-art-{engine}.png")
+        assert (kept.width, kept.height) == (64, 48)
 
 
 def test_latency_times_a_cold_and_a_warm_engine(files, tmp_path, capsys):
