@@ -24,11 +24,6 @@ from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
 from styleengine.presets import PREVIEW
 from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import Scene
-from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
-
-LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
-"""What a network of the fine scales is loaded with: as much as for a quick preview, which is why
-the two are one."""
 
 
 @dataclass(frozen=True)
@@ -181,12 +176,12 @@ class Engine:
     def _networks(
         self, settings: Settings, weights: str | None, plan: Plan, device: torch.device
     ) -> dict[str, Network]:
-        """The networks of a plan by name."""
-        found = {}
-        for name in dict.fromkeys(plan.network(scale) for scale in range(len(plan.sizes))):
-            layers = plan.layers if name == plan.features else LAYERS
-            found[name] = self._network(settings, name, weights, layers, device)
-        return found
+        """The networks of a plan by name.
+
+        Each has all of the plan's layers, so that the draft is the one of a quick preview.
+        """
+        names = dict.fromkeys(plan.network(scale) for scale in range(len(plan.sizes)))
+        return {n: self._network(settings, n, weights, plan.layers, device) for n in names}
 
     def _network(
         self,

@@ -56,6 +56,13 @@ def test_tiles_cover_every_pixel_once_and_begin_on_the_grid(size, side):
             assert min(length, span.stop + 32) <= span.after <= length
             assert span.stop - span.start <= max(16, -(-side // 16) * 16) + 16
     assert torch.equal(count, torch.ones(size))
+    for length in size:
+        spans = tiling.spans(length, side, 32, 16)
+        least = [(max(0, s.start - 32), min(length, s.stop + 32)) for s in spans]
+        if [(s.before, s.after) for s in spans] != least:  # then they look at as much, nearly
+            looked_at = [s.after - s.before for s in spans]
+            assert max(looked_at) - min(looked_at) < 16
+            assert sum(looked_at) < tiling.ALIKE * sum(b - a for a, b in least) + 16
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 8, 16])
