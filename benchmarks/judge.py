@@ -12,6 +12,11 @@ sliced     sliced Wasserstein distance on relu3_1: mean squared difference of th
 content    mean squared difference of relu4_2, o to c, over the variance of c's: 0 = the photo
 noise      energy of the one-pixel high-pass band relative to the style's: above 1.3 noise, below
            0.6 blur
+
+VGG19 continues its maps with zeros. Engines that do otherwise are judged by their own fault at the
+border: at 256 pixels every third position of relu4_2 sees it. A `Judge` with a ``margin`` looks at
+pictures that go on by that many pixels, reflected, and leaves out the positions on what was added:
+that is what no engine has been made for.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styleengine.features import VGG19, vgg19
+from styleengine.features import VGG19, Geometry, vgg19
 from styleengine.images import Picture
 from styleengine.resample import fit, resize, to_tensor
 from styleengine.weights import resolve
@@ -67,8 +72,11 @@ class _Look:
 class Judge:
     """The judge of one pair, which looks at the content and the style only once."""
 
-    def __init__(self, net: VGG19, content: Picture, style: Picture, long_side: int) -> None:
-        self._net = net
+    def __init__(
+        self, net: VGG19, content: Picture, style: Picture, long_side: int, margin: int = 0
+    ) -> None:
+        """``margin`` is in pixels, a multiple of 16; see the module's text."""
+        self._net, self._margin = net, margin
         self._size = fit(content.width, content.height, long_side)
         image, features = self._features(content, self._size)
         self._spread = {n: features[n].std() for n in HELD_OUT}
@@ -102,8 +110,9 @@ class Judge:
     def _features(
         self, picture: Picture, size: tuple[int, int]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        image = resize(to_tensor(picture.rgb), size).clamp(0, 1)
-        return image, {n: f[0].flatten(1) for n, f in self._net(image).items()}
+        image, m = resize(to_tensor(picture.rgb), size).clamp(0, 1), self._margin
+        found = self._net(F.pad(image, (m, m, m, m), mode="reflect") if m else image)
+        return image, {n: inside(f[0], size, m, self._net.geometry[n]) for n, f in found.items()}
 
     def _look(self, image: Tensor, found: dict[str, Tensor]) -> _Look:
         return _Look(
@@ -123,6 +132,15 @@ def load_judge() -> VGG19:
 def judge(net: VGG19, output: Picture, content: Picture, style: Picture, long_side: int) -> Scores:
     """Scores of ``output`` at ``long_side`` pixels."""
     return Judge(net, content, style, long_side).scores(output)
+
+
+def inside(f: Tensor, size: tuple[int, int], margin: int, geometry: Geometry) -> Tensor:
+    """A layer's features (C, h, w) without those of the ``margin``, as (C, positions).
+
+    ``size`` (h, w) is the picture's, without the margin.
+    """
+    (h, w), first = (n // geometry.stride for n in size), margin // geometry.stride
+    return f[:, first : first + h, first : first + w].flatten(1)
 
 
 def _gram(f: Tensor) -> Tensor:

@@ -76,6 +76,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--levers", action="store_true", help="give the reference our precision")
     top.add_argument("--curve", action="store_true", help="compare with the Wasserstein recipe")
+    top.add_argument(
+        "--margin",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="judge pictures as if they went on by so many reflected pixels (see judge.py)",
+    )
     top.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the results there")
     top.add_argument(
         "--content-weights",
@@ -96,9 +103,8 @@ def measure(options: argparse.Namespace) -> None:
     print(about.line())
     engine, records = Engine(), []
     for pair in load_pairs(options):
-        records.append(
-            measure_pair(options, engine, Judge(net, pair.content, pair.style, pair.size), pair)
-        )
+        judge = Judge(net, pair.content, pair.style, pair.size, options.margin)
+        records.append(measure_pair(options, engine, judge, pair))
     print(summary(records))
     report.write_json(
         options.json,

@@ -209,6 +209,31 @@ def test_the_judge_is_its_definition(judging):
     assert judge(judging, output, CONTENT, PAINTING, 64) == found.scores
 
 
+def test_with_a_margin_the_judge_looks_beyond_the_border_at_a_reflection_that_it_does_not_count(
+    judging,
+):
+    output, margin = picture(48, 64, 3), 16
+
+    def look(shown: Picture, layer: str, stride: int) -> np.ndarray:
+        around = ((margin, margin), (margin, margin), (0, 0))
+        wide = torch.from_numpy(np.pad(shown.rgb, around, mode="reflect")).permute(2, 0, 1)[None]
+        found = judging(wide)[layer][0].double().numpy()
+        first, h, w = margin // stride, 48 // stride, shown.rgb.shape[1] // stride
+        return found[:, first : first + h, first : first + w]
+
+    def gram(shown: Picture) -> np.ndarray:
+        flat = look(shown, "relu5_1", 16).reshape(512, -1)
+        return flat @ flat.T / flat.shape[1]
+
+    style = Picture(PAINTING.rgb[:48])
+    found = Judge(judging, CONTENT, style, 64, margin).report(output)
+    o, c = (look(p, "relu4_2", 8) for p in (output, CONTENT))
+    assert found.scores.content == pytest.approx(((o - c) ** 2).mean() / c.var(), rel=1e-3)
+    o, c, s = map(gram, (output, CONTENT, style))
+    apart = ((o - s) ** 2).sum() / ((c - s) ** 2).sum()
+    assert found.style["relu5_1"] == pytest.approx(apart, rel=1e-3)
+
+
 # --- the references -------------------------------------------------------------------------------
 
 SHRINK = (1, 1, 2, 2, 4, 4)
