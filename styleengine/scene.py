@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,15 +34,19 @@ if TYPE_CHECKING:
     from styleengine.jobs import Job
 
 
+ENLARGED, UNSEEN = 2.5, 1200
+"""How much a style picture is enlarged at most, and the long side of the content up to which its
+blur would be seen; see `style_size`."""
+
+
 @dataclass(frozen=True)
 class SceneStyle:
     """A style picture and its share of the blend.
 
     ``ratio`` is its long side relative to the content's, the same at every scale, so that a small
-    preview shows the strokes of the large picture. A style is never enlarged, which would teach
-    blur: at a scale that asks for more it keeps its own size. ``mask`` (1, 1, H, W), 0–1, says
-    where on the content it is painted; None for wherever no mask is. ``adapted`` gives the picture
-    (1, 3, h, w), of alpha (1, 1, h, w) or None, other colours.
+    preview shows the strokes of the large picture, as far as `style_size` lets it. ``mask``
+    (1, 1, H, W), 0–1, says where on the content it is painted; None for wherever no mask is.
+    ``adapted`` gives the picture (1, 3, h, w), of alpha (1, 1, h, w) or None, other colours.
     """
 
     source: Source
@@ -53,7 +58,8 @@ class SceneStyle:
     def at(self, long_side: float, region: Tensor | None = None) -> StyleTarget:
         """The style for a content of ``long_side``, to be painted in ``region``."""
         height, width = self.source.height, self.source.width
-        h, w = resample.fit(width, height, min(long_side * self.ratio, max(width, height)))
+        own = max(width, height)
+        h, w = resample.fit(width, height, style_size(own, long_side * self.ratio, long_side))
         size = max(h, MIN_SIDE), max(w, MIN_SIDE)
         alpha = self.source.alpha(size)
         return StyleTarget(
@@ -178,6 +184,18 @@ class Scene:
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size[1])
         return with_luma(resized(source.to(image.device), size), luma(image))
+
+
+def style_size(own: float, wanted: float, content: float) -> float:
+    """The long side that a style picture of long side ``own`` gets, where ``wanted`` is due.
+
+    A larger one is made smaller. A smaller one is enlarged on a large ``content`` (its long side):
+    half the way, to no more than that. At its own size its strokes would come out ever finer from
+    scale to scale, as a weave or as grain; enlarged all the way, they would be blurred. Up to
+    `UNSEEN` pixels it keeps its size, because there a picture is seen as it is.
+    """
+    half = math.sqrt(min(wanted, content) / own)
+    return min(wanted, own * max(1.0, min(half, ENLARGED, content / UNSEEN)))
 
 
 def long_side(picture: Picture) -> int:
