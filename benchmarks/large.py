@@ -123,6 +123,7 @@ def measured(
         save(files[0], enlarged(photo, long_side))
         save(files[1], style)
         if options.keep is not None and out is None:
+            options.keep.mkdir(parents=True, exist_ok=True)
             out = options.keep / f"{photo.name}-{style.name}-{long_side}-{size}.png"
         command = [
             sys.executable, "-m", "benchmarks.large", "--preset", options.preset, "--one",
