@@ -47,7 +47,17 @@ def start_display():
     os.close(writer)
     with os.fdopen(reader) as stream:
         os.environ["DISPLAY"] = ":" + stream.readline().strip()
-    subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
+    until(windows_are_managed, "a window manager")
+
+
+def windows_are_managed():
+    """Starts a window manager; at times it does not find the new display, and goes."""
+    manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
+    while manager.poll() is None:
+        if xdotool("get_desktop"):  # only a window manager tells
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def start_gimp():
