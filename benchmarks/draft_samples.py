@@ -8,6 +8,7 @@ through (grain, fringes, patterns) shows up there, and it is shown them with the
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,25 +38,29 @@ HALF = Precision(torch.bfloat16, True)
 class Teacher:
     """VGG19's features in units of mean activation, for training in bfloat16."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, layers: Sequence[str] = tuple(MAPPED)) -> None:
+        """``layers`` are those that are asked about."""
         self.trunk = Trunk(vgg19(tuple(MAPPED), weights, replicated=True), CPU, HALF)
+        self._layers = layers
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Features (N, C, h, w) of ``images`` (N, 3, H, W), by layer."""
         units = self.trunk.units
-        return {n: f / units[n] for n, f in self.trunk(images).items()}
+        return {n: f / units[n] for n, f in self.trunk(images).items() if n in self._layers}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Two neighbouring pictures (2, 3, SIZE, SIZE), and the teacher's features of both.
+    """What a student is given of two neighbouring pictures, and the teacher's features of both.
+
+    ``seen`` is (2, 3, SIZE, SIZE), the pictures, unless the student's lower layers learn nothing.
 
     The features of the layers in `WINDOWS` are cut at the corner ``at``, given in shares of what
     there is to choose.
     """
 
-    images: Tensor
+    seen: Tensor
     features: dict[str, Tensor]
     at: tuple[float, float]
     facts: dict[str, Facts]
@@ -100,8 +105,15 @@ def window(name: str, features: Tensor, at: tuple[float, float]) -> Tensor:
 class Pool:
     """The most recent samples; older ones are forgotten."""
 
-    def __init__(self, crops: Crops, teacher: Teacher, capacity: int) -> None:
-        self._crops, self._teacher = crops, teacher
+    def __init__(
+        self,
+        crops: Crops,
+        teacher: Teacher,
+        capacity: int,
+        below: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """``below``, if given, makes of pictures what the student is given of them."""
+        self._crops, self._teacher, self._below = crops, teacher, below
         self._rng = crops.rng
         self._samples: deque[Sample] = deque(maxlen=capacity)
         self._waiting: list[Tensor] = []
@@ -113,6 +125,11 @@ class Pool:
         """Samples chosen at random."""
         return [self._samples[i] for i in self._rng.integers(len(self._samples), size=count)]
 
+    def fill(self, count: int) -> None:
+        """Adds crops until there are ``count`` samples."""
+        while len(self) < count:
+            self.add_still()
+
     def add(self, images: Tensor) -> None:
         """Asks the teacher about two neighbours (2, 3, SIZE, SIZE)."""
         at = float(self._rng.random()), float(self._rng.random())
@@ -120,7 +137,8 @@ class Pool:
             n: window(n, f, at).contiguous(memory_format=torch.channels_last)
             for n, f in self._teacher(images).items()
         }
-        self._samples.append(Sample(images, found, at, {n: of(f) for n, f in found.items()}))
+        seen = images if self._below is None else self._below(images)
+        self._samples.append(Sample(seen, found, at, {n: of(f) for n, f in found.items()}))
 
     def add_still(self) -> None:
         """Adds a crop and its neighbour: disturbed by noise, recoloured, or blended."""

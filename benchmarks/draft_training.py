@@ -25,8 +25,8 @@ from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
 from styleengine.convolution import replicate
 from styleengine.draft import FORMAT, MAPPED, Draft
-from styleengine.eight_bits import packed, unpacked
 from styleengine.features import calibration_image
+from styleengine.few_bits import packed, unpacked
 from styleengine.weight_sources import OXFORD_LICENCE
 from styleengine.weights import resolve
 
@@ -55,17 +55,43 @@ FEATURES, MOVES, STATISTICS = 1.0, 1.0, 1.0
 
 
 class Student(nn.Module):
-    """The draft network with gradients for its weights; layers and maps are shared with `net`."""
+    """The draft network with gradients for its weights; layers and maps are shared with `net`.
 
-    def __init__(self, net: Draft) -> None:
+    With ``above``, the name of a layer, only what lies above it learns. What a picture gives there,
+    `below`, is then the same all the time.
+    """
+
+    def __init__(self, net: Draft, above: str | None = None) -> None:
         super().__init__()
         self.net = net
+        names = {name: i for i, name in net._at.items()}
+        self._first = 0 if above is None else names[above] + 1
+        self.layers = tuple(n for n in net.taps if names[n] >= self._first)
         self.requires_grad_(True)
+        net.features[: self._first].requires_grad_(False)
+        for name, q in net.maps.items():
+            q.requires_grad_(name in self.layers)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """The draft's features, in its own channels."""
-        found, x = {}, image.contiguous(memory_format=torch.channels_last)
-        for i, module in enumerate(self.net.features):
+    def learning(self) -> list[nn.Parameter]:
+        """What learns."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    @torch.no_grad()
+    def below(self, images: Tensor) -> Tensor:
+        """What `forward` takes: ``images`` (N, 3, H, W), or the features that nothing changes."""
+        if not self._first:
+            return images
+        with torch.autocast("cpu", torch.bfloat16):
+            return self._through(images, 0, self._first)[1]
+
+    def forward(self, seen: Tensor) -> dict[str, Tensor]:
+        """The draft's features, in its own channels, at the layers that learn."""
+        return self._through(seen, self._first, len(self.net.features))[0]
+
+    def _through(self, x: Tensor, first: int, end: int) -> tuple[dict[str, Tensor], Tensor]:
+        """The features at the layers from module ``first`` to before ``end``, and the last ones."""
+        found, x = {}, x.contiguous(memory_format=torch.channels_last)
+        for i, module in enumerate(self.net.features[first:end], start=first):
             if isinstance(module, nn.Conv2d):
                 half = x.shape[-1] >= SMALL
                 with torch.autocast("cpu", torch.bfloat16, half):
@@ -76,7 +102,7 @@ class Student(nn.Module):
             name = self.net._at.get(i, "")
             if name in self.net.taps:
                 found[name] = x
-        return found
+        return found, x
 
 
 def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, float]]:
@@ -87,10 +113,11 @@ def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, flo
     means and covariances, which the style loss compares.
     """
     with torch.autocast("cpu", torch.bfloat16):
-        found = student(torch.cat([s.images for s in samples]))
+        found = student(torch.cat([s.seen for s in samples]))
     total = torch.zeros(())
     parts: dict[str, float] = {}
-    for name, weight in WEIGHTS.items():
+    for name in student.layers:
+        weight = WEIGHTS[name]
         shown = [window(name, f, s.at) for f, s in zip(found[name].split(2), samples, strict=True)]
         facts = [s.facts[name] for s in samples]
         q = student.net.maps[name].bfloat16()
@@ -109,7 +136,7 @@ def loss(student: Student, samples: list[Sample]) -> tuple[Tensor, dict[str, flo
         ):
             total = total + weight * factor * value
             parts[f"{kind} {name}"] = float(value.detach())
-    return total / sum(WEIGHTS.values()), parts
+    return total / sum(WEIGHTS[n] for n in student.layers), parts
 
 
 def _squares(t: Tensor) -> Tensor:
@@ -125,7 +152,7 @@ def start(pool: Pool, seed: int) -> Student:
         whiten(net)
         student = Student(net.to(memory_format=torch.channels_last))
         samples = pool.batch(16)
-        for name, found in student(torch.cat([s.images for s in samples])).items():
+        for name, found in student(torch.cat([s.seen for s in samples])).items():
             parts = zip(found.split(2), samples, strict=True)
             f = torch.cat([window(name, f, s.at) for f, s in parts])
             d = f.permute(0, 2, 3, 1).flatten(0, 2).double()
@@ -147,12 +174,13 @@ def fresh() -> Draft:
     return net
 
 
-def grown(path: Path, seed: int) -> Student:
+def grown(path: Path, seed: int, above: str | None = None) -> Student:
     """The network of ``path``, whose blocks may have fewer convolutions and channels than ours.
 
     It sees what it saw before (Net2Net, Chen et al. 2016, arXiv 1511.05641): a convolution behind a
     block's last begins as the identity, which ReLU leaves alone, and a new channel, whose own
-    weights are random, counts nothing yet in the convolution behind it.
+    weights are random, counts nothing yet in the convolution behind it. See `Student` for
+    ``above``.
     """
     torch.manual_seed(seed)
     net, old = fresh(), unpacked(load_file(path))
@@ -166,14 +194,15 @@ def grown(path: Path, seed: int) -> Student:
                 weight = old[f"features.{theirs[place]}.weight"]
                 conv.bias[: len(weight)] = old[f"features.{theirs[place]}.bias"]
             else:
-                weight = torch.zeros(conv.in_channels, conv.in_channels, 3, 3)
-                weight[:, :, 1, 1] = torch.eye(conv.in_channels)
+                passed = min(conv.in_channels, conv.out_channels)
+                weight = torch.zeros(passed, conv.in_channels, 3, 3)
+                weight[:, :, 1, 1] = torch.eye(passed, conv.in_channels)
             conv.weight[: len(weight)] = 0
             conv.weight[: len(weight), : weight.shape[1]] = weight
         for name, q in net.maps.items():
             known = old[f"maps.{name}"]
             q[:, : known.shape[1]] = known
-    return Student(net.to(memory_format=torch.channels_last))
+    return Student(net.to(memory_format=torch.channels_last), above)
 
 
 def by_place(indices: Iterable[int]) -> dict[tuple[int, int], int]:
@@ -214,10 +243,12 @@ class Optimizer:
 
     def __init__(self, student: Student, rate: float, muon_rate: float, steps: int) -> None:
         weights = [
-            m.weight for m in student.net.features if isinstance(m, nn.Conv2d) and m.in_channels > 3
+            m.weight
+            for m in student.net.features
+            if isinstance(m, nn.Conv2d) and m.in_channels > 3 and m.weight.requires_grad
         ]
         whole = {id(w) for w in weights}
-        rest = [p for p in student.parameters() if id(p) not in whole]
+        rest = [p for p in student.learning() if id(p) not in whole]
         # Matrices that share their memory with the weights, which lie with the channels last.
         self._pairs = [(w, nn.Parameter(_matrix(w.detach()))) for w in weights]
         assert all(w.data_ptr() == m.data_ptr() for w, m in self._pairs)
@@ -237,7 +268,7 @@ class Optimizer:
         """One step down the gradient of ``value``."""
         self._student.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._student.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self._student.learning(), 1.0)
         for weight, matrix in self._pairs:
             assert weight.grad is not None
             matrix.grad = _matrix(weight.grad)
@@ -253,7 +284,11 @@ def _matrix(weight: Tensor) -> Tensor:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    return report.ending(train, parser().parse_args(arguments))
+    top = parser()
+    options = top.parse_args(arguments)
+    if options.above and not options.start:
+        top.error("--above is for a network that learnt before: name it with --start")
+    return report.ending(train, options)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -265,6 +300,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--rate", type=float, default=2e-3, help="the largest rate of Adam")
     top.add_argument("--muon-rate", type=float, default=1.5e-3, help="that of Muon")
     top.add_argument("--start", type=Path, metavar="FILE", help="go on from this network")
+    top.add_argument(
+        "--above", choices=list(MAPPED)[:-1], help="leave this layer and all below as they are"
+    )
     top.add_argument("--seed", type=int, default=0)
     top.add_argument("--log", type=int, default=50, help="steps between two lines of the log")
     top.add_argument("--keep", type=int, default=500, help="steps between two checkpoints")
@@ -275,11 +313,14 @@ def train(options: argparse.Namespace) -> None:
     """Trains and saves the network."""
     crops = Crops([*read_folder(options.pictures), *own_drawings()], options.seed)
     report.say(f"{crops.count} pictures")
-    teacher = Teacher(resolve())
-    pool = Pool(crops, teacher, CAPACITY)
-    while len(pool) < FIRST:
-        pool.add_still()
-    student = grown(options.start, options.seed) if options.start else start(pool, options.seed)
+    if options.start:
+        student = grown(options.start, options.seed, options.above)
+        pool = Pool(crops, Teacher(resolve(), student.layers), CAPACITY, student.below)
+        pool.fill(FIRST)
+    else:
+        pool = Pool(crops, Teacher(resolve()), CAPACITY)
+        pool.fill(FIRST)
+        student = start(pool, options.seed)
     optimizer = Optimizer(student, options.rate, options.muon_rate, options.steps)
     still_only = 0 if options.start else STILL_ONLY
     painter, seen, started = None, {}, time.monotonic()
@@ -298,7 +339,7 @@ def train(options: argparse.Namespace) -> None:
         if step % options.log == 0:
             spent = time.monotonic() - started
             kinds = ("features", "moves", "statistics")
-            line = {k: [round(seen[f"{k} {n}"], 3) for n in MAPPED] for k in kinds}
+            line = {k: [round(seen[f"{k} {n}"], 3) for n in student.layers] for k in kinds}
             report.say(f"step {step}, {spent:.0f} s: {json.dumps(line)}")
         if step % options.keep == 0 or step == options.steps:
             save(copy_of(student), options.out, {"seed": str(options.seed), "steps": str(step)})

@@ -67,7 +67,7 @@ def test_the_loss_is_relative_to_the_teachers_own_size(batch):
     _, parts = draft_training.loss(student, samples)
     name = "relu4_1"
     with torch.no_grad():
-        seen = student(torch.cat([s.images for s in samples]))[name].double().numpy()
+        seen = student(torch.cat([s.seen for s in samples]))[name].double().numpy()
     q = student.net.maps[name].detach().double().numpy()
     ours = np.einsum("tc,nchw->nthw", q, seen)
     theirs = torch.cat([s.features[name] for s in samples]).double().numpy()
@@ -94,6 +94,50 @@ def test_a_step_down_the_loss_brings_the_network_nearer(batch):
         values.append(float(value.detach()))
     assert values[-1] < 0.95 * values[0]
     assert not any(torch.equal(p, before[n]) for n, p in student.named_parameters())
+
+
+def test_what_lies_below_stays_as_it_is(small, tmp_path):
+    first, second = (tmp_path / f"{n}.safetensors" for n in ("first", "second"))
+    assert draft_training.main([*small, "--steps", "2", "--out", str(first)]) == 0
+    more = ["--steps", "2", "--start", str(first), "--above", "relu3_1", "--out", str(second)]
+    assert draft_training.main([*small, *more]) == 0
+    old, new = (draft.load(path=p) for p in (first, second))
+    image = torch.rand((1, 3, 48, 64), generator=torch.Generator().manual_seed(3))
+    before, after = old(image), new(image)
+    for name in draft.MAPPED:
+        same = torch.equal(old.maps[name], new.maps[name]) and torch.equal(
+            before[name], after[name]
+        )
+        assert same == (name in ("relu1_1", "relu2_1", "relu3_1")), name
+
+
+def test_what_learns_starts_from_the_features_below(small, tmp_path):
+    torch.manual_seed(4)
+    net = draft_training.fresh()
+    for q in net.maps.values():
+        q.copy_(torch.randn(q.shape))
+    student = draft_training.Student(net, "relu3_1")
+    assert student.layers == ("relu4_1", "relu4_2", "relu5_1")
+    crops = Crops(read_folder(Path(small[0])), 5)
+    teacher = draft_samples.Teacher(drawn_weights(), student.layers)
+    pool = draft_samples.Pool(crops, teacher, 8, student.below)
+    pool.fill(2)
+    (sample,) = pool.batch(1)
+    assert sample.seen.shape == (2, 160, 16, 16) and set(sample.features) == set(student.layers)
+    image = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(3))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = student(student.below(image))
+    with torch.no_grad():
+        wanted = net(image)
+    for name in ("relu4_1", "relu5_1"):  # relu4_2 is mapped there
+        error = (found[name].float() - wanted[name]).norm() / wanted[name].norm()
+        assert float(error) < 0.02, name
+
+
+def test_layers_below_are_those_of_a_network_that_learnt_before(small, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        draft_training.main([*small, "--above", "relu3_1", "--out", str(tmp_path / "x")])
+    assert "--start" in capsys.readouterr().err
 
 
 def test_a_grown_network_sees_what_it_saw_before(monkeypatch, tmp_path):
