@@ -1,7 +1,7 @@
 """Comparisons of the engine with others, and of its pictures."""
 
-from styleengine import allocator
-from styleengine.waiting import wait_briefly
+from styleengine.machine import allocator
+from styleengine.machine.openmp import wait_briefly
 
 # As `styleengine.cli.main` does, before torch is imported: what is measured is what users get.
 wait_briefly()

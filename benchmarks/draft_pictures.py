@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.pairs import DEFAULT, ROOT
-from styleengine.features import calibration_image
-from styleengine.resample import resize
+from styleengine.networks.vgg import calibration_image
+from styleengine.scene.resample import resize
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 SMALLEST, LARGEST = 160, 1280

@@ -15,16 +15,19 @@ import torch
 from torch import Tensor
 
 from benchmarks.draft_pictures import Crops
-from styleengine.color import color_statistics, recolor
-from styleengine.devices import CPU, Precision, Trunk
-from styleengine.draft import MAPPED, Draft
-from styleengine.features import Extractor, vgg19
-from styleengine.losses import CovarianceLoss
-from styleengine.optim import LBFGS, Diverged
-from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.presets import FAST, content_factor, tv_factor
-from styleengine.resample import resize
-from styleengine.weights import Weights
+from styleengine.descent.minimizers import LBFGS, Diverged
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.terms import CovarianceLoss
+from styleengine.machine.devices import CPU
+from styleengine.networks.draft import MAPPED, Draft
+from styleengine.networks.extractor import Extractor
+from styleengine.networks.trunk import Precision, Trunk
+from styleengine.networks.vgg import vgg19
+from styleengine.planning.recipes import FAST, content_factor, tv_factor
+from styleengine.scene.color import color_statistics, recolor
+from styleengine.scene.resample import resize
+from styleengine.scene.scene import StyleTarget
+from styleengine.weights.store import Weights
 
 SIZE = 208
 """Long side of what is shown: thirteen positions of relu5_1."""

@@ -23,12 +23,12 @@ from torch.nn import functional as F
 from benchmarks import report
 from benchmarks.draft_pictures import Crops, own_drawings, read_folder
 from benchmarks.draft_samples import Pool, Sample, Teacher, statistics, trunk, window
-from styleengine.convolution import replicate
-from styleengine.draft import FORMAT, MAPPED, Draft
-from styleengine.features import calibration_image
-from styleengine.few_bits import packed, unpacked
-from styleengine.weight_sources import OXFORD_LICENCE
-from styleengine.weights import resolve
+from styleengine.networks.convolution import replicate
+from styleengine.networks.draft import FORMAT, MAPPED, Draft
+from styleengine.networks.few_bits import packed, unpacked
+from styleengine.networks.vgg import calibration_image
+from styleengine.weights.sources import OXFORD_LICENCE
+from styleengine.weights.store import resolve
 
 PAIRS = 2
 """Pairs of neighbours per step."""

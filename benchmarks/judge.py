@@ -27,10 +27,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styleengine.features import VGG19, Geometry, vgg19
-from styleengine.images import Picture
-from styleengine.resample import fit, resize, to_tensor
-from styleengine.weights import resolve
+from styleengine.networks.extractor import Geometry
+from styleengine.networks.vgg import VGG19, vgg19
+from styleengine.pictures.files import Picture
+from styleengine.pictures.picture import fit
+from styleengine.scene.resample import resize, to_tensor
+from styleengine.weights.store import resolve
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 HELD_OUT = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")

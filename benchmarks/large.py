@@ -31,18 +31,21 @@ import numpy as np
 
 from benchmarks import metrics, report
 from benchmarks.pairs import add_options, chosen_precision, load_pairs
-from styleengine import draft, memory, tiling
-from styleengine.devices import CPU
 from styleengine.engine import Engine
-from styleengine.features import VGG19
-from styleengine.fitting import fit_to_memory
-from styleengine.images import Picture, load, save
 from styleengine.jobs import Job, Result, Style
-from styleengine.memory import Layout
-from styleengine.plan import Plan, fine_network, make_plan, network
-from styleengine.plugins import load_plugins
+from styleengine.machine.devices import CPU
+from styleengine.networks import draft, trunk
+from styleengine.networks.vgg import VGG19
+from styleengine.pictures.files import Picture, load, save
+from styleengine.pictures.picture import fit
+from styleengine.planning import layout as planning_layout
+from styleengine.planning import tiling
+from styleengine.planning.fitting import fit_to_memory
+from styleengine.planning.layout import ACCELERATOR, GIB, Layout
+from styleengine.planning.plan import Plan, fine_network, make_plan, network
+from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import Progress, Settings
-from styleengine.resample import STRIP_ROWS, enlarge, fit, resize, to_array, to_tensor
+from styleengine.scene.resample import STRIP_ROWS, enlarge, resize, to_array, to_tensor
 
 PREVIEW = 512
 SOURCE = 1536
@@ -164,7 +167,7 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
         name: SimpleNamespace(
             geometry=VGG19(plan.layers).geometry,
             precision=chosen_precision(name, CPU),
-            values=draft.VALUES if name == "draft" else memory.NETWORK_VALUES,
+            values=draft.VALUES if name == "draft" else trunk.NETWORK_VALUES,
         )
         for name in {plan.features, plan.fine}
     }
@@ -178,7 +181,7 @@ def record(
     """What is told of a run, from within its process; ``peak`` is in KiB."""
     picture = result.picture
     size, layout = plan.sizes[-1], layouts[-1]
-    whole = memory.layout(size, plan.steps[-1], plan.history, None, 4, 1e15, memory.ACCELERATOR)
+    whole = planning_layout.layout(size, plan.steps[-1], plan.history, None, 4, 1e15, ACCELERATOR)
     side = layout.side if size == (picture.height, picture.width) else None
     return {
         "width": picture.width,
@@ -187,8 +190,8 @@ def record(
         "steps": plan.total_steps,
         "seconds": result.seconds,
         "peak_gib": peak / 2**20,
-        "needs_gib": needs / memory.GIB,
-        "untiled_gib": whole.bytes / memory.GIB,
+        "needs_gib": needs / GIB,
+        "untiled_gib": whole.bytes / GIB,
         "side": side,
         "seam": None if side is None else seam(picture.rgb, side, MARGIN),
         "elsewhere": None if side is None else elsewhere(picture.rgb, side, MARGIN),

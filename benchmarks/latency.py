@@ -37,8 +37,8 @@ import psutil
 from benchmarks import report
 from benchmarks.large import MEGA, SOURCE, enlarged
 from benchmarks.pairs import add_options, load_pairs, machine
-from styleengine import devices
-from styleengine.images import Picture, from_pixels, save, to_pixels
+from styleengine.machine import devices
+from styleengine.pictures.files import Picture, from_pixels, save, to_pixels
 from styleengine.protocol import (
     PROTOCOL,
     EngineError,

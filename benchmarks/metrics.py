@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from styleengine.color import LUMA
+from styleengine.scene.color import LUMA
 
 Array = NDArray[np.floating]
 FRAME = 16

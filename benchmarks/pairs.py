@@ -17,13 +17,16 @@ import torch
 from torch import nn
 
 from benchmarks import report
-from styleengine import devices
-from styleengine.features import ExtractorRequest
-from styleengine.images import Picture, load
-from styleengine.plugins import load_plugins
+from styleengine.machine import devices
+from styleengine.networks import trunk
+from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.precision import choose_precision
+from styleengine.pictures.files import Picture, load
+from styleengine.pictures.picture import fit
+from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError
-from styleengine.resample import fit, resize, to_array, to_tensor
-from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
+from styleengine.scene.resample import resize, to_array, to_tensor
+from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = (
@@ -136,7 +139,7 @@ def _drawn(name: str, long_side: int) -> Picture:
     return Picture(np.asarray(image, np.float32) / 255, name=name)
 
 
-def chosen_precision(features: str, device: torch.device) -> devices.Precision:
+def chosen_precision(features: str, device: torch.device) -> trunk.Precision:
     """The precision that the engine chooses for itself; raises `EngineError` without weights."""
     entry = load_plugins(()).extractor(features)
     request = ExtractorRequest((*STYLE_LAYERS, CONTENT_LAYER), "max", None, 0, features)
@@ -146,7 +149,7 @@ def chosen_precision(features: str, device: torch.device) -> devices.Precision:
         net: nn.Module = entry.factory(request)
         return net
 
-    return devices.choose_precision(make, device, first.kind)
+    return choose_precision(make, device, first.kind)
 
 
 def machine(features: str, device: torch.device) -> Machine:

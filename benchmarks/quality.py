@@ -27,10 +27,10 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks import metrics, report, runs
 from benchmarks.judge import HELD_OUT, STYLE, Judge, Report, Scores, load_judge
 from benchmarks.pairs import Pair, add_options, load_pairs, machine, shrunk
-from styleengine import devices
 from styleengine.engine import Engine
-from styleengine.features import VGG19
-from styleengine.images import Picture
+from styleengine.machine import devices
+from styleengine.networks.vgg import VGG19
+from styleengine.pictures.files import Picture
 from styleengine.protocol import Settings
 
 STRENGTHS = (0.0, 25.0, 50.0, 75.0, 100.0)

@@ -26,10 +26,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styleengine.features import Extractor
-from styleengine.losses import tv_loss
-from styleengine.moments import Moments, moments
-from styleengine.resample import fit, resize
+from styleengine.loss.moments import Moments, moments
+from styleengine.loss.terms import tv_loss
+from styleengine.networks.extractor import Extractor
+from styleengine.pictures.picture import fit
+from styleengine.scene.resample import resize
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"

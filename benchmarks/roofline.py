@@ -29,21 +29,24 @@ import torch
 
 from benchmarks import report
 from benchmarks.pairs import ROOT, add_engine_options, chosen_precision, machine
-from styleengine import devices
-from styleengine.band_scaling import first_guess
-from styleengine.engine import build
-from styleengine.features import ExtractorRequest
-from styleengine.images import Picture
+from styleengine.descent.band_scaling import first_guess
+from styleengine.descent.minimizers import LBFGS
 from styleengine.jobs import Job, Style
-from styleengine.optim import LBFGS
-from styleengine.plan import make_plan
-from styleengine.plugins import load_plugins
+from styleengine.loss.making import objective_of
+from styleengine.machine import devices
+from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.precision import CANDIDATES
+from styleengine.networks.shelf import build
+from styleengine.networks.trunk import PLAIN, Precision, Trunk
+from styleengine.pictures.files import Picture
+from styleengine.planning.plan import make_plan
+from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
-from styleengine.scene import Scene
-from styleengine.vgg_layout import BLOCKS
+from styleengine.scene.scene import Scene
+from styleengine.weights.vgg_layout import BLOCKS
 
 WARM_UP = 2
-PRECISIONS = {p.name: p for p in (devices.PLAIN, *devices.CANDIDATES["cpu"])}
+PRECISIONS = {p.name: p for p in (PLAIN, *CANDIDATES["cpu"])}
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,10 @@ def measure_size(options: argparse.Namespace, size: int) -> dict[str, Any]:
     plan = make_plan(settings, width, height, entry)
     request = ExtractorRequest(plan.layers, settings.pooling, None, 0, settings.features)
     precision = PRECISIONS.get(options.precision) or chosen_precision(options.features, device)
-    trunk = devices.Trunk(build(entry, request), device, precision)
+    trunk = Trunk(build(entry, request), device, precision)
     scene = Scene.of(Job(content, (Style(style),), settings), plan, device)
     style_loss = load_plugins(()).style_loss(plan.style_loss)
-    objective = scene.objective(len(plan.sizes) - 1, trunk, style_loss)
+    objective = objective_of(scene, len(plan.sizes) - 1, trunk, style_loss)
     x = scene.start(len(plan.sizes) - 1, None)
 
     minimizer = LBFGS(plan.history, scaling=first_guess(x, plan.history))
@@ -183,7 +186,7 @@ def convolutions(layers: Sequence[str], height: int, width: int) -> list[Convolu
 
 
 def bare_seconds(
-    convolution: Convolution, precision: devices.Precision, device: torch.device, repeats: int
+    convolution: Convolution, precision: Precision, device: torch.device, repeats: int
 ) -> float:
     """Median seconds of the convolution forward plus those of its backward to the input."""
     c, pad = convolution, (convolution.padding,) * 2

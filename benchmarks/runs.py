@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.references import LAYERS, Trace
-from styleengine import devices
 from styleengine.engine import Engine
-from styleengine.features import vgg19
-from styleengine.images import Picture
 from styleengine.jobs import Job, Preview, Result, Style
-from styleengine.plan import make_plan, network
+from styleengine.networks import trunk
+from styleengine.networks.vgg import vgg19
+from styleengine.pictures.files import Picture
+from styleengine.planning.plan import make_plan, network
 from styleengine.protocol import Settings
-from styleengine.resample import to_array
-from styleengine.weights import resolve
+from styleengine.scene.resample import to_array
+from styleengine.weights.store import resolve
 
 CLOSE = 0.02
 """Two contents whose logarithms differ by no more than this count as equal."""
@@ -103,9 +103,9 @@ def reference(name: str, trace: Trace) -> Run:
     return Run(name, tuple(Moment(t, n, Picture(to_array(p))) for t, n, p in found))
 
 
-def reference_trunk(device: torch.device, precision: devices.Precision) -> devices.Trunk:
+def reference_trunk(device: torch.device, precision: trunk.Precision) -> trunk.Trunk:
     """The network of the references."""
-    return devices.Trunk(vgg19(LAYERS, resolve()), device, precision)
+    return trunk.Trunk(vgg19(LAYERS, resolve()), device, precision)
 
 
 def find_strength(

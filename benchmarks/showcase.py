@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from styleengine import Engine, Job, Result, Settings, Style
-from styleengine.images import Picture, load, save
-from styleengine.resample import resize, to_array, to_tensor
+from styleengine.pictures.files import Picture, load, save
+from styleengine.scene.resample import resize, to_array, to_tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = (

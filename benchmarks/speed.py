@@ -29,11 +29,13 @@ from benchmarks import references, report, runs
 from benchmarks.judge import Judge, Scores, load_judge
 from benchmarks.pairs import Pair, add_options, chosen_precision, load_pairs, machine
 from benchmarks.runs import Run
-from styleengine import devices
 from styleengine.engine import Engine
-from styleengine.images import save
+from styleengine.machine import devices
+from styleengine.networks import trunk
+from styleengine.pictures.files import save
+from styleengine.pictures.picture import fit
 from styleengine.protocol import Settings
-from styleengine.resample import fit, resize, to_tensor
+from styleengine.scene.resample import resize, to_tensor
 
 COMPARED = ("style", "held_out", "sliced", "content")
 WITHIN = 1.05
@@ -203,7 +205,7 @@ def keep(folder: Path | None, pair: Pair, finished: Sequence[Run]) -> None:
 def reference_runs(options: argparse.Namespace, pair: Pair) -> Iterator[Run]:
     """The runs of the reference on ``pair``, one after the other."""
     device = devices.pick(options.device)
-    precision = chosen_precision("vgg19", device) if options.levers else devices.PLAIN
+    precision = chosen_precision("vgg19", device) if options.levers else trunk.PLAIN
     net = runs.reference_trunk(device, precision)
     content, style = (to_tensor(p.rgb, device) for p in (pair.content, pair.style))
     steps = options.reference_steps

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from styleengine import EngineError, images, weights
+from styleengine import EngineError
+from styleengine.pictures import files
+from styleengine.weights import store
 
 sys.dont_write_bytecode = True
 from installer import base, manifest, plugin, profiles  # noqa: E402
@@ -103,7 +105,7 @@ def inputs(given: Sequence[tuple[str, bytes]]) -> tuple[Path, Path]:
 
 def contents(path: Path) -> tuple[str, bytes]:
     """Name and bytes of a picture; raises `EngineError` if the engine cannot read it."""
-    images.load(path)
+    files.load(path)
     return path.name, path.read_bytes()
 
 
@@ -140,10 +142,10 @@ def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, objec
     profile = private_profile(prefix)
     variables = {"GIMP3_DIRECTORY": str(profile), "DEMO_JOB": str(DEMO / "job.json")}
     binds = [DEMO, prefix, *interpreter_paths(prefix)]
-    own = os.environ.get(weights.FILE_VARIABLE)
+    own = os.environ.get(store.FILE_VARIABLE)
     if own:
-        variables[weights.FILE_VARIABLE] = str(Path(own).expanduser().absolute())
-        binds.append(Path(variables[weights.FILE_VARIABLE]))
+        variables[store.FILE_VARIABLE] = str(Path(own).expanduser().absolute())
+        binds.append(Path(variables[store.FILE_VARIABLE]))
     command = gimp.command(variables, binds)
     command += ["--no-interface", "--batch-interpreter=python-fu-eval", "--quit"]
     command += ["-b", f"exec(compile(open({script!r}, encoding='utf-8').read(), 'demo', 'exec'))"]
@@ -193,9 +195,9 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     started = time.monotonic()
     gimp = find_gimp()
     timed("getting GIMP", started)
-    features = weights.status()
+    features = store.status()
     if features.problem:
-        raise base.InstallError(features.problem, f"Correct {weights.FILE_VARIABLE}, or unset it.")
+        raise base.InstallError(features.problem, f"Correct {store.FILE_VARIABLE}, or unset it.")
     print(f"Painting in GIMP: {photo.name} in the style of {style.name} …", flush=True)
     told = paint(gimp, prefix, photo, style)
     times["painting"] = float(str(told["seconds"]))

@@ -2,6 +2,6 @@
 
 import sys
 
-from styleengine.cli import main
+from styleengine.command.cli import main
 
 sys.exit(main())

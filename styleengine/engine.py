@@ -5,37 +5,31 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from styleengine import allocator, devices, resample
-from styleengine.color import luma, with_luma
-from styleengine.failures import is_out_of_memory, out_of_memory
-from styleengine.features import ExtractorRequest
-from styleengine.fitting import fit_to_memory, needed
-from styleengine.images import Picture, require_usable
+from styleengine.checking import postprocessors
+from styleengine.descent.painter import Painter
 from styleengine.jobs import Event, Job, Preview, Result
-from styleengine.painter import Painter
-from styleengine.plan import Plan, fine_network, make_plan, network
-from styleengine.plugins import ExtractorEntry, Plugins, load_plugins
-from styleengine.presets import PREVIEW
+from styleengine.loss.making import objective_of
+from styleengine.machine import allocator, devices
+from styleengine.machine.failures import is_out_of_memory, out_of_memory
+from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.precision import WRONG_DEVICE, choose_precision, seconds_per_pixel
+from styleengine.networks.shelf import Network, bad_plugin, build
+from styleengine.networks.trunk import Trunk
+from styleengine.pictures.files import Picture, require_usable
+from styleengine.pictures.picture import fit
+from styleengine.planning.fitting import fit_to_memory, needed
+from styleengine.planning.plan import Plan, fine_network, make_plan, network
+from styleengine.planning.recipes import PREVIEW
+from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
-from styleengine.scene import Scene
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network in place; ``source`` says what it is for people.
-
-    ``rate`` is how many seconds a pixel of a step takes with all of it, None if it is not known.
-    """
-
-    trunk: devices.Trunk
-    source: str
-    rate: float | None
+from styleengine.scene import resample
+from styleengine.scene.color import luma, with_luma
+from styleengine.scene.scene import Scene
 
 
 class Engine:
@@ -95,7 +89,7 @@ class Engine:
         try:
             networks = self._networks(chosen, job.weights, plan, device)
         except EngineError as error:
-            if error.code != devices.WRONG_DEVICE or settings.device != "auto":
+            if error.code != WRONG_DEVICE or settings.device != "auto":
                 raise
             notes.append(f"{error.message} The processor was used instead.")
             device = devices.CPU
@@ -122,7 +116,7 @@ class Engine:
                 painter.begin(scale, scene)
             allocator.give_back()
             only = used[scale].trunk.only(plan.at(scale))
-            objective = scene.objective(scale, only, style_loss, layouts[scale].side)
+            objective = objective_of(scene, scale, only, style_loss, layouts[scale].side)
             # What was freed so far does not come in the sizes that the steps will ask for.
             allocator.give_back()
             for step in painter.paint(objective):
@@ -202,19 +196,19 @@ class Engine:
             def make() -> torch.nn.Module:
                 return nets.pop() if nets else build(entry, request)
 
-            precision = devices.choose_precision(make, device, kind)
+            precision = choose_precision(make, device, kind)
             allocator.give_back()
-            trunk = devices.Trunk(make(), device, precision)
+            trunk = Trunk(make(), device, precision)
             if len(self._known) > 1:  # one network and the draft are enough memory
                 self._known.clear()
-            rate = devices.seconds_per_pixel(device, kind, precision)
+            rate = seconds_per_pixel(device, kind, precision)
             self._known[key] = Network(trunk, source, rate)
         return self._known[key]
 
     def _preview(self, job: Job, scene: Scene, painter: Painter) -> Picture:
         image = painter.picture
         height, width = image.shape[-2:]
-        size = resample.fit(width, height, min(max(width, height), job.preview))
+        size = fit(width, height, min(max(width, height), job.preview))
         small = resample.resize(image, size).cpu()
         rgb = resample.to_array(scene.restore_colors(small))
         alpha = None
@@ -250,26 +244,7 @@ class Engine:
         return done.astype(np.float32, copy=False)
 
 
-def build(entry: ExtractorEntry, request: ExtractorRequest) -> torch.nn.Module:
-    """The network of an extractor; what goes wrong in a plug-in becomes an `EngineError`."""
-    try:
-        net: torch.nn.Module = entry.factory(request)
-        return net
-    except Exception as error:
-        raise bad_plugin("feature extractor", request.features, error) from error
 
 
-def bad_plugin(kind: str, name: str, error: Exception) -> Exception:
-    """What to raise for an ``error`` that came out of something registered through the hooks."""
-    if isinstance(error, EngineError) or is_out_of_memory(error):
-        return error
-    return EngineError(
-        "bad-plugin",
-        f"The {kind} {name!r} failed: {type(error).__name__}: {error}.",
-        "Leave it out, and tell its author.",
-    )
 
 
-def postprocessors(settings: Settings) -> list[str]:
-    """The names in ``settings.postprocess``."""
-    return [n.strip() for n in settings.postprocess.split(",") if n.strip()]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from styleengine.following import Before
-from styleengine.picture import Picture
+from styleengine.pictures.picture import Picture
 from styleengine.protocol import Progress, Settings
+from styleengine.scene.going_on import Before
 
 
 @dataclass(frozen=True)

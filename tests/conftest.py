@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from styleengine import protocol
+
+# The installer puts a copy of the protocol beside the plug-in; here it is the original.
+sys.modules["protocol"] = protocol
 
 GIMP_TESTS = Path(__file__).resolve().parent / "gimp"
 MUST_HAVE_GIMP = os.environ.get("NEURAL_STYLE_REQUIRE_GIMP") == "1"
@@ -42,16 +48,17 @@ def plain_precision(own_data_directory):
     """
     import torch
 
-    from styleengine import devices, draft, paths
+    from styleengine.machine import folders
+    from styleengine.networks import draft, precision
     from tests import toy_plugin
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    paths.probe_dir().mkdir(parents=True, exist_ok=True)
+    folders.probe_dir().mkdir(parents=True, exist_ok=True)
     toys = [name for name, thing in vars(toy_plugin).items() if isinstance(thing, type)]
     for kind in ("vgg19", draft.load().kind, *toys):
-        fingerprint = devices._fingerprint(torch.device("cpu"), kind)
-        (paths.probe_dir() / f"{fingerprint}.json").write_text('{"precision": "float32"}')
+        fingerprint = precision._fingerprint(torch.device("cpu"), kind)
+        (folders.probe_dir() / f"{fingerprint}.json").write_text('{"precision": "float32"}')
     yield
     torch.set_num_threads(threads)
 

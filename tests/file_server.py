@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from styleengine.download import Remote
+from styleengine.weights.download import Remote
 
 DEADLINE = 30.0
 

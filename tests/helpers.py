@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine import protocol, resample, weights
+from styleengine import protocol
 from styleengine.engine import Engine
-from styleengine.images import Picture, load
 from styleengine.jobs import Job, Preview, Result, Style
-from styleengine.plugins import Plugins, load_plugins
+from styleengine.pictures.files import Picture, load
+from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import Progress, Settings
-from styleengine.vgg_layout import LAYERS
+from styleengine.scene import resample
+from styleengine.weights import store
+from styleengine.weights.vgg_layout import LAYERS
 from tests import toy_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +55,7 @@ def tinted(color: tuple[float, float, float], seed: int = 1, size: int = 64) -> 
     return Picture(np.clip(rgb, 0, 1).astype(np.float32))
 
 
-def drawn_weights() -> weights.Weights:
+def drawn_weights() -> store.Weights:
     """Weights for VGG19 as He et al. draw them, so that no layer's activations vanish."""
     rng = np.random.default_rng(3)
     tensors = {}
@@ -63,7 +65,7 @@ def drawn_weights() -> weights.Weights:
         bias = 0.1 * rng.standard_normal(layer.outputs, dtype=np.float32)
         tensors[f"{layer.key}.weight"] = torch.from_numpy(weight)
         tensors[f"{layer.key}.bias"] = torch.from_numpy(bias)
-    return weights.Weights(tensors, "given")
+    return store.Weights(tensors, "given")
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:

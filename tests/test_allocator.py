@@ -52,7 +52,7 @@ def test_a_process_that_does_not_ask_keeps_nothing():
 
 
 def test_elsewhere_nothing_happens(monkeypatch):
-    from styleengine import allocator
+    from styleengine.machine import allocator
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert allocator.keep_freed_memory() is False

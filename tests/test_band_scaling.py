@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.band_scaling import BANDS, MOST, OPPONENT, BandScaling
-from styleengine.optim import LBFGS
+from styleengine.descent.band_scaling import BANDS, MOST, OPPONENT, BandScaling
+from styleengine.descent.minimizers import LBFGS
 
 CPU = torch.device("cpu")
 

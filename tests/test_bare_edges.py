@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.bare_edges import without_bare_edges
 from styleengine.jobs import Style
-from styleengine.picture import Picture
-from styleengine.plan import make_plan
-from styleengine.plugins import load_plugins
-from styleengine.scene import Scene
+from styleengine.pictures.bare_edges import without_bare_edges
+from styleengine.pictures.picture import Picture
+from styleengine.planning.plan import make_plan
+from styleengine.plugins.registry import load_plugins
+from styleengine.scene.scene import Scene
 from tests.helpers import job, paint, picture
 
 CANVAS = np.float32([0.9, 0.85, 0.75])

@@ -32,12 +32,12 @@ from benchmarks import (
 )
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
-from styleengine import tiling
-from styleengine.features import vgg19
-from styleengine.images import Picture, load, save
+from styleengine.descent.minimizers import FIRST_MOVE
 from styleengine.jobs import Preview, Result
-from styleengine.optim import FIRST_MOVE
-from styleengine.plugins import load_plugins
+from styleengine.networks.vgg import vgg19
+from styleengine.pictures.files import Picture, load, save
+from styleengine.planning import tiling
+from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
 from tests.helpers import drawn_weights, picture, tinted
 

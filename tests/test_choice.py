@@ -11,31 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
+from choice.kept import MOST_RECENT, Folders, Presets, Recent, read_json, write_json
+from choice.styles import TITLES, choice_of, pictures_in
+from dialog import report
+from engine.fetch import Fetch, fetch_command
+from engine.installed import Installed, pretrained_features
 from styleengine import protocol
 from tests.file_server import Site, serving
 from tests.helpers import command, environment
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
-sys.modules.setdefault("protocol", protocol)
-sys.path.insert(0, str(PLUGIN))
-import engine_install  # noqa: E402
-import report  # noqa: E402
-import styles  # noqa: E402
-from choice import (  # noqa: E402
-    MOST_RECENT,
-    Choice,
-    Presets,
-    Recent,
-    StyleChoice,
-    blend_from,
-    blend_text,
-    choice_from,
-    quick,
-    read_json,
-    write_json,
-)
-from fetch import Fetch, fetch_command  # noqa: E402
 
 Settings = protocol.Settings
 WEIGHTS = os.environ.get("STYLEENGINE_WEIGHTS", "")  # the tests run without it
@@ -101,12 +88,13 @@ def test_the_quick_preview_predicts_the_picture():
 
 
 def test_a_blend_is_one_text_for_scripts():
-    styles = (
+    choice_styles = (
         StyleChoice("file:///a%20b.jpg", name="A", weight=2.0),
         StyleChoice("file:///c.jpg", name="C", where="Sky"),
     )
-    assert blend_from(blend_text(styles)) == styles
-    assert blend_text(styles[:1]) == "" and blend_from(blend_text(styles[1:])) == styles[1:]
+    assert blend_from(blend_text(choice_styles)) == choice_styles
+    assert blend_text(choice_styles[:1]) == ""
+    assert blend_from(blend_text(choice_styles[1:])) == choice_styles[1:]
     short = '[{"uri": "file:///a%20b.jpg"}]'
     assert blend_from(short) == (StyleChoice("file:///a%20b.jpg", name="a b"),)
     for broken in ("x", "{}", "[]", "[1]", '[{"uri": "file:///a.jpg"}, {"url": "typo"}]'):
@@ -124,7 +112,7 @@ def presets(tmp_path):
 
 def test_shipped_presets_are_valid_and_named_for_translation(presets):
     shipped = json.loads((PLUGIN / "presets.json").read_text())
-    source = (PLUGIN / "ui_presets.py").read_text()
+    source = (PLUGIN / "widgets" / "preset_row.py").read_text()
     assert len(shipped) >= 4
     for name, values in shipped.items():
         assert Settings.from_dict(values).to_dict() == {**Settings().to_dict(), **values}, name
@@ -170,9 +158,9 @@ def test_folders_hold_pictures_only(tmp_path):
     for name in ("b.JPG", "a.png", "notes.txt", ".hidden"):
         (folder / name).write_bytes(b"x")
     (folder / "sub.jpg").mkdir()
-    assert [path.name for path in styles.pictures_in(folder)] == ["a.png", "b.JPG"]
-    assert styles.pictures_in(tmp_path / "gone") == []
-    kept = styles.Folders(tmp_path / "folders.json")
+    assert [path.name for path in pictures_in(folder)] == ["a.png", "b.JPG"]
+    assert pictures_in(tmp_path / "gone") == []
+    kept = Folders(tmp_path / "folders.json")
     kept.add(folder)
     kept.add(folder)
     kept.add(tmp_path)
@@ -182,8 +170,8 @@ def test_folders_hold_pictures_only(tmp_path):
 
 
 def test_shipped_styles_have_names_for_people(tmp_path):
-    assert styles.choice_of(tmp_path / "style-wave.jpg").name == "Wave"
-    own = styles.choice_of(tmp_path / "Großer Stil.png")
+    assert choice_of(tmp_path / "style-wave.jpg").name == "Wave"
+    own = choice_of(tmp_path / "Großer Stil.png")
     assert own.name == "Großer Stil" and own.uri.startswith("file:///")
 
 
@@ -191,7 +179,7 @@ def test_every_shipped_style_has_a_name():
     sys.path.insert(0, str(REPO / "install"))
     import samples
 
-    assert set(styles.TITLES) == {f"style-{module}" for module in samples.STYLES.values()}
+    assert set(TITLES) == {f"style-{module}" for module in samples.STYLES.values()}
 
 
 # --- the report -----------------------------------------------------------------------------------
@@ -225,7 +213,7 @@ def test_a_report_without_a_log(tmp_path):
 
 def installed(tmp_path, url):
     env = environment(STYLEENGINE_HOME=str(tmp_path / "home"), STYLEENGINE_WEIGHTS_URL=url)
-    return engine_install.Installed(tuple(command("serve")), env, tmp_path / "log")
+    return Installed(tuple(command("serve")), env, tmp_path / "log")
 
 
 def wait_for(condition):
@@ -276,7 +264,7 @@ def test_the_whole_download_makes_the_engine_pretrained(tmp_path):
     with serving(Site(body)) as site:
         url = f"{site.url()}#sha256={hashlib.sha256(body).hexdigest()}"
         engine = installed(tmp_path, url)
-        assert not engine_install.pretrained_features(engine.environment)
+        assert not pretrained_features(engine.environment)
         fetch = Fetch(engine)
         wait_for(fetch.finished)
-    assert engine_install.pretrained_features(engine.environment)
+    assert pretrained_features(engine.environment)

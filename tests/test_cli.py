@@ -15,8 +15,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from styleengine import cli
-from styleengine.cli_run import time_left
+from styleengine.command import cli
+from styleengine.command.run import time_left
 from styleengine.protocol import Settings
 from tests.helpers import (
     DEADLINE,

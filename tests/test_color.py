@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine import color
-from styleengine.color import ColorStatistics
+from styleengine.scene import color
+from styleengine.scene.color import ColorStatistics
 from tests.helpers import luma, picture
 
 pytestmark = pytest.mark.usefixtures("plain_precision")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine import winograd
-from styleengine.convolution import conv_relu, replicate
+from styleengine.networks import winograd
+from styleengine.networks.convolution import conv_relu, replicate
 
 
 def plain(x, weight, bias, border, *, pool=False):

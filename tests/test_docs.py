@@ -6,7 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
-from styleengine import hookspecs
+from styleengine.plugins import hookspecs
 from styleengine.protocol import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styleengine.download import Remote, download
 from styleengine.protocol import EngineError
+from styleengine.weights.download import Remote, download
 from tests.file_server import DEADLINE, Site, serving
 
 BODY = np.random.default_rng(5).integers(0, 256, 3_000_000, dtype=np.uint8).tobytes()

@@ -11,20 +11,23 @@ from torch.nn import functional as F
 
 from benchmarks.judge import Judge, load_judge
 from benchmarks.pairs import _drawn
-from styleengine import draft
-from styleengine.devices import CPU, PLAIN, Trunk
 from styleengine.engine import Engine
-from styleengine.features import VGG19, Geometry, calibration_image, vgg19
-from styleengine.losses import CovarianceLoss, GramLoss
-from styleengine.moments import moments
-from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.plan import fine_network, make_plan, network
-from styleengine.plugins import load_plugins
-from styleengine.presets import FAST
+from styleengine.loss.moments import moments
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.terms import CovarianceLoss, GramLoss
+from styleengine.machine.devices import CPU
+from styleengine.networks import draft
+from styleengine.networks.extractor import Geometry
+from styleengine.networks.trunk import PLAIN, Trunk
+from styleengine.networks.vgg import VGG19, calibration_image, vgg19
+from styleengine.planning.plan import fine_network, make_plan, network
+from styleengine.planning.recipes import FAST
+from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
-from styleengine.resample import to_tensor
-from styleengine.vgg_layout import CONTENT_LAYER
-from styleengine.weights import resolve
+from styleengine.scene.resample import to_tensor
+from styleengine.scene.scene import StyleTarget
+from styleengine.weights.store import resolve
+from styleengine.weights.vgg_layout import CONTENT_LAYER
 from tests.helpers import ROOT, job, paint, picture, tinted
 
 pytestmark = pytest.mark.usefixtures("plain_precision")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks import draft_samples, draft_training
 from benchmarks.draft_pictures import Crops, read_folder
-from styleengine import draft
+from styleengine.networks import draft
 from tests.helpers import drawn_weights
 
 SMALLER = ((32, 20), (48, 48), (96, 64), (128, 128), (160,))

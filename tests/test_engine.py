@@ -11,20 +11,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine import devices, draft
-from styleengine.band_scaling import BandScaling
-from styleengine.builtins import stretch_contrast
-from styleengine.draft import Draft
+from styleengine.descent.band_scaling import BandScaling
+from styleengine.descent.painter import Painter
 from styleengine.engine import Engine
-from styleengine.images import Picture
 from styleengine.jobs import Job, Preview, Result, Style
-from styleengine.memory import Layout
-from styleengine.objective import Evaluation
-from styleengine.painter import Painter
-from styleengine.plan import make_plan
+from styleengine.loss.objective import Evaluation
+from styleengine.machine import devices
+from styleengine.networks import draft, precision
+from styleengine.networks.draft import Draft
+from styleengine.pictures.files import Picture
+from styleengine.planning.layout import Layout
+from styleengine.planning.plan import make_plan
+from styleengine.plugins.bundled import stretch_contrast
 from styleengine.protocol import EngineError, Progress, Settings
-from styleengine.resample import resize, to_array, to_tensor
-from styleengine.scene import Scene
+from styleengine.scene.resample import resize, to_array, to_tensor
+from styleengine.scene.scene import Scene
 from tests.helpers import (
     TINY,
     events_of,
@@ -596,7 +597,7 @@ def test_the_curvature_is_guessed_by_bands_but_for_large_pictures_and_the_notebo
             made.append(size)
             super().__init__(size, *arguments)
 
-    monkeypatch.setattr("styleengine.band_scaling.BandScaling", Noted)
+    monkeypatch.setattr("styleengine.descent.band_scaling.BandScaling", Noted)
     painted_by(engine, Scripted(3.0, 2.0, 1.0), narrow=narrow, **options)
     assert made == ([(16, 16)] if wanted else [])
 
@@ -758,11 +759,11 @@ def test_a_weight_file_that_is_none_is_an_error(engine, tmp_path):
 
 
 def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monkeypatch):
-    meta, choose = torch.device("meta"), devices.choose_precision
+    meta, choose = torch.device("meta"), precision.choose_precision
 
     def refuse(make, device, kind):
         if device == meta:
-            raise EngineError(devices.WRONG_DEVICE, "The device 'meta' computes wrong gradients.")
+            raise EngineError(precision.WRONG_DEVICE, "The device 'meta' computes wrong gradients.")
         return choose(make, device, kind)
 
     monkeypatch.setattr(devices, "pick", lambda name: meta)
@@ -772,4 +773,4 @@ def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monke
     assert [n for n in found.notes if "'meta'" in n and "processor" in n]
     with pytest.raises(EngineError) as caught:
         paint(engine, job(picture(40, 48), device="meta"))
-    assert caught.value.code == devices.WRONG_DEVICE
+    assert caught.value.code == precision.WRONG_DEVICE

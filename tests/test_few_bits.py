@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.few_bits import LARGE, MOST, MOST_OF_SIX, SCALE, packed, unpacked
+from styleengine.networks.few_bits import LARGE, MOST, MOST_OF_SIX, SCALE, packed, unpacked
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3, 3), (7, 20)])

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from installer import environment, manifest, plugin, profiles
+from installer.base import InstallError, load, version
+from installer.process import Runner
+from installer.profiles import System
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 INSTALL = CHECKOUT / "install"
-sys.path.insert(0, str(INSTALL))
-from installer import environment, manifest, plugin, profiles  # noqa: E402
-from installer.base import InstallError, load, version  # noqa: E402
-from installer.process import Runner  # noqa: E402
-from installer.profiles import System  # noqa: E402
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell and signals")
 DEADLINE_S = 240
@@ -134,10 +134,13 @@ def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
-    own = {p.name for kind in ("*.py", "*.json") for p in source.glob(kind)}
-    expected = own | {"protocol.py", "engine.json"}
-    assert {p.name for p in (folder / "po").iterdir()} >= {"de.po", "zh_CN.po"}
-    assert {p.name for p in folder.iterdir() if p.suffix in (".py", ".json")} == expected
+    own = {
+        p.relative_to(source) for p in source.rglob("*") if p.suffix in (".py", ".po", ".json")
+    }
+    assert {Path("engine/client.py"), Path("language/po/de.po")} <= own
+    expected = own | {Path("protocol.py"), Path("engine.json")}
+    there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
+    assert expected <= there
     protocol = CHECKOUT / "styleengine/protocol.py"
     assert (folder / "protocol.py").read_bytes() == protocol.read_bytes()
     told = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
@@ -382,7 +385,7 @@ def test_uninstall_keeps_weights_until_told_otherwise(home):
 def test_running_it_again_repairs_and_leaves_one_engine(home):
     home.install("--prefix", home.prefix)
     first = home.engine()
-    package = next((home.prefix / first).rglob("styleengine/server.py"))
+    package = next((home.prefix / first).rglob("styleengine/serving/server.py"))
     package.unlink()
     folder = home.path / ".config/GIMP/3.2/plug-ins/neural_style"
     (folder / "neural_style.py").chmod(0o644)
@@ -407,7 +410,7 @@ def wait_for(condition, process):
 KILL_AT = {
     "while the environment is built": lambda home, old: len(home.engines()) > 1,
     "while it is tested": lambda home, old: any(
-        home.prefix.glob("engine-*-2/lib/*/site-packages/styleengine/server.py")
+        home.prefix.glob("engine-*-2/lib/*/site-packages/styleengine/serving/server.py")
     ),
     "after the first plug-in was switched": lambda home, old: home.record("3.0") != old,
 }
@@ -448,7 +451,7 @@ def test_a_new_engine_that_fails_its_test_is_not_switched_to(home, tmp_path):
         )
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, broken)
-    (broken / "styleengine/server.py").write_text("raise RuntimeError('out of order')\n")
+    (broken / "styleengine/serving/server.py").write_text("raise RuntimeError('out of order')\n")
     script = str(broken / "install/install.py")
     done = subprocess.run(
         [

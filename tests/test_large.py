@@ -9,33 +9,36 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine import band_scaling, memory
+from styleengine.descent import band_scaling
 from styleengine.jobs import Style
-from styleengine.losses import GramLoss
-from styleengine.memory import Limits
-from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.presets import FAST
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.terms import GramLoss
+from styleengine.networks import trunk
+from styleengine.planning import layout
+from styleengine.planning.layout import Limits
+from styleengine.planning.recipes import FAST
 from styleengine.protocol import EngineError, Progress
+from styleengine.scene.scene import StyleTarget
 from tests.helpers import environment, events_of, job, losses, paint, picture, tinted
 from tests.test_tiling import LAYERS, thin
 
 STYLE = picture(48, 56, 9, block=4)
 
 
-TILE = memory.NETWORK_VALUES * 4 * 200**2
+TILE = trunk.NETWORK_VALUES * 4 * 200**2
 """Bytes of a tile of 200 pixels a side, its margin included."""
 
 
 @pytest.fixture
 def cut(monkeypatch):
     """Limits that make the engine cut pictures above a few thousand pixels."""
-    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, 0, 1e12, TILE))
+    monkeypatch.setitem(layout.LIMITS, "cpu", Limits(1, 0, 1e12, TILE))
 
 
 @pytest.fixture
 def cramped(monkeypatch):
     """Limits that make it keep its vectors in float16 too."""
-    monkeypatch.setitem(memory.LIMITS, "cpu", Limits(1, 0, 60 * 64 * 64, TILE))
+    monkeypatch.setitem(layout.LIMITS, "cpu", Limits(1, 0, 60 * 64 * 64, TILE))
 
 
 def steps_of(events) -> list[Progress]:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.classic_objective import ClassicObjective
-from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss
-from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.presets import CLASSIC, FAST
-from tests.test_focus import plain as focused
+from styleengine.loss.classic import ClassicObjective
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.terms import CovarianceLoss, GramLoss, GramMomentsLoss
+from styleengine.planning.recipes import CLASSIC, FAST
+from styleengine.scene.scene import StyleTarget
+from tests.test_salience import plain as focused
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from styleengine.plan import MIN_SIDE, make_plan
-from styleengine.plugins import ExtractorEntry
-from styleengine.presets import (
+from styleengine.networks.extractor import ExtractorEntry
+from styleengine.pictures.picture import fit
+from styleengine.planning.plan import MIN_SIDE, make_plan
+from styleengine.planning.recipes import (
     BEST,
     CLASSIC,
     FAST,
@@ -22,8 +23,7 @@ from styleengine.presets import (
     tv_factor,
 )
 from styleengine.protocol import Settings
-from styleengine.resample import fit
-from styleengine.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
+from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 VGG = ExtractorEntry(lambda request: None, STYLE_LAYERS, CONTENT_LAYER, "")
 OTHER = ExtractorEntry(lambda request: None, ("a", "b"), "c", "")

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styleengine import builtins
 from styleengine.engine import Engine
-from styleengine.hookspecs import hookimpl
 from styleengine.jobs import Result
-from styleengine.plugins import Plugins, load_plugins
+from styleengine.plugins import bundled
+from styleengine.plugins.hookspecs import hookimpl
+from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import EngineError
 from tests import toy_plugin
 from tests.helpers import (
@@ -68,8 +68,8 @@ def test_a_third_partys_loss_is_used_in_a_run_of_the_command(tmp_path):
     package = tmp_path / "package"
     source = (
         "import os\n"
-        "from styleengine.hookspecs import hookimpl\n"
-        "from styleengine.losses import GramLoss\n"
+        "from styleengine.plugins.hookspecs import hookimpl\n"
+        "from styleengine.loss.terms import GramLoss\n"
         "class Counting(GramLoss):\n"
         "    def distance(self, ours, target):\n"
         "        with open(os.environ['COUNT_FILE'], 'a') as file:\n"
@@ -109,7 +109,7 @@ def test_a_third_partys_loss_is_used_in_a_run_of_the_command(tmp_path):
 
 def test_an_entry_point_may_name_an_object(tmp_path, monkeypatch):
     source = (
-        "from styleengine.hookspecs import hookimpl\n"
+        "from styleengine.plugins.hookspecs import hookimpl\n"
         "class Plugin:\n"
         "    @hookimpl\n"
         "    def register_postprocessors(self, register):\n"
@@ -134,7 +134,7 @@ def test_an_entry_point_may_name_an_object(tmp_path, monkeypatch):
 )
 def test_the_switch_chooses_plug_ins(tmp_path, monkeypatch, switch, expected):
     source = (
-        "from styleengine.hookspecs import hookimpl\n"
+        "from styleengine.plugins.hookspecs import hookimpl\n"
         "@hookimpl\n"
         "def register_postprocessors(register):\n"
         "    register(__name__, lambda result, content: result, 'Nothing')\n"
@@ -166,7 +166,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 # --- broken ones ----------------------------------------------------------------------------------
 
-HEAD = "from styleengine.hookspecs import hookimpl\n"
+HEAD = "from styleengine.plugins.hookspecs import hookimpl\n"
 POSTPROCESSOR = HEAD + "@hookimpl\ndef register_postprocessors(register):\n"
 GOOD = POSTPROCESSOR + "    register({name!r}, max, 'x')\n"
 BROKEN = {
@@ -196,7 +196,7 @@ def test_a_broken_plug_in_is_reported_and_the_others_work(tmp_path, monkeypatch,
     assert set(plugins.loaded) == {"builtins", f"zz-good-{kind}", f"aa-good-{kind}"}
     assert built_ins_work(plugins)
     assert set(plugins.postprocessors) == BUILT_IN["postprocessors"] | {"good", "better"}
-    assert plugins.postprocessors["sharpen"][0] is builtins.sharpen
+    assert plugins.postprocessors["sharpen"][0] is bundled.sharpen
     assert any(f"broken-{kind}" in r.getMessage() for r in caplog.records)
     # Nothing of it is left behind to be called.
     assert f"broken-{kind}" not in [name for name, _ in plugins.manager.list_name_plugin()]

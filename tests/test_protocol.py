@@ -242,7 +242,14 @@ HEAVY = {"torch", "torchvision", "scipy", "h5py"}
 
 
 @pytest.mark.parametrize(
-    "module", ["styleengine", "styleengine.protocol", "styleengine.cli", "styleengine.server"]
+    "module",
+    [
+        "styleengine",
+        "styleengine.protocol",
+        "styleengine.command.cli",
+        "styleengine.plugins.registry",
+        "styleengine.serving.server",
+    ],
 )
 def test_importing_does_not_load_torch(module):
     code = f"import sys, {module}; print(*{{m.partition('.')[0] for m in sys.modules}})"

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from styleengine import resample
+from styleengine.pictures.picture import fit
+from styleengine.scene import resample
 from tests.helpers import gradient_energy, luma, picture
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
@@ -39,7 +40,7 @@ def test_arrays_and_tensors_convert_both_ways():
     ],
 )
 def test_fit(width, height, long_side, expected):
-    assert resample.fit(width, height, long_side) == expected
+    assert fit(width, height, long_side) == expected
 
 
 @pytest.mark.parametrize("size", [(13, 17), (20, 21), (7, 40)])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-INSTALL = Path(__file__).resolve().parents[1] / "install"
-sys.path.insert(0, str(INSTALL))
-import samples  # noqa: E402
+import samples
 
 SIZE = 128
 PICTURES = samples.PHOTOS | samples.STYLES

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from styleengine.picture import Picture
-from styleengine.plan import make_plan
-from styleengine.plugins import load_plugins
-from styleengine.scene import ENLARGED, UNSEEN, Scene, style_size
+from styleengine.pictures.picture import Picture
+from styleengine.planning.plan import make_plan
+from styleengine.plugins.registry import load_plugins
+from styleengine.scene.scene import ENLARGED, UNSEEN, Scene, style_size
 from tests.helpers import job, picture
 
 

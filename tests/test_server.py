@@ -15,8 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from styleengine.incoming import Canvas
-from styleengine.picture import from_pixels, to_pixels
+from styleengine.pictures.picture import from_pixels, to_pixels
 from styleengine.protocol import (
     PROTOCOL,
     PictureSpec,
@@ -25,6 +24,7 @@ from styleengine.protocol import (
     read_frame,
     write_frame,
 )
+from styleengine.serving.arriving import Canvas
 from tests.helpers import (
     DEADLINE,
     ROOT,

@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from dialog.status import in_words
+from engine import client
+from engine.installed import find
+from engine.request import Request, StyleFile
+from engine.session import DEBOUNCE_S, Phase, Session, Work
 from styleengine import protocol
 
 REPO = Path(__file__).resolve().parent.parent
-sys.modules.setdefault("protocol", protocol)
-sys.path.insert(0, str(REPO / "gimp_plugin" / "neural_style"))
-import engine_client  # noqa: E402
-import engine_install  # noqa: E402
-from session import DEBOUNCE_S, Phase, Session, Work  # noqa: E402
-from status import in_words  # noqa: E402
 
 FAKE = REPO / "tests" / "fake_engine.py"
 SPEC = protocol.PictureSpec(4, 3)
@@ -55,14 +54,14 @@ class Desk:
         self.session = Session(self.start_engine, self, lambda: self.now)
 
     def start_engine(self):
-        installed = engine_install.find(self.folder, self.home)
-        return engine_client.EngineClient(installed)
+        installed = find(self.folder, self.home)
+        return client.EngineClient(installed)
 
     def work(self, note, style=b"a style", quick=False):
         def request():
-            styles = (engine_client.StyleFile(style),)
+            styles = (StyleFile(style),)
             settings = protocol.Settings()
-            return engine_client.Request(settings, SPEC, [(0, 3, DATA)], styles, 64)
+            return Request(settings, SPEC, [(0, 3, DATA)], styles, 64)
 
         return Work(request, Canvas(), quick, note)
 
@@ -278,8 +277,8 @@ def test_a_layer_that_goes_while_it_is_read_fails_only_this_work(desk):
         raise protocol.EngineError("layer-gone", "The layer was deleted.")
 
     def request():
-        styles = (engine_client.StyleFile(b"a style"),)
-        return engine_client.Request(protocol.Settings(), SPEC, strips(), styles)
+        styles = (StyleFile(b"a style"),)
+        return Request(protocol.Settings(), SPEC, strips(), styles)
 
     d.session.paint(Work(request, Canvas(), False, "gone"))
     d.until(lambda: d.told)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import ast
 import gettext
+import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from language import engine_sentences, texts
+from language.mnemonics import Mnemonics
 from styleengine import protocol
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
-sys.modules.setdefault("protocol", protocol)
-sys.path.insert(0, str(PLUGIN))
-import engine_texts  # noqa: E402
-import texts  # noqa: E402
-from mnemonics import Mnemonics  # noqa: E402
 
-PO = PLUGIN / "po"
+PO = PLUGIN / "language" / "po"
 LANGUAGES = ["de", "zh_CN"]
 
 
@@ -49,9 +46,9 @@ def settings_texts() -> list[str]:
 def all_texts() -> dict[str, list[str]]:
     """Every text, with the files it comes from."""
     found: dict[str, list[str]] = {}
-    for path in sorted(PLUGIN.glob("*.py")):
+    for path in sorted(PLUGIN.rglob("*.py")):
         for text in marked(path.read_text(encoding="utf-8")):
-            found.setdefault(text, []).append(path.name)
+            found.setdefault(text, []).append(path.relative_to(PLUGIN).as_posix())
     for text in settings_texts():
         found.setdefault(text, []).append("protocol.py")
     return found
@@ -63,7 +60,7 @@ def quoted(text: str) -> str:
 
 
 def template() -> str:
-    """What ``po/neural-style.pot`` has to be: ``python -m tests.test_texts`` writes it."""
+    """What ``neural-style.pot`` has to be; with ``NEURAL_STYLE_RENEW_TEXTS=1`` the test writes it."""
     head = '# Texts of Neural Style Transfer for GIMP.\nmsgid ""\nmsgstr ""\n'
     head += '"Content-Type: text/plain; charset=UTF-8\\n"\n'
     parts = [head]
@@ -85,6 +82,8 @@ def language():
 
 
 def test_the_template_holds_every_text():
+    if os.environ.get("NEURAL_STYLE_RENEW_TEXTS") == "1":
+        (PO / "neural-style.pot").write_text(template(), encoding="utf-8")
     assert (PO / "neural-style.pot").read_text(encoding="utf-8") == template()
 
 
@@ -181,7 +180,7 @@ def test_mnemonics():
 def test_names_for_scripts_do_not_change_with_the_language(language):
     language("de")
     assert [field.name for field in fields(protocol.Settings)][:2] == ["preset", "strength"]
-    for path in PLUGIN.glob("*.py"):
+    for path in PLUGIN.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
@@ -192,13 +191,13 @@ def test_names_for_scripts_do_not_change_with_the_language(language):
 # --- the engine's own sentences -----------------------------------------------------------------
 
 ONLY_THE_COMMAND_LINE = {
-    "atomic.py": "writes files, which the plug-in never asks for",
-    "cli.py": "reads the command's own options",
-    "cli_run.py": "reads the options of its run",
-    "images.py": "opens files by name; the plug-in sends their bytes",
-    "saving.py": "writes picture files",
-    "weight_files.py": "imports weight files that a person names in a shell",
-    "weight_sources.py": "reads the options of `weights fetch`",
+    "machine/files.py": "writes files, which the plug-in never asks for",
+    "command/cli.py": "reads the command's own options",
+    "command/run.py": "reads the options of its run",
+    "pictures/files.py": "opens files by name; the plug-in sends their bytes",
+    "pictures/saving.py": "writes picture files",
+    "weights/reading.py": "imports weight files that a person names in a shell",
+    "weights/sources.py": "reads the options of `weights fetch`",
 }
 ENGLISH_ONLY = {
     "protocol": "the two programs do not understand each other: for whoever mends them",
@@ -222,7 +221,7 @@ def sentence(node: ast.expr) -> str | None:
 def raised() -> list[tuple[str, str, str]]:
     """File, code and sentence of every `EngineError` that the engine may send to the plug-in."""
     found = []
-    for path in sorted((REPO / "styleengine").glob("*.py")):
+    for path in sorted((REPO / "styleengine").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             if not called or node.func.id not in ("EngineError", "bad") or len(node.args) < 2:
@@ -234,7 +233,8 @@ def raised() -> list[tuple[str, str, str]]:
             else:
                 texts_of = [sentence(each) for each in words]
                 code_name = sentence(code) or ast.unparse(code).lower().replace("_", "-")
-            found += [(path.name, code_name, each) for each in texts_of if each]
+            place = path.relative_to(REPO / "styleengine").as_posix()
+            found += [(place, code_name, each) for each in texts_of if each]
     return found
 
 
@@ -247,33 +247,30 @@ def test_every_sentence_of_the_engine_is_known_or_english_for_a_reason():
             continue
         if file == "protocol.py" and code == "bad-setting":
             continue  # names of settings as scripts write them; the dialog cannot ask for these
-        if engine_texts.template_of(text) is None:
+        if engine_sentences.template_of(text) is None:
             unknown.append((file, code, text))
     assert not unknown
 
 
 def test_no_template_says_what_the_engine_never_does():
     source = "".join(
-        path.read_text(encoding="utf-8") for path in sorted((REPO / "styleengine").glob("*.py"))
+        path.read_text(encoding="utf-8") for path in sorted((REPO / "styleengine").rglob("*.py"))
     )
     said = re.sub(r'"\s*\n\s*f?"', "", source)
-    for template in (each for each in engine_texts.TEMPLATES if len(each) > 24):
+    for template in (each for each in engine_sentences.TEMPLATES if len(each) > 24):
         longest = max(re.split(r"\{\w+\}", template), key=len).strip(" .“”(),;:")
         assert longest.split(" and {")[0][:20] in said, template
 
 
 def test_the_engines_sentences_are_translated_with_what_they_name(language):
     language("de")
-    text = engine_texts.translated("The photo “lake” is only 8×9 pixels.")
+    text = engine_sentences.translated("The photo “lake” is only 8×9 pixels.")
     assert text == "Das Foto „lake“ hat nur 8×9 Pixel."
     both = "Another download of weights is running. Wait until it has ended."
-    assert engine_texts.translated(both).count(".") == 2 and "download" not in both[:3]
-    assert engine_texts.translated(both) != both
-    assert engine_texts.translated("Something new happened.") == "Something new happened."
-    assert engine_texts.translated("") == ""
+    assert engine_sentences.translated(both).count(".") == 2 and "download" not in both[:3]
+    assert engine_sentences.translated(both) != both
+    assert engine_sentences.translated("Something new happened.") == "Something new happened."
+    assert engine_sentences.translated("") == ""
     language("C")
-    assert engine_texts.translated("“a” is a HEIC picture, which cannot be read.").startswith("“a”")
-
-
-if __name__ == "__main__":
-    (PO / "neural-style.pot").write_text(template(), encoding="utf-8")
+    heic = engine_sentences.translated("“a” is a HEIC picture, which cannot be read.")
+    assert heic.startswith("“a”")

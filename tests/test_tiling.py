@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine import tiling
-from styleengine.classic_objective import ClassicObjective
-from styleengine.features import VGG19, Geometry
-from styleengine.losses import CovarianceLoss, GramLoss, GramMomentsLoss, StyleLoss
-from styleengine.paint_objective import PaintObjective, StyleTarget
-from styleengine.presets import CLASSIC, FAST, at_scale
+from styleengine.loss.classic import ClassicObjective
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.terms import CovarianceLoss, GramLoss, GramMomentsLoss, StyleLoss
+from styleengine.networks.extractor import Geometry
+from styleengine.networks.vgg import VGG19
+from styleengine.planning import tiling
+from styleengine.planning.recipes import CLASSIC, FAST, at_scale
 from styleengine.protocol import EngineError
-from styleengine.weights import resolve
+from styleengine.scene.scene import StyleTarget
+from styleengine.weights.store import resolve
 from tests.helpers import pretrained, shared_picture
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
@@ -170,7 +172,7 @@ def test_the_notebooks_loss_can_be_tiled_too(monkeypatch):
 @pytest.mark.parametrize("long_side", [1024, 4096])
 def test_with_the_real_network_in_float32_the_difference_is_rounding(long_side):
     weights = resolve(pretrained())
-    from styleengine.features import vgg19
+    from styleengine.networks.vgg import vgg19
 
     recipe = at_scale(FAST, long_side)
     net = vgg19((*recipe.style_layers, recipe.content_layer), weights)

@@ -20,10 +20,10 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 
-from styleengine import weight_sources, weights
 from styleengine.protocol import EngineError
-from styleengine.vgg_layout import BLOCKS, LAYERS, OXFORD_BIAS, Layer, fold, layers_of
-from styleengine.weight_files import load_file
+from styleengine.weights import sources, store
+from styleengine.weights.reading import load_file
+from styleengine.weights.vgg_layout import BLOCKS, LAYERS, OXFORD_BIAS, Layer, fold, layers_of
 from tests.file_server import DEADLINE, Site, serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,12 +219,12 @@ def test_safetensors(tmp_path: Path) -> None:
 
 def refused(path: Path, layers: tuple[Layer, ...] = THIN, code: str = "bad-weights") -> str:
     """The message for a file, checked to have a next step and to leave no trace in the store."""
-    before = sorted(weights.stored_path().parent.rglob("*"))
+    before = sorted(store.stored_path().parent.rglob("*"))
     with pytest.raises(EngineError) as caught:
-        weights.import_file(path, layers=layers)
+        store.import_file(path, layers=layers)
     assert caught.value.code == code
     assert caught.value.message.endswith(".") and "weights import FILE" in caught.value.hint
-    assert sorted(weights.stored_path().parent.rglob("*")) == before
+    assert sorted(store.stored_path().parent.rglob("*")) == before
     return caught.value.message
 
 
@@ -316,11 +316,11 @@ def test_pickle_bomb_is_not_executed(tmp_path: Path, how: str) -> None:
 
 
 def test_nothing_installed() -> None:
-    assert not weights.installed()
+    assert not store.installed()
     with pytest.raises(EngineError, match="styleengine weights fetch") as caught:
-        weights.resolve()
+        store.resolve()
     assert caught.value.code == "no-weights"
-    found = weights.status()
+    found = store.status()
     assert (found.name, found.origin, found.path) == ("draft", "built-in", None)
     assert "Creative Commons" in found.licence
 
@@ -330,14 +330,14 @@ def test_import_then_resolve_and_order(
 ) -> None:
     """At full width: what goes in as Keras comes out of the store, and is preferred rightly."""
     arrays = drawn(LAYERS)
-    found = weights.import_file(keras_file(tmp_path / "mine.h5", arrays, LAYERS))
+    found = store.import_file(keras_file(tmp_path / "mine.h5", arrays, LAYERS))
     assert (found.name, found.origin) == ("vgg19", "stored")
     assert found.source == "Oxford VGG19 (mine.h5)" and "Creative Commons" in found.licence
     assert found.path == home / "weights" / "vgg19.safetensors"
     assert found.path.stat().st_size == pytest.approx(80_100_000, rel=0.001)
 
-    assert weights.installed()
-    stored = weights.resolve()
+    assert store.installed()
+    stored = store.resolve()
     assert stored.source == "Oxford VGG19 (mine.h5)"
     expected = folded({k: v for k, v in arrays.items() if k.startswith("features.0.")}, "caffe")
     for key, tensor in stored.tensors.items():
@@ -346,46 +346,46 @@ def test_import_then_resolve_and_order(
     # Its own format is understood again, as a file that the user names.
     copy = found.path.rename(tmp_path / "copy.safetensors")
     monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(copy))
-    assert (weights.status().origin, weights.status().problem) == ("file", "")
-    named = weights.resolve()
+    assert (store.status().origin, store.status().problem) == ("file", "")
+    named = store.resolve()
     assert all(torch.equal(named.tensors[k], t) for k, t in stored.tensors.items())
 
     # A file that was asked for and is not there is never passed over in silence.
     copy.unlink()
-    assert weights.installed()
-    assert "There is no weight file" in weights.status().problem
+    assert store.installed()
+    assert "There is no weight file" in store.status().problem
     with pytest.raises(EngineError) as caught:
-        weights.resolve()
+        store.resolve()
     assert caught.value.code == "no-such-file"
 
 
 def test_damaged_store_is_said_and_survives_failed_imports(tmp_path: Path) -> None:
-    weights.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
-    before = weights.stored_path().read_bytes()
+    store.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
+    before = store.stored_path().read_bytes()
     bad = saved(tmp_path / "bad.pth", {"features.0.weight": np.zeros((4, 3, 3, 3), np.float32)})
     refused(bad)
-    assert weights.stored_path().read_bytes() == before
+    assert store.stored_path().read_bytes() == before
     with pytest.raises(EngineError, match="is damaged") as caught:  # thin: not a VGG19 to run with
-        weights.resolve()
+        store.resolve()
     assert caught.value.code == "bad-weights"
     for broken in (before[:-10], before[:5], b"", b"x" * 1000):
-        weights.stored_path().write_bytes(broken)
-        assert "is damaged" in weights.status().problem
+        store.stored_path().write_bytes(broken)
+        assert "is damaged" in store.status().problem
         with pytest.raises(EngineError, match="is damaged"):
-            weights.resolve()
+            store.resolve()
 
 
 def test_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEENGINE_HOME", str(tmp_path / "file"))
     with pytest.raises(EngineError, match="could not be made") as caught:
-        weights.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
+        store.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
     assert caught.value.code == "cannot-write" and "STYLEENGINE_HOME" in caught.value.hint
 
 
 def test_status_needs_no_torch() -> None:
     code = (
-        "import sys; from styleengine import weights; weights.status();"
+        "import sys; from styleengine.weights import store; store.status();"
         "sys.exit(any(m in sys.modules for m in ('torch', 'PIL', 'h5py')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
@@ -393,7 +393,7 @@ def test_status_needs_no_torch() -> None:
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")
 def test_the_real_thing() -> None:
-    found = weights.resolve(str(SHARED))
+    found = store.resolve(str(SHARED))
     assert found.source == f"Oxford VGG19 ({SHARED.name})"
     with h5py.File(SHARED) as file:
         group = file["block1_conv1"]
@@ -411,13 +411,13 @@ def test_the_real_thing() -> None:
 # --- fetching ---------------------------------------------------------------------------------
 
 
-def thin_source(site: Site, title: str = "Thin VGG19") -> weight_sources.Source:
-    return weight_sources.Source("thin", title, "for tests", "thin.h5", site.remote())
+def thin_source(site: Site, title: str = "Thin VGG19") -> sources.Source:
+    return sources.Source("thin", title, "for tests", "thin.h5", site.remote())
 
 
 def test_the_published_constants() -> None:
     """The file that Keras' own code asks for, and torchvision's file name with its hash."""
-    keras, vision = weight_sources.KERAS, weight_sources.TORCHVISION
+    keras, vision = sources.KERAS, sources.TORCHVISION
     assert keras.remote.digest == "253f8cb515780f3b799900260a226db6"
     assert (keras.remote.algorithm, keras.remote.size) == ("md5", 80_134_624)
     assert all(u.endswith(f"/{keras.file_name}") for u in keras.remote.urls)
@@ -428,10 +428,10 @@ def test_fetch_converts_stores_and_tidies_up(tmp_path: Path, home: Path) -> None
     arrays = drawn()
     body = keras_file(tmp_path / "k.h5", arrays, THIN).read_bytes()
     with serving(Site(body, cut=[20_000])) as site:
-        found = weights.fetch(thin_source(site), layers=THIN)
+        found = store.fetch(thin_source(site), layers=THIN)
     assert (found.source, found.licence) == ("Thin VGG19", "for tests")
     assert sorted(p.name for p in (home / "weights").iterdir()) == [".lock", "vgg19.safetensors"]
-    assert_same(safetensors.numpy.load_file(weights.stored_path()), folded(arrays, "caffe"))
+    assert_same(safetensors.numpy.load_file(store.stored_path()), folded(arrays, "caffe"))
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
@@ -442,38 +442,38 @@ def test_fetch_from_a_mirror_with_its_own_hash(
     digest = hashlib.new(algorithm, body).hexdigest()
     with serving(Site(body)) as site:
         monkeypatch.setenv("STYLEENGINE_WEIGHTS_URL", f"{site.url('my.pth')}#{algorithm}={digest}")
-        found = weights.fetch(layers=THIN)
+        found = store.fetch(layers=THIN)
         assert found.source == "torchvision VGG19 (my.pth)"
         wrong = f"{site.url('my.pth')}#{algorithm}={digest[::-1]}"
-        before = weights.stored_path().read_bytes()
+        before = store.stored_path().read_bytes()
         with pytest.raises(EngineError, match="wrong checksum") as caught:
-            weights.fetch(url=wrong, layers=THIN)
+            store.fetch(url=wrong, layers=THIN)
         assert caught.value.code == "bad-download"
-        assert weights.stored_path().read_bytes() == before
+        assert store.stored_path().read_bytes() == before
         # Without a hash a mirror must hold the original, whose size is known.
         with pytest.raises(EngineError, match="instead of 80134624"):
-            weights.fetch(url=site.url(), layers=THIN)
+            store.fetch(url=site.url(), layers=THIN)
 
 
 @pytest.mark.parametrize("fragment", ["md5=123", "sha1=" + "0" * 40, "foo", "md5="])
 def test_mirror_with_a_malformed_hash(fragment: str) -> None:
     with pytest.raises(EngineError, match="does not end in a hash"):
-        weights.fetch(url=f"http://127.0.0.1:9/w.h5#{fragment}")
+        store.fetch(url=f"http://127.0.0.1:9/w.h5#{fragment}")
 
 
 def test_unknown_source() -> None:
     with pytest.raises(EngineError, match="there are keras, torchvision") as caught:
-        weights.fetch("oxford")
+        store.fetch("oxford")
     assert caught.value.code == "bad-setting"
 
 
 def test_fetch_of_something_else(tmp_path: Path, home: Path) -> None:
-    weights.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
-    before = weights.stored_path().read_bytes()
+    store.import_file(saved(tmp_path / "w.pth", drawn()), layers=THIN)
+    before = store.stored_path().read_bytes()
     with serving(Site(b"\x89HDF\r\n\x1a\n but no more")) as site, pytest.raises(EngineError) as e:
-        weights.fetch(thin_source(site), layers=THIN)
+        store.fetch(thin_source(site), layers=THIN)
     assert e.value.code == "bad-weights" and "“thin.h5” is damaged" in e.value.message
-    assert weights.stored_path().read_bytes() == before
+    assert store.stored_path().read_bytes() == before
     assert sorted(p.name for p in (home / "weights").iterdir()) == [".lock", "vgg19.safetensors"]
 
 
@@ -508,12 +508,12 @@ def test_two_processes_and_a_killed_one(tmp_path: Path, home: Path) -> None:
         with fetching(site) as child:
             until(lambda: part.exists() and part.stat().st_size == 10_000, child)
             with pytest.raises(EngineError) as caught:
-                weights.fetch(thin_source(site), layers=THIN)
+                store.fetch(thin_source(site), layers=THIN)
             assert caught.value.code == "download-running"
             assert part.stat().st_size == 10_000
             child.kill()
         # The lock died with its owner, what it had received did not.
         site.release.set()
-        weights.fetch(thin_source(site), layers=THIN)
+        store.fetch(thin_source(site), layers=THIN)
         assert site.requests == [None, "bytes=10000-"]
-    assert_same(safetensors.numpy.load_file(weights.stored_path()), folded(drawn(), "caffe"))
+    assert_same(safetensors.numpy.load_file(store.stored_path()), folded(drawn(), "caffe"))

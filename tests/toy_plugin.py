@@ -1,6 +1,6 @@
 """A third-party plug-in for tests: thin networks, some of which fail in a given way, and a loss.
 
-It is used in this process through `styleengine.plugins.Plugins.add`, and in others as an installed
+It is used in this process through `Plugins.add`, and in others as an installed
 package with an entry point (`tests.helpers.install_package`).
 """
 
@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleengine.features import Geometry
-from styleengine.hookspecs import hookimpl
-from styleengine.losses import GramLoss
+from styleengine.loss.terms import GramLoss
+from styleengine.networks.extractor import Geometry
+from styleengine.plugins.hookspecs import hookimpl
 
 STYLE_LAYERS = ("thin1", "thin2")
 CONTENT_LAYER = "thin2"

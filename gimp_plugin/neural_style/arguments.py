@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import Field, fields
 from typing import Any
 
-import gi
+from gi.repository import Gimp, Gio, GObject
 
-gi.require_version("Gimp", "3.0")
-from choice import StyleChoice, blend_from, blend_text, file_stem  # noqa: E402
-from gi.repository import Gimp, Gio, GObject  # noqa: E402
-from mnemonics import Mnemonics  # noqa: E402
-from protocol import EngineError, Settings  # noqa: E402
-from texts import _  # noqa: E402
+from choice.choice import StyleChoice, blend_from, blend_text, file_stem
+from language.mnemonics import Mnemonics
+from language.texts import _
+from protocol import EngineError, Settings
 
 STYLE = "style"
 STYLE_LAYER = "style-layer"

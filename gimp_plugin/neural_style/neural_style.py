@@ -8,31 +8,27 @@ import json
 import os
 import sys
 import traceback
-from pathlib import Path
 
 import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
-import arguments  # noqa: E402
-import engine_client  # noqa: E402
-import engine_install  # noqa: E402
-from choice import Choice, choice_from  # noqa: E402
-from engine_texts import translated  # noqa: E402
-from gi.repository import Gegl, Gimp, GLib, GObject  # noqa: E402
-from job import Job, State  # noqa: E402
-from layers import layer_to_paint, measure, open_source  # noqa: E402
-from protocol import EngineError  # noqa: E402
-from result import HiddenCanvas, insert, note_of  # noqa: E402
-from style_pictures import load_styles, result_name, style_note  # noqa: E402
-from texts import _, use  # noqa: E402
+from gi.repository import Gegl, Gimp, GLib, GObject
+
+import arguments
+from choice.choice import Choice, choice_from
+from engine import installed
+from engine.client import start
+from language.engine_sentences import translated
+from language.texts import _, use
+from pixels.layers import layer_to_paint, measure
+from pixels.notes import note_of
+from protocol import EngineError
+from unattended import PLUGIN_DIR, Dismissed, paint_all
 
 PROCEDURE = "plug-in-neural-style"
 AGAIN = "plug-in-neural-style-again"
-PLUGIN_DIR = Path(__file__).resolve().parent
 MENU = "<Image>/Filters/Artistic"
-POLL_S = 0.1
-SERIES = "layers"  # with one engine for all of them there is no other
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -82,8 +78,6 @@ class NeuralStyle(Gimp.PlugIn):
         return procedure
 
 
-class Dismissed(Exception):
-    """The user has closed the dialog, or the engine has dropped the run."""
 
 
 def run(procedure, run_mode, image, drawables, config, data):
@@ -100,8 +94,8 @@ def run(procedure, run_mode, image, drawables, config, data):
     except EngineError as problem:
         return failure(procedure, problem)
     except Exception:
-        log = engine_install.log_file(os.environ)
-        log = engine_install.write_log(log, traceback.format_exc())
+        log = installed.log_file(os.environ)
+        log = installed.write_log(log, traceback.format_exc())
         reason = repr(sys.exc_info()[1])
         text = _("Something unexpected happened: {reason}.").format(reason=reason[:200])
         hint = _("Details: {file}").format(file=log)
@@ -132,27 +126,6 @@ def paint(run_mode, image, drawables, config):
     return paint_all(run_mode, image, groups, choice)
 
 
-def paint_all(run_mode, image, groups, choice):
-    """Paints one layer after the other with one engine, without a dialog; returns the last."""
-    with contextlib.ExitStack() as stack:
-        client = None
-        for drawables in groups:
-            source = open_source(image, drawables)
-            reader, canvas = source.reader(), HiddenCanvas(source.seen)
-            stack.callback(canvas.discard)
-            styles = load_styles(choice.styles, image, source.layer, source.seen, False)
-            request = engine_client.Request(
-                choice.settings, reader.spec, reader.strips(), styles, series=SERIES
-            )
-            client = client or stack.enter_context(engine_client.start(PLUGIN_DIR, os.environ))
-            follow(Job(client, request, canvas, poll_s=POLL_S))
-            name = result_name(source.name, choice.styles)
-            layer = insert(source, canvas, name, style_note(choice, source.layer))
-            canvas.discard()
-            if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
-                Gimp.Display.new(layer.get_image())
-    Gimp.displays_flush()
-    return layer
 
 
 def paint_again(run_mode, image, drawables, config):
@@ -195,8 +168,8 @@ def made_from(image, painted, note):
 def converse(image, drawables, config, choice):
     """The dialog; returns the last layer that came of it."""
     measure(image, drawables[:1])  # said before the dialog, not after the user has filled it in
-    with engine_client.start(PLUGIN_DIR, os.environ) as client:
-        from studio import Studio  # while the engine loads its own libraries
+    with start(PLUGIN_DIR, os.environ) as client:
+        from dialog.studio import Studio  # while the engine loads its own libraries
 
         studio = Studio(image, drawables, PLUGIN_DIR, client, choice)
         studio.run()
@@ -209,22 +182,6 @@ def converse(image, drawables, config, choice):
     return studio.inserted
 
 
-def follow(job):
-    """Sees the job through with GIMP's own progress bar, whose Cancel kills this process."""
-    shown = job.text
-    Gimp.progress_init(shown)
-    while not job.is_finished:
-        job.advance()
-        if job.text != shown:
-            shown = job.text
-            Gimp.progress_set_text(shown)
-        if job.fraction is None:
-            Gimp.progress_pulse()
-        else:
-            Gimp.progress_update(job.fraction)
-    Gimp.progress_end()
-    if job.state is State.CANCELLED:
-        raise Dismissed
 
 
 if __name__ == "__main__":

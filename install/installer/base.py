@@ -47,7 +47,7 @@ def protocol() -> ModuleType:
 
 def default_prefix() -> Path:
     """The engine's own data directory, by the engine's own rule."""
-    prefix: Path = load(CHECKOUT / "styleengine" / "paths.py").data_dir()
+    prefix: Path = load(CHECKOUT / "styleengine" / "machine" / "folders.py").data_dir()
     return prefix
 
 

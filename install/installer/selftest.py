@@ -29,27 +29,27 @@ class Painted:
 
 def run(python: Path, prefix: Path) -> Painted:
     """Has the engine of ``python`` paint; raises `InstallError` if no sound picture comes back."""
-    client = _client()
+    client, request = _plugins_own()
     error_type: Any = sys.modules["protocol"].EngineError
     try:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / RECORD).write_text(record(python, prefix), encoding="utf-8")
             with client.start(Path(folder), _environment(prefix)) as engine:
-                return _paint(client, engine)
+                return _paint(client, request, engine)
     except error_type as error:
         raise InstallError(f"The engine failed its test: {error.message}", error.hint) from None
 
 
-def _client() -> Any:
-    """The plug-in's client; it finds the protocol as it does in GIMP, by its bare name."""
+def _plugins_own() -> tuple[Any, Any]:
+    """The plug-in's client and its requests; the protocol is found by its bare name."""
     from .base import PLUGIN_SOURCE
 
     sys.modules.setdefault("protocol", protocol())
     if str(PLUGIN_SOURCE) not in sys.path:
         sys.path.append(str(PLUGIN_SOURCE))
-    import engine_client  # type: ignore[import-not-found]
+    from engine import client, request  # type: ignore[import-not-found]
 
-    return engine_client
+    return client, request
 
 
 def _environment(prefix: Path) -> dict[str, str]:
@@ -71,14 +71,14 @@ def _picture(shift: int) -> bytes:
     return bytes(rows)
 
 
-def _paint(client: Any, engine: Any) -> Painted:
+def _paint(client: Any, asked: Any, engine: Any) -> Painted:
     names = sys.modules["protocol"]
     spec = names.PictureSpec(SIDE, SIDE)
-    request = client.Request(
+    request = asked.Request(
         settings=names.Settings(size=SIDE, iterations=4),
         content=spec,
         strips=[(0, SIDE, _picture(0))],
-        styles=(client.StylePixels(spec, [(0, SIDE, _picture(90))]),),
+        styles=(asked.StylePixels(spec, [(0, SIDE, _picture(90))]),),
     )
     info: dict[str, Any] = {}
     picture = bytearray()

@@ -1,0 +1,1 @@
+"""What the user has chosen, and what is kept of it."""

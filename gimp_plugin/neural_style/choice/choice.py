@@ -1,0 +1,152 @@
+"""What the user has chosen: settings and styles, and how they are kept. Knows nothing of GIMP.
+
+The same JSON object is the memory of the dialog, a preset, an entry of the history, and the note
+that a painted layer carries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from language.texts import _
+from protocol import EngineError, Settings
+
+
+@dataclass(frozen=True)
+class StyleChoice:
+    """One style: a file (``uri``) or an open layer (its number), and how it is used.
+
+    ``weight`` is its share in a blend. ``where`` is the name of the channel that says where the
+    style is painted, empty for everywhere.
+    """
+
+    uri: str = ""
+    layer: int = 0
+    name: str = ""
+    weight: float = 1.0
+    where: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells styles apart, however they are used."""
+        return self.uri or f"layer:{self.layer}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that a later session can use; the number of a layer means nothing then."""
+        kept = {"uri": self.uri, "name": self.name, "weight": self.weight}
+        return {**kept, "where": self.where} if self.where else kept
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything a run needs to know apart from the layer to paint."""
+
+    settings: Settings = field(default_factory=Settings)
+    styles: tuple[StyleChoice, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready mapping."""
+        files = [style.to_dict() for style in self.styles if style.uri]
+        first = files[0]["uri"] if files else None
+        return {**self.settings.to_dict(), "style": first, "styles": files}
+
+    def with_settings(self, values: dict[str, Any]) -> Choice:
+        """The same styles with those settings of ``values`` that are valid."""
+        return replace(self, settings=valid_settings(values, self.settings))
+
+
+def valid_settings(values: dict[str, Any], start: Settings | None = None) -> Settings:
+    """``start`` (the defaults) with all of ``values`` that are known and valid."""
+    settings = start or Settings()
+    for each in fields(Settings):
+        if each.name in values:
+            with contextlib.suppress(EngineError):
+                value = getattr(Settings.from_dict({each.name: values[each.name]}), each.name)
+                settings = replace(settings, **{each.name: value})
+    return settings
+
+
+def choice_from(values: Any) -> Choice:
+    """The choice in a JSON value, as far as it is valid: old and foreign files do no harm."""
+    if not isinstance(values, dict):
+        return Choice()
+    entries = values.get("styles")
+    if not isinstance(entries, list) or not entries:
+        entries = [{"uri": values.get("style")}]
+    styles = []
+    for entry in entries:
+        uri = entry.get("uri") if isinstance(entry, dict) else None
+        if not isinstance(uri, str) or not uri:
+            continue
+        name, where, weight = entry.get("name"), entry.get("where"), entry.get("weight", 1.0)
+        number = isinstance(weight, (int, float)) and 0 < weight <= 100
+        styles.append(
+            StyleChoice(
+                uri,
+                name=name if isinstance(name, str) else "",
+                weight=float(weight) if number else 1.0,
+                where=where if isinstance(where, str) else "",
+            )
+        )
+    return Choice(valid_settings(values), tuple(styles))
+
+
+def file_stem(uri: str) -> str:
+    """The name of a file without its folder and ending."""
+    return Path(unquote(urlsplit(uri).path)).stem
+
+
+def blend_text(styles: Sequence[StyleChoice]) -> str:
+    """Several styles, or one that is not everywhere, as one text; empty if there is no need."""
+    files = [style.to_dict() for style in styles if style.uri]
+    if not files or (len(styles) == 1 and not styles[0].where):
+        return ""
+    return json.dumps(files, ensure_ascii=False)
+
+
+def blend_from(text: str) -> tuple[StyleChoice, ...]:
+    """The styles in such a text; raises `EngineError` ("bad-setting")."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    styles = choice_from({"styles": entries}).styles if isinstance(entries, list) else ()
+    if not styles or len(styles) != len(entries):
+        raise EngineError(
+            "bad-setting",
+            _("The blend is not a list of styles."),
+            _('Write it like this: [{"uri": "file:///a.jpg", "weight": 2}, {"uri": …}]'),
+        )
+    return tuple(s if s.name else replace(s, name=file_stem(s.uri)) for s in styles)
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+
+
+
+
+
+
+
+
+# --- the quick preview ------------------------------------------------------------------------
+
+PREVIEW_PX = 512
+
+
+def quick(settings: Settings) -> Settings:
+    """Cheap settings whose picture predicts that of ``settings``, which may go on from it.
+
+    By the same network, because another one paints its large motifs elsewhere.
+    """
+    preset = "fast" if settings.preset == "best" else settings.preset
+    preset = "draft" if preset == "classic" else preset
+    return replace(settings, preset=preset, size=PREVIEW_PX, iterations=0)

@@ -1,0 +1,115 @@
+"""What is kept from one use to the next: presets, recent styles, folders of styles."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from choice.choice import valid_settings
+from protocol import Settings
+
+MOST_RECENT = 24
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file; None if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces the file in one step; a full or read-only disk is no reason to stop."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(value, indent=1), encoding="utf-8")
+        os.replace(part, path)
+
+
+class Presets:
+    """Named settings: those that come with the product, and the user's, which live elsewhere.
+
+    Both files map names to settings (without styles). A user's preset hides a shipped one of the
+    same name, and an update of the product never touches the user's file.
+    """
+
+    def __init__(self, shipped: Path, own: Path) -> None:
+        self._shipped, self._own = shipped, own
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, dict[str, Any]]:
+        found = read_json(path)
+        entries = found.items() if isinstance(found, dict) else ()
+        return {name: values for name, values in entries if isinstance(values, dict)}
+
+    def own_names(self) -> list[str]:
+        """The user's presets."""
+        return list(self._read(self._own))
+
+    def shipped_names(self) -> list[str]:
+        """The product's presets that no preset of the user hides."""
+        own = self._read(self._own)
+        return [name for name in self._read(self._shipped) if name not in own]
+
+    def settings(self, name: str, current: Settings) -> Settings:
+        """The settings called ``name``; what it does not mention is reset, except the device."""
+        values = {**self._read(self._shipped), **self._read(self._own)}.get(name, {})
+        return valid_settings(values, replace(Settings(), device=current.device))
+
+    def save(self, name: str, settings: Settings) -> None:
+        """Keeps the settings under ``name``, as far as they differ from the defaults."""
+        plain = Settings().to_dict()
+        kept = {k: v for k, v in settings.to_dict().items() if v != plain[k] and k != "device"}
+        write_json(self._own, {**self._read(self._own), name: kept})
+
+    def delete(self, name: str) -> None:
+        """Forgets a preset of the user."""
+        write_json(self._own, {k: v for k, v in self._read(self._own).items() if k != name})
+
+
+class Recent:
+    """The styles used last, newest first, as file addresses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def uris(self) -> list[str]:
+        """Their addresses."""
+        found = read_json(self._path)
+        uris = found if isinstance(found, list) else []
+        return [uri for uri in uris if isinstance(uri, str)]
+
+    def add(self, uris: list[str]) -> None:
+        """Puts ``uris`` to the front."""
+        kept = list(dict.fromkeys([*uris, *self.uris()]))
+        write_json(self._path, kept[:MOST_RECENT])
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The user's own folders of pictures, kept in a file."""
+
+    path: Path
+
+    def read(self) -> list[Path]:
+        """The folders, in the order they were added."""
+        found = read_json(self.path)
+        return [Path(p) for p in found if isinstance(p, str)] if isinstance(found, list) else []
+
+    def add(self, folder: Path) -> None:
+        """Adds a folder."""
+        self._write([*self.read(), folder])
+
+    def remove(self, folder: Path) -> None:
+        """Forgets a folder; its files stay as they are."""
+        self._write([each for each in self.read() if each != folder])
+
+    def _write(self, folders: Iterable[Path]) -> None:
+        write_json(self.path, list(dict.fromkeys(str(folder) for folder in folders)))

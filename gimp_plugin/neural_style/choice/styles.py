@@ -1,0 +1,51 @@
+"""Where style pictures come from: shipped ones, the user's folders. Knows nothing of GIMP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from choice.choice import StyleChoice
+from language.texts import N_, _
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+MOST_PER_FOLDER = 500
+SHIPPED = "styles"  # the folder below the engine's data, filled by the installer
+
+TITLES = {
+    "style-cutpaper": N_("Paper cut"),
+    "style-facets": N_("Facets"),
+    "style-flowers": N_("Flowers"),
+    "style-glass": N_("Stained glass"),
+    "style-mosaic": N_("Mosaic"),
+    "style-night": N_("Night"),
+    "style-pastel": N_("Pastel"),
+    "style-peacock": N_("Peacock"),
+    "style-points": N_("Dots"),
+    "style-watercolor": N_("Watercolour"),
+    "style-wave": N_("Wave"),
+    "style-woodcut": N_("Woodcut"),
+}
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder, by name."""
+    try:
+        found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: path.name.lower())[:MOST_PER_FOLDER]
+
+
+def title(uri: str) -> str:
+    """What the style is called: shipped ones in the user's language, others as their file."""
+    stem = Path(unquote(urlsplit(uri).path)).stem
+    return _(TITLES[stem]) if stem in TITLES else stem
+
+
+def choice_of(path: Path) -> StyleChoice:
+    """The style in a file."""
+    uri = path.absolute().as_uri()
+    return StyleChoice(uri, name=title(uri))
+
+

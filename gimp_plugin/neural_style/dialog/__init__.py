@@ -1,0 +1,1 @@
+"""The dialog: its window, and what goes on behind it."""

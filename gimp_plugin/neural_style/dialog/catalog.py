@@ -1,0 +1,128 @@
+"""The styles that the browser offers: where they are looked for, and in which groups they show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gi.repository import Gimp, Gio, GLib
+
+from choice.choice import Choice, StyleChoice
+from choice.kept import Folders, Recent
+from choice.styles import SHIPPED, choice_of, pictures_in, title
+from engine import installed
+from language.texts import _
+from pixels.style_pictures import places
+from widgets.cutout import pixbuf
+from widgets.style_browser import StyleBrowser
+from widgets.thumbnails import THUMB_PX
+
+
+class Catalog:
+    """Fills a `StyleBrowser`, and remembers what was used."""
+
+    def __init__(self, image: Gimp.Image, environment: Mapping[str, str]) -> None:
+        self._image = image
+        self._shipped = installed.data_dir(environment) / SHIPPED
+        own = installed.data_dir(os.environ)
+        self._folders = Folders(own / "style-folders.json")
+        self._recent = Recent(own / "recent-styles.json")
+        self._to_draw: list[StyleChoice] = []
+        self._timer = 0
+
+    def fill(self, browser: StyleBrowser) -> None:
+        """Shows all groups; what is in two of them shows in the first."""
+        folders = self._folders.read()
+        own = [choice_of(p) for folder in folders for p in pictures_in(folder)]
+        shipped = [choice_of(path) for path in pictures_in(self._shipped)]
+        known = {style.uri for style in (*own, *shipped)}
+        recent = [uri for uri in self._recent.uris() if uri not in known and _exists(uri)]
+        browser.set_group(
+            "recent", _("Used lately"), [(StyleChoice(u, name=title(u)), None) for u in recent]
+        )
+        browser.set_group("own", _("My folders"), [(style, None) for style in own])
+        browser.set_group("shipped", _("Included"), [(style, None) for style in shipped])
+        layers = list(_layers())
+        browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
+        browser.folders.show_folders(folders)
+        browser.set(browser.get())  # what was in a folder that is gone stays chosen
+        self._to_draw = layers
+        self._timer = self._timer or GLib.idle_add(self._draw, browser)
+
+    def _draw(self, browser: StyleBrowser) -> bool:
+        """The thumbnail of another layer, when there is nothing better to do."""
+        if self._to_draw:
+            style = self._to_draw.pop(0)
+            layer = Gimp.Item.get_by_id(style.layer)
+            picture = _thumbnail(layer) if layer is not None and layer.is_valid() else None
+            if picture is not None:
+                browser.set_picture(style.key, picture)
+            return True
+        self._timer = 0
+        return False
+
+    def close(self) -> None:
+        """Draws no more."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+
+    def forget_folder(self, folder: Path, browser: StyleBrowser) -> None:
+        """Leaves out a folder of the user's; its files stay where they are."""
+        self._folders.remove(folder)
+        self.fill(browser)
+
+    def add_folder(self, folder: Path, browser: StyleBrowser) -> None:
+        """Takes in another folder of the user's."""
+        self._folders.add(folder)
+        self.fill(browser)
+
+    def used(self, styles: Iterable[StyleChoice], browser: StyleBrowser) -> None:
+        """Notes that these styles have been painted with."""
+        self._recent.add([style.uri for style in styles if style.uri])
+
+    def present(self, choice: Choice) -> Choice:
+        """The choice without the styles whose files are gone, the others called by their names."""
+        styles = [style for style in choice.styles if style.layer or _exists(style.uri)]
+        named = (s if s.layer else replace(s, name=title(s.uri)) for s in styles)
+        return replace(choice, styles=tuple(named))
+
+    def channels(self) -> Sequence[str]:
+        """What can say where a style goes."""
+        return list(places(self._image))
+
+
+def _exists(uri: str) -> bool:
+    return bool(uri) and Gio.File.new_for_uri(uri).query_exists(None)
+
+
+def _layers() -> Iterator[StyleChoice]:
+    """All layers of all open images."""
+
+    def walk(layers: list[Gimp.Layer]) -> Iterator[Gimp.Layer]:
+        for layer in layers:
+            yield layer
+            if layer.is_group():
+                yield from walk(layer.get_children())
+
+    for image in Gimp.get_images():
+        for layer in walk(image.get_layers()):
+            name = f"{layer.get_name()} ({image.get_name()})"
+            yield StyleChoice(layer=layer.get_id(), name=name)
+
+
+def _thumbnail(layer: Gimp.Layer) -> Any:
+    # Unlike its pixbuf this is there for every precision.
+    data, width, height, bpp = layer.get_thumbnail_data(THUMB_PX, THUMB_PX * 3 // 4)
+    pixels = data.get_data() if data is not None else b""
+    if bpp not in (1, 2, 3, 4) or len(pixels) != width * height * bpp:
+        return None
+    rgba = bytearray(b"\xff" * (4 * width * height))
+    for channel in range(3):
+        rgba[channel::4] = pixels[channel if bpp > 2 else 0 :: bpp]
+    if bpp in (2, 4):
+        rgba[3::4] = pixels[bpp - 1 :: bpp]
+    return pixbuf(bytes(rgba), width, height)

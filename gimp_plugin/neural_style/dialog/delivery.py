@@ -1,0 +1,131 @@
+"""What becomes of a finished picture: a new layer, a place in the history, a look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from gi.repository import Gimp, GLib
+
+from choice.choice import Choice
+from dialog.history import Entry, History
+from dialog.stopwatch import Stopwatch
+from pixels import inserting
+from pixels.canvas import HiddenCanvas
+from pixels.layers import Source
+from pixels.notes import result_name, style_note
+from pixels.small import small_picture, small_scale, spot
+from widgets.cutout import Shape, cut, pixbuf
+
+SHOWN_PX = 1024
+
+
+@dataclass(frozen=True)
+class Order:
+    """What real work is about: the layer, the choice made for it, and the layers still to come.
+
+    ``series`` is empty if these shall not follow each other like the frames of an animation.
+    """
+
+    source: Source
+    choice: Choice
+    rest: tuple[Gimp.Layer, ...]
+    series: str
+
+
+class Delivery:
+    """Inserts results, in several callbacks of the main loop, because GIMP takes its time."""
+
+    def __init__(self, image: Gimp.Image, window: Any, watch: Stopwatch) -> None:
+        self._image, self._window, self._watch = image, window, watch
+        self._history = History(window.history)
+        self._steps: list[Iterator[None]] = []
+        self._timer = 0
+        self.inserted: Gimp.Layer | None = None
+
+    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
+        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
+        self._begin(self._deliver(order, canvas, then))
+
+    def _begin(self, steps: Iterator[None]) -> None:
+        self._steps.append(steps)
+        if not self._timer:
+            self._timer = GLib.idle_add(self._watch.timed("deliver", self._step))
+
+    def _step(self) -> bool:
+        if self._steps and next(self._steps[0], self) is self:
+            self._steps.pop(0)
+        if not self._steps:
+            self._timer = 0
+        return bool(self._steps)
+
+    def _deliver(
+        self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
+    ) -> Iterator[None]:
+        layer, source = canvas.finish(), order.source
+        rect = source.seen.moved(-source.seen.x, -source.seen.y)
+        spec, data = yield from small_picture(layer, rect, SHOWN_PX)
+        picture = pixbuf(data, spec.width, spec.height)
+        if source.selection is not None:
+            scale = small_scale(rect, spec)
+            dx, dy = source.painted.x - source.seen.x, source.painted.y - source.seen.y
+            area = round(-dx * scale), round(-dy * scale), spec.width, spec.height
+            mask = bytearray()
+            for _y, _rows, part in source.selection.small(area, scale):
+                mask += part
+                yield
+            picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
+        name = result_name(source.name, order.choice.styles)
+        entry = Entry(source, canvas, order.choice, picture, name)
+        self._history.add(entry)
+        self._show(entry)  # before GIMP is busy with its own windows
+        yield
+        yield from self._insert(entry)
+        then()
+
+    def _insert(self, entry: Entry) -> Iterator[None]:
+        note = style_note(entry.choice, entry.source.layer)
+        self.inserted = yield from inserting.inserting(entry.source, entry.canvas, entry.name, note)
+        yield
+        if self.inserted.get_image() != self._image:
+            Gimp.Display.new(self.inserted.get_image())
+        Gimp.displays_flush()
+
+    def _show(self, entry: Entry) -> None:
+        layer, painted, seen = entry.canvas.finish(), entry.source.painted, entry.source.seen
+        selection = entry.source.selection
+        dx, dy = painted.x - seen.x, painted.y - seen.y
+
+        def at_full_size(x: int, y: int, width: int, height: int) -> bytes:
+            left, top = (dx, dy) if entry.canvas.is_cropped else (0, 0)
+            data = spot(layer, x - left, y - top, width, height)
+            if data and selection is not None:
+                mask = selection.spot(x - dx, y - dy, width, height)
+                data = cut(data, mask, width, height)
+            return data
+
+        over = selection is not None
+        self._window.pane.show_painted(entry.picture, at_full_size, over)
+
+    def act(self, action: str, entry: Entry) -> None:
+        """Does something with an earlier result: "show", "insert" or "forget"."""
+        if action == "show":
+            self._show(entry)
+        elif action == "insert":
+            self._begin(self._insert(entry))
+        elif action == "forget":
+            self._begin(self._forget(entry))
+
+    def _forget(self, entry: Entry) -> Iterator[None]:
+        self._window.pane.show_painted(None)
+        self._history.forget(entry)
+        yield
+
+    def close(self) -> None:
+        """Finishes what has begun, and drops the history."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+        while self._steps:
+            self._step()
+        self._history.close()

@@ -1,0 +1,87 @@
+"""The offer to download the pretrained network, in the dialog."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from gi.repository import GLib
+
+from engine.fetch import Fetch
+from engine.installed import Installed, pretrained_features
+from language.texts import _
+from protocol import EngineError
+
+CHECK_MS = 200
+
+
+class Offer:
+    """Says that the network is missing, and downloads it if wanted: then ``came`` is called."""
+
+    def __init__(
+        self,
+        window: Any,
+        installed: Installed,
+        came: Callable[[], None],
+        failed: Callable[[EngineError], None],
+    ) -> None:
+        self._window, self._installed = window, installed
+        self._came, self._failed = came, failed
+        self._fetch: Fetch | None = None
+        self._timer = 0
+
+    def show_if_needed(self) -> None:
+        """Makes the offer, unless the network is installed."""
+        if not pretrained_features(self._installed.environment):
+            self._window.offer.say(
+                _(
+                    "The built-in network is in use. The pretrained one (80 MB) knows more about "
+                    "shapes and paints finer pictures."
+                )
+            )
+
+    def toggle(self) -> None:
+        """Starts the download, or stops it."""
+        if self._fetch is not None:
+            self.cancel()
+            return
+        try:
+            self._fetch = Fetch(self._installed)
+        except EngineError as problem:
+            self._failed(problem)
+            return
+        self._window.fetch_button.set_label(self._window.fetch_texts[1])
+        self._window.offer.progress(0.0, _("Connecting"))
+        self._timer = GLib.timeout_add(CHECK_MS, self._check)
+
+    def _check(self) -> bool:
+        assert self._fetch is not None
+        try:
+            finished = self._fetch.finished()
+        except EngineError as problem:
+            self._end()
+            self._failed(problem)
+            return False
+        if finished:
+            self._end()
+            self._window.offer.hide_it()
+            self._came()
+            return False
+        state = self._fetch.state
+        if state.total:
+            mb = _("{done} of {total} MB").format(
+                done=round(state.done / 1e6), total=round(state.total / 1e6)
+            )
+            self._window.offer.progress(state.done / state.total, mb)
+        return True
+
+    def _end(self) -> None:
+        self._fetch, self._timer = None, 0
+        self._window.fetch_button.set_label(self._window.fetch_texts[0])
+        self._window.offer.progress(None)
+
+    def cancel(self) -> None:
+        """Ends the download, if there is one."""
+        if self._fetch is not None:
+            GLib.source_remove(self._timer)
+            self._fetch.cancel()
+            self._end()

@@ -1,0 +1,59 @@
+"""What the bar of the dialog says. Knows nothing of GTK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.session import Phase, Session
+from engine.wording import duration
+from language.engine_sentences import translated
+from language.texts import _
+from protocol import Progress
+
+
+def in_words(session: Session, styles: bool, device: str) -> tuple[float | None, str]:
+    """How much is done (None while nobody knows), and what is going on."""
+    phase, progress = session.phase, session.progress
+    if phase is Phase.STARTING:
+        return None, _("The engine is starting …")
+    if phase is Phase.READY:
+        return 0.0, _("Ready") if styles else _("Choose a style")
+    if phase is Phase.BROKEN:
+        return 0.0, _("The engine has stopped")
+    if phase is Phase.PREVIEWING:
+        return (progress.fraction if progress else 0.0), _("Quick preview")
+    if phase is Phase.KEEPING:
+        return None, _("Stopping, and keeping the picture …")
+    if phase is Phase.CANCELLING:
+        return None, _("Cancelling …")
+    if session.is_receiving:
+        return 1.0, _("Fetching the picture")
+    if progress is None:
+        return None, _("Sending the picture to the engine")
+    return min(1.0, progress.fraction), " · ".join(_parts(progress, session.ready, device))
+
+
+def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
+    stages = {"prepare": _("Preparing"), "finish": _("Finishing")}
+    words = stages.get(progress.stage, "")
+    if not words:
+        words = _("Painting")
+        if progress.scales > 1:
+            words += " " + _("(size {scale} of {scales})").format(
+                scale=progress.scale, scales=progress.scales
+            )
+    parts = [words]
+    if progress.width and progress.height:
+        parts.append(f"{progress.width} × {progress.height} px")
+    if progress.eta_s is not None:
+        parts.append(_("{time} left").format(time=duration(progress.eta_s)))
+    devices = ready.get("devices")
+    if isinstance(devices, dict) and devices:
+        name = device if device in devices else next(iter(devices))
+        parts.append(translated(str(devices[name])))
+    elif isinstance(devices, list) and devices:
+        parts.append(translated(str(devices[0])))
+    memory = getattr(progress, "memory", None)  # an older engine does not tell
+    if memory:
+        parts.append(_("{n} GB of memory").format(n=f"{memory / 1e9:.1f}"))
+    return parts

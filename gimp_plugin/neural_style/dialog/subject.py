@@ -1,0 +1,147 @@
+"""What is painted: the layers that the dialog was opened for, and the picture of the first one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
+
+from gi.repository import Gimp, GLib
+
+from choice.choice import PREVIEW_PX
+from dialog.stopwatch import Stopwatch
+from language.texts import _
+from pixels.layers import measure
+from pixels.reading import native_form
+from pixels.selection import selected
+from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
+from protocol import EngineError, PictureSpec
+from widgets.cutout import Shape
+
+
+class Subject:
+    """The layers to paint. Raises `EngineError` ("bad-layer") if the first cannot be painted.
+
+    ``seen`` is called when the first layer's picture has been read, and is not what it was before.
+    """
+
+    def __init__(
+        self,
+        image: Gimp.Image,
+        layers: Sequence[Gimp.Item],
+        watch: Stopwatch,
+        seen: Callable[[], None],
+    ) -> None:
+        self.image, self.layers = image, list(layers)
+        layer, _painted, seen_rect = measure(image, self.layers[:1])
+        self.view = LayerView(layer, seen_rect)
+        self.small: tuple[PictureSpec, bytes] | None = None
+        self.shape: Shape | None = None  # of the selection, if there is one
+        self._watch, self._seen = watch, seen
+        self._timer = 0
+        self._prepared = self._closed = False
+
+    def start(self) -> None:
+        """Makes ready for the first look, in a thread, and looks."""
+
+        def ready() -> bool:
+            self._prepared = True
+            self.look()
+            return False
+
+        form, spec = native_form(self.view.shown), small_spec(self.view.rect, PREVIEW_PX)
+        scale = small_scale(self.view.rect, spec)
+
+        def prepare() -> None:
+            prepare_conversions(form, scale)
+            GLib.idle_add(ready)
+
+        threading.Thread(target=prepare, daemon=True).start()
+
+    def look(self) -> None:
+        """Reads the first layer's picture, a block per call from the main loop."""
+        if self._timer or not self._prepared or self._closed or not self.view.is_valid:
+            return
+        steps = self._looking()
+        step = self._watch.timed("look", lambda: next(steps, self) is not self)
+
+        def again() -> bool:
+            try:
+                going_on: bool = step()
+            except EngineError:
+                going_on = False  # it is gone: said when they want to paint
+            if not going_on:
+                self._timer = 0
+            return going_on
+
+        self._timer = GLib.idle_add(again)
+
+    def _looking(self) -> Iterator[None]:
+        self.view.refresh()
+        yield
+        spec, strips = self.view.small(PREVIEW_PX)
+        read, mask = bytearray(), bytearray()
+        for _y, _rows, part in strips:
+            read += part
+            yield
+        if not Gimp.Selection.is_empty(self.image):
+            scale = small_scale(self.view.rect, spec)
+            _ok, left, top = self.view.shown.get_offsets()
+            rect = self.view.rect.moved(left, top)
+            area = round(rect.x * scale), round(rect.y * scale), spec.width, spec.height
+            for _y, _rows, part in selected(self.image, area, scale):
+                mask += part
+                yield
+            if len(mask) != spec.width * spec.height:
+                return  # the image was closed
+        before = self.small, self.shape.mask if self.shape else b""
+        if ((spec, read), mask) != before:
+            self.small = spec, bytes(read)
+            self.shape = Shape(bytes(mask), spec.width, spec.height) if mask else None
+            self._seen()
+
+    def check(self) -> None:
+        """Sees to it that the layer can be painted, and is the one that is looked at. A selected
+        one takes its place if all of the first ones are gone.
+
+        Raises `EngineError` ("image-gone", "bad-layer").
+        """
+        if not self.image.is_valid():
+            raise EngineError("image-gone", _("The image has been closed."))
+        self.layers = [layer for layer in self.layers if layer.is_valid()]
+        self.layers = self.layers or list(self.image.get_selected_layers())
+        layer, _painted, seen = measure(self.image, self.layers[:1])
+        if layer != self.view.shown or seen != self.view.rect:
+            self._stop_looking()
+            self.view.close()
+            self.view, self.small, self.shape = LayerView(layer, seen), None, None
+
+    def look_again(self) -> None:
+        """The user may have changed the layer, or the selection on it."""
+        try:
+            self.check()
+        except EngineError:
+            return  # said when they want to paint
+        self.look()
+
+    def _stop_looking(self) -> None:
+        if self._timer:
+            GLib.source_remove(self._timer)
+            self._timer = 0
+
+    def close(self) -> None:
+        """Ends the reading."""
+        self._closed = True
+        self._stop_looking()
+        if self.image.is_valid():
+            self.view.close()
+
+
+def in_words(layers: Sequence[Any], left: int = 0) -> str:
+    """What there is to say about them, of which ``left`` are not painted yet; empty for one."""
+    if len(layers) < 2:
+        return ""
+    if left:
+        number = len(layers) - left + 1
+        return _("Layer {k} of {n}").format(k=number, n=len(layers))
+    return _("{n} layers are painted one after another.").format(n=len(layers))

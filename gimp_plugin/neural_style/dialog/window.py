@@ -1,0 +1,238 @@
+"""The window: what is where. Imported only when one is shown, because it needs a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from gi.repository import GimpUi, Gtk
+
+from choice.choice import Choice
+from language.mnemonics import Mnemonics
+from language.texts import _
+from widgets.history_bar import HistoryBar
+from widgets.notice import Notice, on_escape
+from widgets.picture_pane import Pane
+from widgets.preset_row import PresetRow
+from widgets.settings_panel import SettingsPanel
+from widgets.style_browser import StyleBrowser
+
+# GIMP's themes hardly show which thumbnail is chosen.
+CSS = b"""
+iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
+"""
+SIZE = (1080, 720)
+SIDE_PX = 400
+EDGE_PX = 60  # around the window on a screen that is hardly larger
+
+
+class Actions(Protocol):
+    """What the user can do; the window only says that they have."""
+
+    def choice_changed(self) -> None:
+        """Another style or setting."""
+
+    def start(self) -> None:
+        """Paint."""
+
+    def keep(self) -> None:
+        """Stop, and keep the picture so far."""
+
+    def cancel(self) -> bool:
+        """Stop, and keep nothing; False if there was nothing to stop."""
+
+    def close(self) -> None:
+        """Leave."""
+
+    def came_back(self) -> None:
+        """The window is in use again: the layer may have changed meanwhile."""
+
+    def copy_report(self) -> None:
+        """What somebody who helps needs to know."""
+
+    def fetch(self) -> None:
+        """Download the pretrained network, or stop doing so."""
+
+    def add_folder(self, folder: Path) -> None:
+        """Look for styles in a folder."""
+
+    def forget_folder(self, folder: Path) -> None:
+        """Look there no more."""
+
+    def history(self, action: str, entry: Any) -> None:
+        """Do something with an earlier result."""
+
+
+class Window:
+    """The dialog's widgets."""
+
+    def __init__(self, actions: Actions, presets: Any) -> None:
+        self.actions = actions
+        self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style")
+        display = self.dialog.get_display()
+        room = (display.get_primary_monitor() or display.get_monitor(0)).get_workarea()
+        self.dialog.set_default_size(
+            min(SIZE[0], room.width - EDGE_PX), min(SIZE[1], room.height - EDGE_PX)
+        )
+        css = Gtk.CssProvider()
+        css.load_from_data(CSS)
+        priority = Gtk.STYLE_PROVIDER_PRIORITY_APPLICATION
+        Gtk.StyleContext.add_provider_for_screen(self.dialog.get_screen(), css, priority)
+        keys = Mnemonics()
+        self._buttons(keys)
+        self.pane = Pane(self._zoomed)
+        view_row = self._view_row(keys)
+        self._notices(keys)
+        self.styles = StyleBrowser(
+            keys, actions.choice_changed, actions.add_folder, actions.forget_folder
+        )
+        self.presets = PresetRow(keys, presets, self._preset_chosen)
+        self.settings = SettingsPanel(keys, actions.choice_changed)
+        self.presets.get_settings = self.settings.get
+        self._steady = Gtk.CheckButton(
+            label=keys.label(_("Steady from layer to layer")), use_underline=True, active=True,
+            no_show_all=True,
+        )  # fmt: skip
+        self._steady.set_tooltip_text(
+            _(
+                "Begins each layer with the painting of the one before, if it has the same size: "
+                "the frames of an animation flicker less."
+            )
+        )
+        self.history = HistoryBar(actions.history)
+        self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
+        self.bar.set_ellipsize(3)
+        content = self.dialog.get_content_area()
+        content.set_spacing(6)
+        content.set_border_width(8)
+        for notice in (self.problem, self.offer):
+            content.pack_start(notice, False, False, 0)
+        content.pack_start(self._middle(view_row), True, True, 0)
+        content.pack_start(self.history, False, False, 0)
+        content.pack_start(self.bar, False, False, 0)
+        self.dialog.connect("response", self._response)
+        self.dialog.connect("focus-in-event", self._focused)
+        on_escape(self.dialog, actions.cancel)
+        content.show_all()
+
+    def _notices(self, keys: Mnemonics) -> None:
+        self.problem = Notice(Gtk.MessageType.ERROR)
+        self.problem.add_button(keys.label(_("Copy report")), self.actions.copy_report)
+        self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
+        self.offer = Notice(Gtk.MessageType.INFO)
+        self.fetch_texts = keys.one_of(_("Download"), _("Stop the download"))
+        self.fetch_button = self.offer.add_button(self.fetch_texts[0], self.actions.fetch)
+
+    def _buttons(self, keys: Mnemonics) -> None:
+        add = self.dialog.add_button
+        close, cancel = keys.one_of(_("Close"), _("Cancel"))
+        self._close_texts = {False: close, True: cancel}
+        self._cancel = add(close, Gtk.ResponseType.CLOSE)
+        self._keep = add(keys.label(_("Stop and keep")), Gtk.ResponseType.APPLY)
+        self._start = add(keys.label(_("Paint")), Gtk.ResponseType.OK)
+        self._keep.set_tooltip_text(_("Ends the painting now and makes what there is a new layer"))
+        self._start.set_tooltip_text(_("Paints the layer at its full size, as a new layer"))
+        self.dialog.set_default_response(Gtk.ResponseType.OK)
+        self._start.get_style_context().add_class("suggested-action")
+
+    def _middle(self, view_row: Gtk.Widget) -> Gtk.Widget:
+        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
+        frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
+        frame.add(self.pane)
+        left.pack_start(frame, True, True, 0)
+        left.pack_start(view_row, False, False, 0)
+        left.pack_start(self._steady, False, False, 0)
+        side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
+        side.pack_start(self.styles, True, True, 0)
+        side.pack_start(self.presets, False, False, 0)
+        side.pack_start(self.settings, False, False, 0)
+        scroller = Gtk.ScrolledWindow()
+        scroller.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+        scroller.set_overlay_scrolling(False)
+        scroller.set_hexpand(False)  # the picture takes the room that is left
+        scroller.set_size_request(SIDE_PX, -1)
+        scroller.add(side)
+        self._side = side
+        middle = Gtk.Box(spacing=8)
+        middle.pack_start(left, True, True, 0)
+        middle.pack_start(scroller, False, False, 0)
+        return middle
+
+    def _view_row(self, keys: Mnemonics) -> Gtk.Widget:
+        row = Gtk.Box(spacing=4)
+        self._full = Gtk.ToggleButton(label=keys.label(_("Full size")), use_underline=True)
+        self._full.set_tooltip_text(
+            _(
+                "One pixel of the layer per pixel of the screen; drag to move it. "
+                "Or double-click a spot."
+            )
+        )
+        self._full.connect("toggled", lambda button: self.pane.zoom(button.get_active()))
+        original = Gtk.ToggleButton(label=keys.label(_("Original")), use_underline=True)
+        original.set_tooltip_text(_("Or hold the mouse button, or the space bar, on the picture."))
+        original.connect("toggled", lambda button: self.pane.pin_original(button.get_active()))
+        self.caption = Gtk.Label(xalign=1.0, ellipsize=3)
+        self.caption.get_style_context().add_class("dim-label")
+        row.pack_start(self._full, False, False, 0)
+        row.pack_start(original, False, False, 0)
+        row.pack_start(self.caption, True, True, 0)
+        return row
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether each layer shall begin with the painting of the one before."""
+        return self._steady.get_active()
+
+    def offer_steady(self, several: bool) -> None:
+        """Lets the user choose that, if there are several layers."""
+        self._steady.set_visible(several)
+
+    def _zoomed(self, full: bool) -> None:
+        self._full.set_active(full)
+
+    # --- the choice ----------------------------------------------------------------------------
+
+    def get_choice(self) -> Choice:
+        """What is chosen."""
+        return Choice(self.settings.get(), self.styles.get())
+
+    def set_choice(self, choice: Choice) -> None:
+        """Shows another choice."""
+        self.settings.set(choice.settings)
+        self.styles.set(choice.styles)
+
+    def _preset_chosen(self, settings: Any) -> None:
+        self.settings.set(settings)
+        self.actions.choice_changed()
+
+    # --- the state -----------------------------------------------------------------------------
+
+    def show_state(self, painting: bool, can_start: bool, can_keep: bool) -> None:
+        """What can be done now."""
+        self._side.set_sensitive(not painting)
+        self.history.set_sensitive(not painting)
+        self._start.set_sensitive(can_start and not painting)
+        self._keep.set_sensitive(can_keep)
+        text = self._close_texts[painting]
+        if self._cancel.get_label() != text:
+            self._cancel.set_label(text)
+
+    def show_progress(self, fraction: float | None, text: str) -> None:
+        """How far it is; None for no one knows."""
+        self.bar.set_text(text)
+        if fraction is None:
+            self.bar.pulse()
+        else:
+            self.bar.set_fraction(fraction)
+
+    def _response(self, dialog: Any, response: int) -> None:
+        if response == Gtk.ResponseType.OK:
+            self.actions.start()
+        elif response == Gtk.ResponseType.APPLY:
+            self.actions.keep()
+        elif response != Gtk.ResponseType.CLOSE or not self.actions.cancel():
+            self.actions.close()
+
+    def _focused(self, _dialog: Any, _event: Any) -> bool:
+        self.actions.came_back()
+        return False

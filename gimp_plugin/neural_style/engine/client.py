@@ -1,0 +1,253 @@
+"""Runs of the engine: pictures and settings go in, events come out. Knows nothing of GIMP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Union
+
+import protocol
+from engine.installed import Installed, find
+from engine.process import EngineProcess
+from engine.request import Request, Strip, StyleFile, StylePixels
+from language.texts import _
+from protocol import EngineError, PictureSpec, Progress
+
+HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
+
+
+
+
+
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Nothing has happened for a while."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Another part of the pictures is on its way to the engine, or has been read."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The picture so far, RGBA u8."""
+
+    width: int
+    height: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ResultStart:
+    """The result is coming: its shape, and what the engine tells about it."""
+
+    spec: PictureSpec
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ResultStrip:
+    """Rows of the result, from ``y`` on."""
+
+    y: int
+    rows: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The whole result has been handed over."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The engine has dropped the run, as asked."""
+
+
+Event = Union[Progress, Idle, Sent, Preview, ResultStart, ResultStrip, Done, Cancelled]
+
+
+class EngineClient:
+    """One engine and the runs it does. Use it as a context manager: leaving it ends the engine."""
+
+    def __init__(self, installed: Installed, handshake_s: float = HANDSHAKE_S) -> None:
+        self.installed = installed
+        self._handshake_s = handshake_s
+        self._runs = 0
+        self._current = ""
+        self._stopped = False
+        self.ready: dict[str, Any] = {}
+        self.process = EngineProcess(installed)
+        # At once: the engine loads its libraries while others draw windows.
+        self.process.send({"type": "hello", "protocol": protocol.PROTOCOL})
+
+    def __enter__(self) -> EngineClient:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    def _next(self, timeout: float) -> tuple[dict[str, Any], bytes] | None:
+        frame = self.process.poll(timeout)
+        if frame and frame[0]["type"] == "failed":
+            header = frame[0]
+            if header.get("id") in (None, "", self._current):
+                code, hint = str(header.get("code", "engine")), str(header.get("hint") or "")
+                message = str(header.get("message") or _("The painting engine failed."))
+                raise EngineError(code, message, hint or self.process.see_log("").strip())
+        return frame
+
+    def handshake(self, poll_s: float = 0.1) -> Iterator[Idle]:
+        """Waits for the engine to be ready, yielding `Idle` every ``poll_s`` seconds."""
+        if self.ready:
+            return
+        deadline = time.monotonic() + self._handshake_s
+        while not self.ready:
+            frame = self._next(poll_s)
+            if frame and frame[0]["type"] == "ready":
+                protocol.check_protocol(frame[0].get("protocol"), engine_is_asking=False)
+                self.ready = frame[0]
+                self.process.is_ready = True
+            elif time.monotonic() > deadline:
+                raise EngineError(
+                    "engine-stalled",
+                    _("The painting engine did not answer within {n} seconds.").format(
+                        n=f"{self._handshake_s:g}"
+                    ),
+                    self.process.see_log(_("Try again, or restart the computer.")),
+                )
+            else:
+                yield Idle()
+
+    def run(self, request: Request, poll_s: float = 0.1) -> Iterator[Event]:
+        """Does one run, yielding every ``poll_s`` seconds or oftener, up to `Done` or `Cancelled`.
+
+        A strip of the result is handed out once and not kept. Raises `EngineError`.
+        """
+        yield from self.handshake(poll_s)
+        self._runs += 1
+        self._current = run = f"run-{self._runs}"
+        self._stopped = False
+        yield from self._send_pictures(run, request, poll_s)
+        missing: tuple[PictureSpec, int] | None = None  # the result and its next row
+        while True:
+            frame = self._next(poll_s)
+            if frame is None:
+                yield Idle()
+                continue
+            header, payload = frame
+            kind = header["type"]
+            if header.get("id") != run:
+                continue
+            if kind == "progress":
+                yield protocol.progress_from(header)
+            elif kind == "preview":
+                spec = self._spec(header)
+                yield Preview(spec.width, spec.height, payload)
+                self.process.send({"type": "seen", "id": run})
+            elif kind == "cancelled":
+                yield Cancelled()
+                return
+            elif kind == "result":
+                missing = (self._spec(header), 0)
+                yield ResultStart(missing[0], header)
+            elif kind == "pixels" and missing:
+                spec, row = missing
+                strip = self._strip(spec, row, header, payload)
+                missing = (spec, row + strip.rows)
+                yield strip
+                if missing[1] == spec.height:
+                    yield Done()
+                    return
+
+    def _send_pictures(self, run: str, request: Request, poll_s: float) -> Iterator[Event]:
+        styles = request.styles
+        self.process.send(
+            {
+                "type": "run",
+                "id": run,
+                "settings": request.settings.to_dict(),
+                "content": _shape(request.content),
+                "styles": [_announced(style) for style in styles],
+                "preview": request.preview,
+                "series": request.series,
+            }
+        )
+        for header, payload in self._parts(run, request):
+            # An engine that is gone, or does not want the picture any more, never reads the rest.
+            while poll_s == 0 and not self.process.has_room and self.process.is_alive:
+                yield Idle()
+            if not self.process.is_alive or self._stopped:
+                return
+            if header:
+                self.process.send(header, payload)
+            yield Sent()
+
+    def _parts(self, run: str, request: Request) -> Iterator[tuple[dict[str, Any], Any]]:
+        def pixels(of: str, index: int, strips: Iterable[Strip]) -> Iterator[Any]:
+            for y, rows, data in strips:
+                part = {"of": of, "index": index, "y": y, "rows": rows}
+                yield {"type": "pixels", "id": run, **part} if rows else {}, data
+
+        for index, style in enumerate(request.styles):
+            if isinstance(style, StyleFile):
+                yield {"type": "style", "id": run, "index": index}, style.data
+            else:
+                yield from pixels("style", index, style.strips)
+            if style.mask is not None:
+                yield from pixels("mask", index, style.mask.strips)
+        yield from pixels("content", 0, request.strips)
+
+    def _spec(self, header: dict[str, Any]) -> PictureSpec:
+        try:
+            return protocol.picture_spec(header)
+        except EngineError as problem:
+            raise self.process.nonsense(problem) from None
+
+    def _strip(self, spec: PictureSpec, row: int, header: Any, data: bytes) -> ResultStrip:
+        y, rows = header.get("y"), header.get("rows")
+        whole = isinstance(rows, int) and 0 < rows <= spec.height - row
+        if not whole or y != row or len(data) != rows * spec.row_bytes:
+            problem = EngineError("protocol", f"Wrong strip: {header} at row {row}.")
+            raise self.process.nonsense(problem)
+        return ResultStrip(y, rows, data)
+
+    def stop(self, keep: bool) -> None:
+        """Asks for the end of the current run: with the picture so far, or with nothing."""
+        self._stopped = True
+        self.process.send({"type": "stop", "id": self._current, "keep": keep})
+
+    def close(self) -> None:
+        """Ends the engine: politely by closing its stdin, by force if it does not react."""
+        self.process.close()
+
+
+def _shape(spec: PictureSpec) -> dict[str, Any]:
+    return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
+
+
+def _announced(style: StyleFile | StylePixels) -> dict[str, Any]:
+    """The entry of a style in the ``run`` message."""
+    entry: dict[str, Any] = {"name": style.name}
+    if isinstance(style, StylePixels):
+        entry.update(_shape(style.spec))
+    if style.weight != 1.0:
+        entry["weight"] = style.weight
+    if style.mask is not None:
+        mask = style.mask
+        entry["mask"] = {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
+    return entry
+
+
+def start(plugin_dir: Path, environment: Mapping[str, str]) -> EngineClient:
+    """Finds and starts the engine that belongs to the plug-in in ``plugin_dir``."""
+    return EngineClient(find(plugin_dir, environment))

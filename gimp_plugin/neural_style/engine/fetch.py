@@ -1,0 +1,109 @@
+"""The download of the pretrained network, by the engine's own command. Knows nothing of GIMP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.installed import Installed
+from language.texts import _
+from protocol import EngineError
+
+GOODBYE_S = 2.0
+
+
+def fetch_command(serve: Sequence[str]) -> list[str]:
+    """The command that downloads, from the command that serves (on another machine, too)."""
+    if not serve or serve[-1] != "serve":
+        raise EngineError(
+            "engine-missing",
+            _("This engine is started by a command that cannot download the network."),
+            _("Run “styleengine weights fetch” where the engine is."),
+        )
+    return [*serve[:-1], "weights", "fetch", "--progress", "json"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """So many bytes are here, of ``total`` (0 while unknown)."""
+
+    done: int = 0
+    total: int = 0
+
+
+class Fetch:
+    """A running download. What is there when it is cancelled is used by the next one."""
+
+    def __init__(self, installed: Installed) -> None:
+        self.state = Loaded()
+        self._last_words: list[str] = []
+        options: dict[str, Any] = {}
+        if sys.platform == "win32":
+            options["creationflags"] = subprocess.CREATE_NO_WINDOW
+        try:
+            self._process = subprocess.Popen(
+                fetch_command(installed.command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(installed.environment),
+                **options,
+            )
+        except OSError as problem:
+            text = _("The download could not be started ({reason}).")
+            raise EngineError("download", text.format(reason=problem.strerror)) from None
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with self._process.stdout as lines:
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").strip()
+        try:
+            told = json.loads(text)
+            self.state = Loaded(int(told["done"]), int(told["total"]))
+        except (ValueError, KeyError, TypeError):
+            if text:
+                self._last_words = [*self._last_words[-5:], text]
+
+    @property
+    def pid(self) -> int:
+        """The process id of the command."""
+        return self._process.pid
+
+    def finished(self) -> bool:
+        """Whether the network is there now; False while it is on its way.
+
+        Raises `EngineError` ("download") if it will not come.
+        """
+        status = self._process.poll()
+        if status is None or self._reader.is_alive():
+            return False
+        if status == 0:
+            return True
+        words = [w for w in self._last_words if w.startswith("Error:")] or self._last_words[-1:]
+        said = words[0].replace("Error:", "", 1).strip() if words else ""
+        raise EngineError(
+            "download",
+            said or _("The download has failed."),
+            _("Try again; what is there already is kept."),
+        )
+
+    def cancel(self) -> None:
+        """Ends it."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(GOODBYE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._reader.join(GOODBYE_S)

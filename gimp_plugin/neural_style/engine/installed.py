@@ -1,0 +1,188 @@
+"""Where the engine is, the environment it gets, and where its log goes. Knows nothing of GIMP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import protocol
+from language.texts import N_, _
+from protocol import EngineError
+
+APP = "gimp-neural-style"
+LOG_BYTES = 512 << 10
+LOG_FILES = 3
+REINSTALL = N_("Run the installer of Neural Style Transfer again.")
+
+# What the engine may inherit. GIMP's own variables (PYTHONHOME, LD_PRELOAD, LD_LIBRARY_PATH, PATH)
+# make another Python load GIMP's libraries, so everything that is not named here is dropped.
+KEPT = re.compile(
+    "(HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|TEMP|TMP|SHELL|SSH_AUTH_SOCK"
+    "|XDG_(DATA|CACHE|CONFIG)_HOME|XDG_RUNTIME_DIR|(HTTP|HTTPS|ALL|NO)_PROXY"
+    "|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|USERNAME|HOMEDRIVE|HOMEPATH"
+    "|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAMFILES|NUMBER_OF_PROCESSORS"
+    "|(LC|STYLEENGINE|CUDA|NVIDIA|HIP|HSA|ROCR|ZE|ONEAPI|OMP|MKL|KMP|PYTORCH)_.+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The engine as the installer left it: how to start it, and what to tell it."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+
+
+def data_dir(environment: Mapping[str, str]) -> Path:
+    """The engine's data directory: the same rule as ``styleengine.machine.folders``."""
+    override = environment.get("STYLEENGINE_HOME")
+    if override:
+        return Path(override)
+    if sys.platform == "win32":
+        base = environment.get("LOCALAPPDATA")
+        return (Path(base) if base else Path.home() / "AppData" / "Local") / APP
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / APP
+    base = environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / APP
+
+
+def pretrained_features(environment: Mapping[str, str]) -> bool:
+    """Whether the engine will find pretrained weights, judged without starting it."""
+    stored = data_dir(environment) / "weights" / "vgg19.safetensors"
+    return bool(environment.get("STYLEENGINE_WEIGHTS")) or stored.is_file()
+
+
+def log_file(environment: Mapping[str, str]) -> Path:
+    """The file that receives the engine's stderr and the plug-in's own tracebacks."""
+    return data_dir(environment) / "logs" / "engine.log"
+
+
+def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
+    """The engine to start: ``$STYLEENGINE_COMMAND``, else ``engine.json`` in ``plugin_dir``.
+
+    Raises `EngineError` ("engine-missing", "protocol-version") with the next step.
+    """
+    override = environment.get("STYLEENGINE_COMMAND")
+    if override:
+        command = _split(override)
+        child = clean_environment(environment)
+    else:
+        record = _read_record(plugin_dir / "engine.json")
+        command = record["command"]
+        # A sandboxed GIMP has an XDG_DATA_HOME of its own; "home" says where the weights are.
+        home = {"STYLEENGINE_HOME": record["home"]} if "home" in record else {}
+        child = clean_environment({**home, **environment})
+    program = command[0]
+    if shutil.which(program, path=child["PATH"]) is None:
+        raise EngineError(
+            "engine-missing",
+            _("The painting engine is not at {place} any more.").format(place=program),
+            _(REINSTALL),
+        )
+    return Installed(tuple(command), child, log_file(child))
+
+
+def _split(command: str) -> Any:
+    try:
+        words = shlex.split(command, posix=sys.platform != "win32")
+    except ValueError as problem:
+        words, reason = [], str(problem)
+    else:
+        reason = _("it is empty")
+    if not words:
+        raise EngineError(
+            "engine-missing",
+            _("STYLEENGINE_COMMAND is not a command ({reason}).").format(reason=reason),
+            _("Correct that environment variable, or remove it."),
+        )
+    return [word.strip('"') for word in words] if sys.platform == "win32" else words
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EngineError(
+            "engine-missing",
+            _("The painting engine is not installed."),
+            _("Run the installer of Neural Style Transfer (install/install.sh), then try again."),
+        ) from None
+    except (OSError, ValueError) as problem:
+        raise EngineError(
+            "engine-missing",
+            _("{file} cannot be read: {reason}.").format(file=path, reason=problem),
+            _(REINSTALL),
+        ) from None
+    command = record.get("command") if isinstance(record, dict) else None
+    words = isinstance(command, list) and all(isinstance(word, str) for word in command)
+    if not words or not command or not isinstance(record.get("home", ""), str):
+        text = _("{file} names no engine to start.").format(file=path)
+        raise EngineError("engine-missing", text, _(REINSTALL))
+    protocol.check_protocol(record.get("protocol", protocol.PROTOCOL), engine_is_asking=False)
+    return record
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of ``environment`` that another Python can take, and a plain PATH."""
+    child = {name: value for name, value in environment.items() if KEPT.fullmatch(name)}
+    if sys.platform == "win32":
+        system = environment.get("SYSTEMROOT", r"C:\Windows")
+        child["PATH"] = os.pathsep.join([system + r"\System32", system, system + r"\System32\Wbem"])
+    else:
+        child["PATH"] = "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
+        # In a Flatpak the graphics driver is found only through these entries.
+        libraries = environment.get("LD_LIBRARY_PATH", "").split(":")
+        driver = [entry for entry in libraries if re.match(r"/usr/lib/[^/]+/GL(/|$)", entry)]
+        if driver:
+            child["LD_LIBRARY_PATH"] = ":".join(driver)
+    return child
+
+
+def open_log(path: Path) -> tuple[Path, BinaryIO]:
+    """Opens the log for appending, rotated if it has grown; returns its path, too.
+
+    That is another path, in the temporary folder, if nothing can be written at ``path``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _rotate(path)
+        stream = open(path, "ab")  # noqa: SIM115 (handed to the caller)
+    except OSError:
+        path = Path(tempfile.gettempdir()) / f"{APP}-{os.getpid()}.log"
+        stream = open(path, "ab")  # noqa: SIM115
+    return path, stream
+
+
+def _rotate(path: Path) -> None:
+    if not path.exists() or path.stat().st_size < LOG_BYTES:
+        return
+    for number in range(LOG_FILES - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        newer = path.with_name(f"{path.name}.{number - 1}") if number > 1 else path
+        if newer.exists():
+            try:
+                os.replace(newer, older)
+            except OSError:
+                return  # another engine has it open (Windows): rotate next time
+
+
+def write_log(path: Path, text: str) -> Path:
+    """Appends ``text`` with the time to the log; returns the file it went to."""
+    path, stream = open_log(path)
+    with stream:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        stream.write(f"--- {stamp} plug-in: {text.rstrip()}\n".encode("utf-8", "replace"))
+    return path

@@ -1,0 +1,63 @@
+"""What the engine is asked for: settings, pixels, styles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol import PictureSpec, Settings
+
+Strip = tuple[int, int, Any]  # first row, number of rows (0: it takes its time), bytes
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Where a style is painted: one u8 sample per pixel, 0 not at all, 255 fully.
+
+    It covers the content's rectangle, whatever its own size.
+    """
+
+    width: int
+    height: int
+    strips: Iterable[Strip] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StyleFile:
+    """A style picture as the bytes of its file; the engine quotes ``name`` in its messages.
+
+    ``weight`` is its share in a blend; without a ``mask`` it is painted where no mask is.
+    """
+
+    data: bytes = field(repr=False)
+    name: str = ""
+    weight: float = 1.0
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True)
+class StylePixels:
+    """A style picture as strips of pixels."""
+
+    spec: PictureSpec
+    strips: Iterable[Strip] = field(repr=False)
+    name: str = ""
+    weight: float = 1.0
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run: the settings, the content as strips from top to bottom, and the styles.
+
+    ``preview`` is the longest side of the previews that the engine shall send, 0 for none. Runs of
+    the same ``series`` follow each other like the frames of an animation.
+    """
+
+    settings: Settings
+    content: PictureSpec
+    strips: Iterable[Strip] = field(repr=False)
+    styles: Sequence[StyleFile | StylePixels] = field(repr=False)
+    preview: int = 0
+    series: str = ""

@@ -1,0 +1,144 @@
+"""What the user hands us, as pixels: a drawable is checked, measured and read in strips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gi.repository import Gimp
+
+from language.texts import _
+from pixels.reading import Reader, sample_type
+from pixels.rect import Rect
+from pixels.selection import Selection
+from protocol import EngineError
+
+MARGIN_PX = 64
+MARGIN_PART = 0.15
+
+
+
+
+def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.Layer:
+    """The one layer that the call means; raises `EngineError` ("bad-layer") if there is none.
+
+    The menu allows nothing else, but scripts may call with anything.
+    """
+    if not drawables:
+        raise EngineError("bad-layer", _("No layer is selected."), _("Select the layer to paint."))
+    if len(drawables) > 1:
+        raise EngineError(
+            "bad-layer",
+            _("{n} layers are selected.").format(n=len(drawables)),
+            _("Select a single layer, or merge them into one."),
+        )
+    drawable = drawables[0]
+    if isinstance(drawable, Gimp.LayerMask):
+        drawable = Gimp.Layer.from_mask(drawable)
+    if not isinstance(drawable, Gimp.Layer):
+        raise EngineError(
+            "bad-layer",
+            _("A channel cannot be painted."),
+            _("Select a layer in the Layers dialog."),
+        )
+    if image.get_floating_sel() is not None:
+        raise EngineError(
+            "bad-layer",
+            _("There is a floating selection."),
+            _("Anchor it or turn it into a layer (Layer menu), then try again."),
+        )
+    if drawable.is_group() and not drawable.get_children():
+        raise EngineError(
+            "bad-layer",
+            _("The layer group is empty."),
+            _("Select a layer, or a group with layers."),
+        )
+    return drawable
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+def whole(layer: Gimp.Layer) -> Rect:
+    """All of a layer."""
+    return Rect(0, 0, layer.get_width(), layer.get_height())
+
+
+@dataclass(frozen=True)
+class Source:
+    """The part of a layer to paint, as it was when the run started.
+
+    ``painted`` is what the new layer covers, ``seen`` what the engine gets: a margin more, so that
+    the strokes at the border know what comes next. ``selection`` holds the selection's values on
+    ``painted`` (from 0, 0) once it has been copied, None without a selection. ``origin`` is the
+    layer's place in the image.
+    """
+
+    image: Gimp.Image
+    layer: Gimp.Layer
+    name: str
+    origin: tuple[int, int]
+    painted: Rect
+    seen: Rect
+    selection: Selection | None
+
+    def reader(self) -> Reader:
+        """What the engine gets."""
+        return Reader(self.layer, self.seen, sample_type(self.image))
+
+
+def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Layer, Rect, Rect]:
+    """The layer that the user has selected, what of it is painted, and what the engine sees.
+
+    Raises `EngineError` ("bad-layer").
+    """
+    layer = layer_to_paint(image, drawables)
+    touched, x, y, width, height = layer.mask_intersect()
+    if not touched:
+        raise EngineError(
+            "bad-layer",
+            _("The selection does not touch the layer."),
+            _("Move the selection onto the layer, or select nothing to paint all of it."),
+        )
+    painted = Rect(x, y, width, height)
+    if Gimp.Selection.is_empty(image):
+        return layer, painted, painted
+    margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
+    return layer, painted, painted.grown(margin, whole(layer))
+
+
+def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """Checks what the user has selected, and notes what may change during the run; the selection
+    is still to be copied (`Selection.copy`).
+
+    Raises `EngineError` ("bad-layer").
+    """
+    layer, painted, seen = measure(image, drawables)
+    _ok, left, top = layer.get_offsets()
+    selection = None
+    if not Gimp.Selection.is_empty(image):
+        place = painted.moved(left, top)
+        selection = Selection(image, (place.x, place.y, place.width, place.height))
+    return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
+
+
+def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
+    """The same, with the selection copied; takes its time if that is large."""
+    source = locate(image, drawables)
+    if source.selection is not None:
+        for _step in source.selection.copy():
+            pass
+    return source

@@ -1,0 +1,112 @@
+"""The pictures of a run besides its content: styles and their places; small results; names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gi.repository import Gegl, Gimp, Gio, GLib
+
+from choice.choice import StyleChoice
+from engine.request import Mask, StyleFile, StylePixels
+from language.texts import _
+from pixels import tilewise
+from pixels.layers import whole
+from pixels.reading import Reader, needs_scratch, while_there
+from pixels.rect import Rect
+from pixels.small import small_scale, small_spec, small_strips
+from protocol import EngineError
+
+STYLE_BYTES = 512 << 20
+SMALL_PX = 1024
+MASK_PX = 4096
+
+
+
+
+
+
+def read_style(file: Gio.File, name: str = "") -> StyleFile:
+    """The style in a file; raises `EngineError` ("no-style")."""
+    choose = _("Choose the picture whose style shall be painted.")
+    where = file.get_parse_name()
+    try:
+        _ok, data, _etag = file.load_contents(None)
+    except GLib.Error as problem:
+        text = _("The style picture cannot be read ({reason}).")
+        reason = problem.message.rstrip(".")
+        raise EngineError("no-style", text.format(reason=reason), choose) from None
+    if not data:
+        text = _("The style picture {file} is empty.").format(file=where)
+        raise EngineError("no-style", text, choose)
+    if len(data) > STYLE_BYTES:
+        text = _("The style picture {file} is over 512 MB.").format(file=where)
+        raise EngineError("no-style", text, choose)
+    return StyleFile(data, name or Path(file.get_basename()).stem)
+
+
+def load_styles(
+    choices: Iterable[StyleChoice], image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
+) -> tuple[StyleFile | StylePixels, ...]:
+    """The chosen styles for the engine; raises `EngineError` ("no-style").
+
+    ``rect`` is the part of ``layer`` that is painted: where the masks apply. ``small`` is enough
+    for a preview.
+    """
+    styles: list[StyleFile | StylePixels] = []
+    for choice in choices:
+        mask = _mask(choice, image, layer, rect, small)
+        if choice.uri:
+            data = read_style(Gio.File.new_for_uri(choice.uri)).data
+            styles.append(StyleFile(data, choice.name, choice.weight, mask))
+            continue
+        found = Gimp.Item.get_by_id(choice.layer)
+        if not isinstance(found, Gimp.Layer) or not found.is_valid():
+            raise EngineError(
+                "no-style",
+                _("The layer that was the style is not there any more."),
+                _("Choose the picture whose style shall be painted."),
+            )
+        if small and not needs_scratch(found):
+            spec = small_spec(whole(found), SMALL_PX)
+            strips = small_strips(found, whole(found), spec)
+        else:
+            reader = Reader(found, whole(found), "u8")
+            spec, strips = reader.spec, reader.strips()
+        styles.append(StylePixels(spec, strips, choice.name, choice.weight, mask))
+    return tuple(styles)
+
+
+def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
+    """What can say where a style goes: the image's channels and layer masks, by name."""
+    found = {channel.get_name(): channel for channel in image.get_channels()}
+    for layer in image.get_layers():
+        if layer.get_mask() is not None:
+            found[_("Mask of {layer}").format(layer=layer.get_name())] = layer.get_mask()
+    return found
+
+
+def _mask(
+    choice: StyleChoice, image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
+) -> Mask | None:
+    if not choice.where or not image.is_valid():
+        return None
+    place = places(image).get(choice.where)
+    gone = EngineError(
+        "no-style",
+        _("There is no channel {name} any more.").format(name=choice.where),
+        _("Choose where the style shall be painted."),
+    )
+    if place is None:
+        raise gone
+    _ok, left, top = layer.get_offsets()
+    _ok, place_left, place_top = place.get_offsets()
+    seen = rect.moved(left - place_left, top - place_top)
+    spec = small_spec(rect, SMALL_PX if small else MASK_PX)
+    scale = small_scale(rect, spec)
+    area = round(seen.x * scale), round(seen.y * scale), spec.width, spec.height
+    parts = tilewise.read(place.get_buffer(), area, scale, "Y u8", 1, Gegl.AbyssPolicy.NONE)
+    return Mask(spec.width, spec.height, while_there(place, parts, gone))
+
+
+

@@ -1,0 +1,71 @@
+"""Layers painted without a dialog: from scripts, Ctrl+F and in batch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from gi.repository import Gimp
+
+from engine.client import start
+from engine.job import Job, State
+from engine.request import Request
+from pixels.canvas import HiddenCanvas
+from pixels.inserting import insert
+from pixels.layers import open_source
+from pixels.notes import result_name, style_note
+from pixels.style_pictures import load_styles
+
+PLUGIN_DIR = Path(__file__).resolve().parent
+
+
+POLL_S = 0.1
+
+
+SERIES = "layers"  # with one engine for all of them there is no other
+
+
+class Dismissed(Exception):
+    """The user has closed the dialog, or the engine has dropped the run."""
+
+
+def paint_all(run_mode, image, groups, choice):
+    """Paints one layer after the other with one engine, without a dialog; returns the last."""
+    with contextlib.ExitStack() as stack:
+        client = None
+        for drawables in groups:
+            source = open_source(image, drawables)
+            reader, canvas = source.reader(), HiddenCanvas(source.seen)
+            stack.callback(canvas.discard)
+            styles = load_styles(choice.styles, image, source.layer, source.seen, False)
+            request = Request(
+                choice.settings, reader.spec, reader.strips(), styles, series=SERIES
+            )
+            client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
+            follow(Job(client, request, canvas, poll_s=POLL_S))
+            name = result_name(source.name, choice.styles)
+            layer = insert(source, canvas, name, style_note(choice, source.layer))
+            canvas.discard()
+            if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
+                Gimp.Display.new(layer.get_image())
+    Gimp.displays_flush()
+    return layer
+
+
+def follow(job):
+    """Sees the job through with GIMP's own progress bar, whose Cancel kills this process."""
+    shown = job.text
+    Gimp.progress_init(shown)
+    while not job.is_finished:
+        job.advance()
+        if job.text != shown:
+            shown = job.text
+            Gimp.progress_set_text(shown)
+        if job.fraction is None:
+            Gimp.progress_pulse()
+        else:
+            Gimp.progress_update(job.fraction)
+    Gimp.progress_end()
+    if job.state is State.CANCELLED:
+        raise Dismissed

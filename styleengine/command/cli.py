@@ -1,0 +1,242 @@
+"""The command ``styleengine``: run · serve · weights · doctor · plugins."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from styleengine import __version__
+from styleengine.command.run import run_command
+from styleengine.command.terminal import console
+from styleengine.machine import allocator
+from styleengine.machine.failures import broken_install, out_of_memory
+from styleengine.machine.openmp import wait_briefly
+from styleengine.protocol import EngineError, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0, 1 after an error, 2 for wrong usage."""
+    wait_briefly()
+    allocator.keep_freed_memory()
+    args = parser().parse_args(arguments)
+    if args.command != "serve":
+        logging.basicConfig(
+            level=logging.WARNING,
+            format="%(message)s",
+            handlers=[RichHandler(console=console, show_time=False, show_path=False)],
+        )
+    try:
+        return int(args.function(args) or 0)
+    except EngineError as error:
+        return _refused(error)
+    except ImportError as error:
+        return _refused(broken_install(error))
+    except MemoryError:
+        return _refused(out_of_memory())
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+
+
+def _refused(error: EngineError) -> int:
+    console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
+    if error.hint:
+        console.print(error.hint, soft_wrap=True)
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, with one option per field of `Settings`."""
+    top = argparse.ArgumentParser(
+        prog="styleengine", description="Repaints a picture in the style of another one."
+    )
+    top.add_argument("--version", action="version", version=f"styleengine {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="repaint a picture", description=run_command.__doc__)
+    run.add_argument("content", metavar="PHOTO", help="the picture to repaint")
+    run.add_argument(
+        "--style",
+        action="append",
+        required=True,
+        metavar="PAINTING",
+        help="the picture whose style to use; give it several times to blend styles",
+    )
+    run.add_argument(
+        "--style-weight",
+        action="append",
+        type=float,
+        default=[],
+        metavar="N",
+        help="the share of each --style in the blend, in the same order (default: equal)",
+    )
+    run.add_argument(
+        "--style-mask",
+        action="append",
+        default=[],
+        metavar="MASK",
+        help="where each --style is painted, in the same order: a picture, white there and black "
+        "elsewhere, or - for wherever no mask is",
+    )
+    run.add_argument(
+        "-o", "--output", metavar="FILE", help="PNG, TIFF, JPEG or WebP (default: PHOTO-styled.png)"
+    )
+    run.add_argument(
+        "--depth",
+        type=int,
+        choices=(8, 16),
+        help="bits per sample of the result (default: PHOTO's)",
+    )
+    run.add_argument("--weights", metavar="FILE", help="VGG19 weights (.h5, .safetensors, .pth)")
+    run.add_argument(
+        "--save-every", type=int, metavar="N", help="also save the picture every N steps, numbered"
+    )
+    run.add_argument("--trace", metavar="FILE", help="write every step's loss and time as JSON")
+    run.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
+    options = run.add_argument_group("settings")
+    for field in dataclasses.fields(Settings):
+        _add_option(options, field)
+    run.set_defaults(function=run_command)
+
+    serve = commands.add_parser("serve", help="serve an image editor over stdin and stdout")
+    serve.set_defaults(function=serve_command)
+
+    store = commands.add_parser("weights", help="the network's pretrained weights")
+    actions = store.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("status", help="which weights are in use")
+    fetch = actions.add_parser("fetch", help="download pretrained weights")
+    fetch.add_argument(
+        "--source",
+        default="keras",
+        choices=("keras", "torchvision"),
+        help="keras: the Oxford weights, 80 MB (default); torchvision: 548 MB",
+    )
+    fetch.add_argument("--url", help="a mirror of the source's file")
+    fetch.add_argument(
+        "--progress",
+        default="bar",
+        choices=("bar", "json"),
+        help="bar (default), or json: a line {done, total} in bytes on stdout, for programs",
+    )
+    importing = actions.add_parser("import", help="take weights from a file")
+    importing.add_argument("file", metavar="FILE", help=".h5 (Keras), .safetensors or .pth")
+    importing.add_argument(
+        "--convention",
+        default="auto",
+        choices=("auto", "caffe", "torchvision"),
+        help="the input the file was trained for, if it cannot be told from the file",
+    )
+    store.set_defaults(function=weights_command)
+
+    doctor = commands.add_parser("doctor", help="check the installation")
+    doctor.set_defaults(function=doctor_command)
+    plugins = commands.add_parser("plugins", help="list plug-ins and what they add")
+    plugins.set_defaults(function=plugins_command)
+    return top
+
+
+def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
+    meta = field.metadata
+    bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:g}{meta['unit']})"
+    group.add_argument(
+        "--" + field.name.replace("_", "-"),
+        dest=field.name,
+        type=type(field.default),
+        default=field.default,
+        choices=meta["choices"] and list(meta["choices"]),
+        metavar=None if meta["choices"] else "TEXT" if field.type == "str" else "N",
+        help=f"{meta['help']}{bounds} [{field.default!s}]".replace("%", "%%"),
+    )
+
+
+def serve_command(args: argparse.Namespace) -> None:
+    """Serves on stdin and stdout."""
+    from styleengine.serving import server
+
+    server.main()
+
+
+def weights_command(args: argparse.Namespace) -> int:
+    """Shows, downloads or imports weights."""
+    from styleengine.weights import store
+
+    if args.action == "fetch" and args.progress == "json":
+        store.fetch(args.source, url=args.url, progress=_tell_progress)
+    elif args.action == "fetch":
+        columns = (
+            TextColumn("Downloading"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            store.fetch(
+                args.source,
+                url=args.url,
+                progress=lambda done, total: bar.update(task, completed=done, total=total or None),
+            )
+    elif args.action == "import":
+        store.import_file(args.file, args.convention)
+    status = store.status()
+    print(f"Weights in use: {status.source}")
+    print(f"From: {status.path or 'the package itself'} ({status.origin})")
+    print(f"Licence: {status.licence}")
+    if status.problem:
+        print(f"Problem: {status.problem}")
+    if status.name == "draft":
+        print("`styleengine weights fetch` downloads the pretrained VGG19 (80 MB).")
+    return 1 if status.problem else 0
+
+
+def _tell_progress(done: int, total: int) -> None:
+    print(json.dumps({"done": done, "total": total}), flush=True)
+
+
+def doctor_command(args: argparse.Namespace) -> int:
+    """Checks the installation; 1 if something is wrong."""
+    from styleengine.command.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else 'BAD'}  {finding.name}: {finding.text}")
+    return 0 if all(f.ok for f in findings) else 1
+
+
+def plugins_command(args: argparse.Namespace) -> int:
+    """Lists plug-ins and everything that can be chosen by name."""
+    from styleengine.plugins.registry import load_plugins
+
+    plugins = load_plugins()
+    for name, origin in plugins.loaded.items():
+        print(f"{name} ({origin})")
+    for name, problem in plugins.broken.items():
+        print(f"{name} is broken: {problem}")
+    for kind, entries in plugins.capabilities().items():
+        print(f"\n{kind.replace('_', ' ')}:")
+        for name, label in entries.items():
+            print(f"  {name:16}{label}")
+    return 1 if plugins.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How the picture comes down the loss: minimisers, scales, pace."""

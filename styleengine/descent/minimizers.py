@@ -1,0 +1,235 @@
+"""The two minimisers, as small state machines over one tensor.
+
+Both take the loss and its gradient at the current picture and move the picture in place: one
+evaluation per step, so that a step costs the same whatever the method. They are written for
+pictures: the first move is set in units of the picture's values, not of the gradient, which makes
+them indifferent to the scale of the loss and to the number of pixels.
+
+Vectors as long as a picture are kept in the dtype of the gradient. In float16 they take half the
+memory, and are worked on in pieces, so that no float32 copy of a large picture comes to be.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from styleengine.descent.band_scaling import BandScaling
+
+FIRST_MOVE = 0.02
+"""Root mean square change of the first L-BFGS step, in picture values (0–1)."""
+
+CURVATURE = 1e-10
+"""Smallest ``s·y / (|s| |y|)`` of a pair of L-BFGS' history: below it the pair says nothing."""
+
+
+class Diverged(ArithmeticError):
+    """The minimiser cannot go on from here: the loss or the gradient stopped making sense."""
+
+
+class Minimizer(Protocol):
+    """Moves a picture downhill."""
+
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
+        """Moves ``x`` in place, given the loss and its gradient there; may raise `Diverged`."""
+        ...
+
+    def average(self, x: Tensor) -> Tensor:
+        """The best estimate of the minimum so far, at least as good to look at as ``x``."""
+        ...
+
+    def retract(self, x: Tensor) -> None:
+        """Makes ``x`` the best estimate: without the last move, whose loss is not known yet."""
+        ...
+
+
+class LBFGS:
+    """L-BFGS (Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4) with unit steps.
+
+    ``scaling``, if given, is the matrix that takes the place of the identity in the initial inverse
+    Hessian (eq. 7.20).
+
+    Unlike the book, there is no line search, because an extra evaluation costs as much as a step
+    and unit steps are nearly always accepted here. Instead a step that raises the loss out of all
+    proportion is taken back and shortened, and the history, which led there, is dropped.
+    """
+
+    def __init__(
+        self,
+        history: int = 10,
+        tolerated_rise: float = 4.0,
+        retries: int = 6,
+        scaling: BandScaling | None = None,
+    ) -> None:
+        self.scaling = scaling
+        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self._tolerated_rise = tolerated_rise
+        self._retries = retries
+        self._failures = 0
+        self._last: tuple[float, Tensor, Tensor] | None = None
+
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
+        """One step; takes back the previous one where it led uphill. Keeps ``gradient``."""
+        finite = is_finite(gradient)
+        if self._last is not None:
+            last_loss, last_gradient, move = self._last
+            if not (loss <= self._tolerated_rise * last_loss and finite):
+                self._retreat(x, move)
+                return
+            self._failures = 0
+            add(last_gradient, gradient, -1.0)
+            self._remember(move, last_gradient.neg_())
+        elif not finite:
+            raise Diverged("The gradient is not finite.")
+        move = self._direction(gradient)
+        add(x, move)
+        self._last = (loss, gradient, move)
+
+    def average(self, x: Tensor) -> Tensor:
+        """The picture itself: L-BFGS does not jitter."""
+        return x
+
+    def retract(self, x: Tensor) -> None:
+        """Takes the last move back."""
+        if self._last is not None:
+            add(x, self._last[2], -1.0)
+
+    def _retreat(self, x: Tensor, move: Tensor) -> None:
+        assert self._last is not None
+        self._failures += 1
+        if self._failures > self._retries:
+            raise Diverged("No step leads downhill.")
+        self._pairs.clear()
+        if self.scaling is not None:
+            self.scaling.forget()
+        add(x, move, -1.0)
+        shorter = move * 0.1
+        add(x, shorter)
+        self._last = (self._last[0], self._last[1], shorter)
+
+    def _remember(self, s: Tensor, y: Tensor) -> None:
+        sy = dot(s, y)
+        if sy > CURVATURE * (dot(s, s) * dot(y, y)) ** 0.5:
+            self._pairs.append((s, y, 1.0 / sy))
+            if self.scaling is not None:
+                self.scaling.learn(s, y)
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        direction = gradient.neg()
+        if not self._pairs:
+            direction = self._scaled(direction)
+            size = (dot(direction, direction) / direction.numel()) ** 0.5
+            if size == 0:
+                return direction
+            return scale(direction, FIRST_MOVE / size)
+        alphas = []
+        for s, y, rho in reversed(self._pairs):
+            alpha = rho * dot(s, direction)
+            add(direction, y, -alpha)
+            alphas.append(alpha)
+        _, y, rho = self._pairs[-1]
+        shrink = 1.0 if self.scaling is None else self.scaling.shrink()
+        direction = scale(self._scaled(direction), 1.0 / (rho * dot(y, y) * shrink))
+        for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
+            add(direction, s, alpha - rho * dot(y, direction))
+        return direction
+
+    def _scaled(self, direction: Tensor) -> Tensor:
+        return direction if self.scaling is None else self.scaling.apply(direction)
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015, algorithm 1) with an averaged iterate.
+
+    Two departures: the picture is clamped to 0–1 after each step, which Adam's step, independent of
+    the gradient's size, would otherwise leave; and `average` returns an exponential mean of the
+    iterates (Polyak & Juditsky 1992), which removes the grain of Adam's constant step.
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.02,
+        betas: tuple[float, float] = (0.9, 0.99),
+        averaging: float = 0.97,
+        clamp: tuple[float, float] | None = (0.0, 1.0),
+    ) -> None:
+        self._rate, self._betas, self._averaging, self._clamp = rate, betas, averaging, clamp
+        self._steps = 0
+        self._first: Tensor | None = None
+        self._second: Tensor | None = None
+        self._mean: Tensor | None = None
+
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
+        """One step of size ``rate`` per pixel, at most."""
+        if not (is_finite(gradient) and loss == loss):
+            raise Diverged("The loss or its gradient is not finite.")
+        if self._first is None or self._second is None or self._mean is None:
+            self._first, self._second, self._mean = (torch.zeros_like(x) for _ in range(3))
+        b1, b2 = self._betas
+        self._steps += 1
+        self._first.lerp_(gradient, 1 - b1)
+        self._second.lerp_(gradient.square(), 1 - b2)
+        # Adam's epsilon, relative to the gradient: the gradient of a mean shrinks with the pixels,
+        # and a fixed epsilon would freeze large pictures in a grey haze.
+        correction = 1 - b2**self._steps
+        scale = (self._second / correction).sqrt_()
+        scale += 1e-3 * scale.mean() + torch.finfo(x.dtype).tiny
+        x.addcdiv_(self._first, scale, value=-self._rate / (1 - b1**self._steps))
+        if self._clamp:
+            x.clamp_(*self._clamp)
+        self._mean.lerp_(x, 1 - self._averaging)
+
+    def average(self, x: Tensor) -> Tensor:
+        """The bias-corrected exponential mean of the iterates (``x`` before the first step)."""
+        if self._mean is None:
+            return x
+        corrected: Tensor = self._mean / (1 - self._averaging**self._steps)
+        return corrected
+
+    def retract(self, x: Tensor) -> None:
+        """Makes ``x`` that mean, in which no single move counts much."""
+        x.copy_(self.average(x))
+
+
+PIECE = 1 << 22
+"""Numbers worked on at a time where the dtypes are not float32, or copies would be made."""
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Corresponding parts of contiguous tensors of equal size."""
+    flat = [t.view(-1) for t in tensors]
+    length = flat[0].numel()
+    piece = length if all(t.dtype == flat[0].dtype != torch.float16 for t in flat) else PIECE
+    for start in range(0, length, max(piece, 1)):
+        yield tuple(t[start : start + piece] for t in flat)
+
+
+def _wide(piece: Tensor) -> Tensor:
+    return piece.float() if piece.dtype == torch.float16 else piece
+
+
+def is_finite(a: Tensor) -> bool:
+    """Whether all numbers of a contiguous tensor are; takes no more memory than a piece's."""
+    return all(bool(torch.isfinite(part).all()) for part in torch.split(a.view(-1), PIECE))
+
+
+def dot(a: Tensor, b: Tensor) -> float:
+    """The inner product of two tensors of equal shape."""
+    return sum(float(torch.dot(_wide(p), _wide(q))) for p, q in _pieces(a, b))
+
+
+def add(a: Tensor, b: Tensor, factor: float = 1.0) -> None:
+    """``a += factor · b`` in place; the sum is taken in float32 at least."""
+    for p, q in _pieces(a, b):
+        p.copy_(_wide(p).add_(_wide(q), alpha=factor))
+
+
+def scale(a: Tensor, factor: float) -> Tensor:
+    """``a *= factor`` in place, which it returns; not rounded in between."""
+    for (p,) in _pieces(a):
+        p.copy_(_wide(p).mul_(factor))
+    return a

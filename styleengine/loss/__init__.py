@@ -1,0 +1,1 @@
+"""What the picture is measured by: terms, their targets, and their sum."""

@@ -1,0 +1,1 @@
+"""This computer: devices, memory, files and folders."""

@@ -1,0 +1,65 @@
+"""Choosing where to compute, and in which precision and memory layout."""
+
+from __future__ import annotations
+
+import torch
+
+from styleengine.protocol import EngineError
+
+CPU = torch.device("cpu")
+
+
+def available() -> list[str]:
+    """Names of the devices at hand, best first; "cpu" is always among them."""
+    names = []
+    if torch.cuda.is_available():
+        names += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        names.append("xpu")
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return [*names, "cpu"]
+
+
+def describe(name: str) -> str:
+    """What a person calls the device: "NVIDIA GeForce RTX 4070", "CPU, 8 threads"."""
+    if name.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(name))
+    if name == "mps":
+        return "Apple GPU"
+    if name == "xpu":
+        return torch.xpu.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def pick(name: str) -> torch.device:
+    """The device called ``name``; "auto" takes the best at hand. Raises `EngineError`."""
+    names = available()
+    if name == "auto":
+        return torch.device(names[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted in names:
+        return torch.device(wanted)
+    raise EngineError(
+        "no-device",
+        f"The device {name!r} is not available on this computer.",
+        f"Use one of: auto, {', '.join(names)}.",
+    )
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+

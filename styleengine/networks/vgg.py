@@ -1,0 +1,186 @@
+"""The convolution trunk of VGG19 (Simonyan & Zisserman 2014, arXiv 1409.1556, table 1, column E).
+
+The trunk is our own definition with torchvision's state-dict keys (``features.0.weight`` …), cut
+after the last layer that is asked for, frozen, and read at any subset of its layers by name:
+``conv4_2`` is the output of that convolution, ``relu4_2`` the same after ReLU. Keras' layer names
+(``block4_conv2``) are accepted too; Keras applies ReLU inside the layer, so they mean ``relu4_2``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from styleengine.networks import winograd
+from styleengine.networks.convolution import Border, conv_relu, replicate
+from styleengine.networks.extractor import Geometry
+from styleengine.protocol import EngineError
+from styleengine.weights.vgg_layout import BLOCKS
+
+if TYPE_CHECKING:
+    from styleengine.weights.store import Weights
+
+WIDTHS = tuple((width,) * convs for convs, width in BLOCKS)
+"""Channels of VGG19's convolutions, block by block."""
+
+_NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
+
+
+
+
+
+
+
+
+def layer_name(name: str) -> str:
+    """The canonical name of a layer (``relu4_2``, ``conv4_2``); raises `EngineError`."""
+    match = _NAME.fullmatch(name.strip().lower())
+    if match:
+        kind, block, conv = match[1] or "relu", int(match[2] or match[4]), int(match[3] or match[5])
+        if 1 <= block <= len(BLOCKS) and 1 <= conv <= BLOCKS[block - 1][0]:
+            return f"{kind}{block}_{conv}"
+    raise EngineError(
+        "bad-layer", f"VGG19 has no layer {name!r}.", "Layers are called relu1_1 to relu5_4."
+    )
+
+
+class VGG19(nn.Module):
+    """The frozen trunk up to the last of ``layers``.
+
+    Input: (N, 3, H, W) RGB, sRGB-encoded, 0–1. Output: a dict from layer name to (N, C, h, w),
+    where block b works at 1/2^(b-1) of the picture's size, rounded down.
+
+    Unlike the paper, conv1_1 pads by replication, because zero padding draws a frame around the
+    picture when the picture itself is optimised; this also makes it exact to fold the training
+    set's mean (and the channel order) into conv1_1. With ``replicated``, all convolutions do:
+    zeros in the deep layers, too, show as a strip of calm, saturated colour along the border.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        pooling: str = "max",
+        blocks: Sequence[Sequence[int]] = WIDTHS,
+        *,
+        replicated: bool = False,
+    ) -> None:
+        """``blocks`` gives the channels of each convolution, block by block."""
+        super().__init__()
+        self.replicated = replicated
+        self.taps = tuple(layer_name(n) for n in layers)
+        self.units: dict[str, float] = {n: 1.0 for n in self.taps}
+        self.balance: Mapping[str, float] = {}
+        self.metrics: Mapping[str, Tensor] = {}
+        self.geometry: dict[str, Geometry] = {}
+        self.source, self.kind = "VGG19", "vgg19"
+        self._at: dict[int, str] = {}
+        self._kernels: dict[int, Tensor] = {}
+        modules: list[nn.Module] = []
+        left = set(self.taps)
+        channels = 3
+        radius = 0
+        for block, widths in enumerate(blocks, start=1):
+            for i, width in enumerate(widths, start=1):
+                if not left:
+                    break
+                modules.append(nn.Conv2d(channels, width, 3, padding=1))
+                conv, relu = f"conv{block}_{i}", f"relu{block}_{i}"
+                self._at[len(modules) - 1] = conv
+                modules.append(nn.ReLU(inplace=conv not in left))
+                self._at[len(modules) - 1] = relu
+                radius += 2 ** (block - 1)
+                for name in left & {conv, relu}:
+                    self.geometry[name] = Geometry(2 ** (block - 1), radius)
+                left -= {conv, relu}
+                channels = width
+            if left:
+                modules.append(nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2))
+        self.features = nn.Sequential(*modules)
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Features at the layers asked for, in the trunk's own dtype."""
+        return self.some(image, self.taps)
+
+    def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Features at some of the layers only, computed no further than the last of them."""
+        found: dict[str, Tensor] = {}
+        wanted = set(layers)
+        x, done = image, 0
+        for i, module in enumerate(self.features):
+            name = self._at.get(i, "")
+            border: Border = "replicate" if self.replicated or i == 0 else "zeros"
+            if i < done:
+                pass
+            elif isinstance(module, nn.Conv2d) and name not in self.taps:
+                assert module.bias is not None
+                pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
+                kernel = self._kernels.get(i)
+                x = conv_relu(x, module.weight, module.bias, border, pool=pool, kernel=kernel)
+                done = i + 3 if pool else i + 2
+            elif isinstance(module, nn.Conv2d) and border == "replicate":
+                x = F.conv2d(replicate(x), module.weight, module.bias)
+            else:
+                x = module(x)
+            if name in wanted:
+                found[name] = x
+                if len(found) == len(wanted):
+                    break
+        return found
+
+    def use_winograd(self) -> None:
+        """From now on computes what gains by it as `winograd`, with the present weights."""
+        for i, module in enumerate(self.features):
+            if not isinstance(module, nn.Conv2d) or self._at[i] in self.taps:
+                continue
+            if module.in_channels * module.out_channels >= winograd.WORTHWHILE:
+                self._kernels[i] = winograd.transformed(module.weight)
+
+    def _is_pooled(self, i: int) -> bool:
+        """Whether maxima are taken at that place."""
+        return i < len(self.features) and isinstance(self.features[i], nn.MaxPool2d)
+
+
+def vgg19(
+    layers: Sequence[str], weights: Weights, pooling: str = "max", *, replicated: bool = False
+) -> VGG19:
+    """A `VGG19` with ``weights`` and with the units of its layers measured."""
+    trunk = VGG19(layers, pooling, replicated=replicated)
+    wanted = trunk.state_dict().keys()
+    trunk.load_state_dict({k: weights.tensors[k] for k in wanted})
+    trunk.source = weights.source
+    with torch.no_grad():
+        calibrate(trunk)
+    return trunk
+
+
+def calibrate(trunk: VGG19) -> None:
+    """Sets ``trunk.units`` to the mean absolute activation of each layer on `calibration_image`.
+
+    The measure is the one Gatys et al. normalise their network by (mean activation one over
+    images), taken on fixed synthetic pictures so that it needs no data set.
+    """
+    found = trunk(calibration_image())
+    trunk.units = {n: max(float(f.abs().mean()), 1e-12) for n, f in found.items()}
+
+
+def calibration_image(size: int = 128) -> Tensor:
+    """(1, 3, size, size): coloured noise with the 1/f spectrum and contrast of photographs."""
+    rng = np.random.Generator(np.random.PCG64(19))
+    fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
+    fall = 1.0 / np.maximum(np.hypot(fy, fx), 1.0 / size)
+    fall[0, 0] = 0.0
+    luma, *chroma = (
+        np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) * fall, s=(size, size))
+        for _ in range(3)
+    )
+    luma, chroma = luma / luma.std(), [c / c.std() for c in chroma]
+    red_blue = np.stack([chroma[0], -0.2 * chroma[0] - 0.2 * chroma[1], chroma[1]])
+    image = 0.45 + 0.2 * luma[None] + 0.06 * red_blue
+    return torch.from_numpy(np.clip(image, 0, 1).astype(np.float32))[None]

@@ -1,0 +1,1 @@
+"""Pictures as numbers, and files of pictures. No torch in here."""

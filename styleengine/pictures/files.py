@@ -1,0 +1,75 @@
+"""Pictures from files and to files: the front door of `decoding`, `saving` and `picture`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from styleengine.pictures.decoding import MAX_PIXELS, bad, decode, stem
+from styleengine.pictures.picture import (
+    MIN_SIDE,
+    Picture,
+    as_mask,
+    from_pixels,
+    require_usable,
+    to_pixels,
+)
+from styleengine.pictures.saving import require_writable, save
+from styleengine.protocol import EngineError
+
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "Picture",
+    "as_mask",
+    "decode",
+    "from_pixels",
+    "load",
+    "require_usable",
+    "require_writable",
+    "save",
+    "stem",
+    "to_pixels",
+]
+
+MAX_FILE = 4 << 30
+"""Larger files are refused unread; the largest picture that is decoded fits in it."""
+
+
+def load(path: str | Path) -> Picture:
+    """The picture in a file; see `decode`.
+
+    Raises `EngineError`: "no-such-file", "cannot-read" (a folder, no permission, a disk error), and
+    those of `decode`.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            about = os.fstat(file.fileno())
+            if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
+                raise EngineError("cannot-read", f"“{path}” is a device.", "Choose a picture file.")
+            size = about.st_size
+            if size > MAX_FILE:
+                text = f"is too large for a picture ({size >> 30} GB)"
+                raise bad(path.name, text, "Scale it down.")
+            data = file.read(MAX_FILE)
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    return decode(data, path.name)
+
+
+def _cannot_read(path: Path, error: OSError) -> EngineError:
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ENOTDIR:
+        return EngineError(
+            "no-such-file", f"There is no file “{path}”.", "Check the name and the folder."
+        )
+    if os.path.isdir(path):  # where Windows says "no permission"
+        return EngineError("cannot-read", f"“{path}” is a folder.", "Choose a picture file in it.")
+    if isinstance(error, PermissionError):
+        return EngineError(
+            "cannot-read", f"You may not read “{path}”.", "Change its permissions, or copy it."
+        )
+    reason = error.strerror or str(error)
+    return EngineError("cannot-read", f"“{path}” could not be read: {reason}.", "Copy it first.")

@@ -1,0 +1,128 @@
+"""From a `Picture` to a file: the format by its suffix, the whole file or none."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from styleengine.machine.files import replacing, require_place
+from styleengine.pictures.icc import srgb_profile
+from styleengine.pictures.picture import Picture, to_pixels
+from styleengine.protocol import EngineError
+
+JPEG_QUALITY = 95
+WEBP_QUALITY = 95
+
+
+def save(path: str | Path, picture: Picture) -> None:
+    """Writes the picture; the suffix decides the format.
+
+    PNG and TIFF keep 16 bits for a picture of depth 16 or 32 and have 8 otherwise; JPEG (quality
+    95, 4:4:4) and WebP have 8. PNG, TIFF and WebP keep alpha; JPEG has none, so the picture is put
+    on white, as GIMP does. All are marked as sRGB. The file appears, or is replaced, only when it
+    is complete. Raises `EngineError` ("cannot-write").
+    """
+    path = Path(path)
+    write, limit = _format(path)
+    if max(picture.width, picture.height) > limit:
+        raise EngineError(
+            "cannot-write",
+            f"A {path.suffix} file can be at most {limit} pixels wide and high, the picture has "
+            f"{picture.width}×{picture.height}.",
+            "Save it as .png or .tif.",
+        )
+    with replacing(path) as file:
+        write(file, picture)
+
+
+def require_writable(path: str | Path) -> None:
+    """Raises the "cannot-write" that `save` would end in, as far as it can be known before a run.
+
+    Looks at the suffix and tries to make a file in the folder; leaves nothing behind.
+    """
+    path = Path(path)
+    _format(path)
+    require_place(path)
+
+
+# --- formats ----------------------------------------------------------------------------------
+
+
+def _integers(picture: Picture, dtype: str) -> NDArray[Any]:
+    """RGB, or RGBA when there is alpha, in integer samples."""
+    pixels = to_pixels(picture, dtype)
+    return pixels if picture.alpha is not None else np.ascontiguousarray(pixels[..., :3])
+
+
+def _write_png(file: BinaryIO, picture: Picture) -> None:
+    data = imagecodecs.png_encode(_integers(picture, "u8" if picture.depth == 8 else "u16"))
+    header_end = 8 + 25  # signature, IHDR; the sRGB chunk (rendering intent 0) must come next
+    body = b"sRGB\0"
+    chunk = struct.pack(">I", 1) + body + struct.pack(">I", zlib.crc32(body))
+    file.write(data[:header_end])
+    file.write(chunk)
+    file.write(memoryview(data)[header_end:])
+
+
+def _write_tiff(file: BinaryIO, picture: Picture) -> None:
+    import tifffile  # see `tiff`
+
+    tifffile.imwrite(
+        file,
+        _integers(picture, "u8" if picture.depth == 8 else "u16"),
+        photometric="rgb",
+        extrasamples=["unassalpha"] if picture.alpha is not None else None,
+        compression="adobe_deflate",
+        predictor=True,
+        iccprofile=srgb_profile(),
+        software="",
+        metadata=None,
+    )
+
+
+def _write_jpeg(file: BinaryIO, picture: Picture) -> None:
+    flat = picture
+    if picture.alpha is not None:
+        cover = picture.alpha[..., None]
+        flat = Picture(picture.rgb * cover + (1 - cover), None, 8)
+    Image.fromarray(_integers(flat, "u8")).save(
+        file, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=srgb_profile()
+    )
+
+
+def _write_webp(file: BinaryIO, picture: Picture) -> None:
+    Image.fromarray(_integers(picture, "u8")).save(
+        file, "WEBP", quality=WEBP_QUALITY, icc_profile=srgb_profile()
+    )
+
+
+_Writer = Callable[[BinaryIO, Picture], None]
+_FORMATS: dict[str, tuple[_Writer, int]] = {
+    ".png": (_write_png, 2**31 - 1),
+    ".tif": (_write_tiff, 2**31 - 1),
+    ".tiff": (_write_tiff, 2**31 - 1),
+    ".jpg": (_write_jpeg, 65_500),
+    ".jpeg": (_write_jpeg, 65_500),
+    ".webp": (_write_webp, 16_383),
+}
+
+
+def _format(path: Path) -> tuple[_Writer, int]:
+    """The writer for this suffix and the longest side its format allows."""
+    known = _FORMATS.get(path.suffix.lower())
+    if known is None:
+        what = f"a {path.suffix} file" if path.suffix else "a name without an ending"
+        raise EngineError(
+            "cannot-write",
+            f"“{path.name}” cannot be written: {what} says no known picture format.",
+            "Use a name that ends in .png, .jpg, .tif or .webp.",
+        )
+    return known

@@ -1,0 +1,1 @@
+"""What a run will do: recipe, scales, and the tiles and precision that fit the memory."""

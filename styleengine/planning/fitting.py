@@ -1,0 +1,86 @@
+"""Fitting a plan to the memory there is: how each scale is computed, and at what size at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psutil
+import torch
+
+from styleengine.loss.terms import StyleLoss
+from styleengine.machine import memory
+from styleengine.networks.extractor import ExtractorEntry
+from styleengine.networks.trunk import Trunk
+from styleengine.pictures.picture import Picture
+from styleengine.planning import layout as planning_layout
+from styleengine.planning import tiling
+from styleengine.planning.layout import ACCELERATOR, LIMITS, PICTURE, USABLE, Layout
+from styleengine.planning.plan import Plan, make_plan
+from styleengine.planning.recipes import Classic, Recipe
+from styleengine.protocol import Settings
+from styleengine.scene.scene import Scene
+
+SMALL_ENOUGH = 1024
+"""Long side below which a picture is not made smaller for lack of memory."""
+SHRINK = 0.8
+
+
+def fit_to_memory(
+    plan: Plan,
+    content: Picture,
+    settings: Settings,
+    entry: ExtractorEntry,
+    trunks: Mapping[str, Trunk],
+    style_loss: StyleLoss,
+    device: torch.device,
+) -> tuple[Plan, list[Layout]]:
+    """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
+
+    ``trunks`` holds the plan's networks by name. A working size that the user asked for stays.
+    """
+    width, height = content.width, content.height
+    while True:
+        long_side = max(plan.sizes[-1])
+        pixels = plan.sizes[-1][0] * plan.sizes[-1][1]
+        # The content at all scales, and besides, in the end, the result.
+        room = USABLE * memory.free(device) - 2 * PICTURE * pixels
+        limits = LIMITS.get(device.type, ACCELERATOR)
+        layouts = []
+        for scale, size in enumerate(plan.sizes):
+            trunk = trunks[plan.network(scale)]
+            layouts.append(
+                planning_layout.layout(
+                    size,
+                    plan.steps[scale],
+                    plan.history,
+                    margin(trunk, plan.methods[scale], style_loss),
+                    trunk.precision.dtype.itemsize,
+                    room,
+                    limits,
+                    trunk.values,
+                )
+            )
+        fits = max(layout.bytes for layout in layouts) <= room
+        if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
+            return plan, layouts
+        most = max(SMALL_ENOUGH, int(SHRINK * long_side))
+        plan = make_plan(settings, width, height, entry, most, plan.fine)
+
+
+def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
+    """About how many bytes the process will hold at most, or the accelerator besides it."""
+    most = max(layout.bytes for layout in layouts)
+    if scene.levels.source.device.type != "cpu":
+        return most
+    # The largest scale but one may take the most, beside what the largest will begin with. In the
+    # end there are the picture at its working size, and the result.
+    height, width = scene.plan.sizes[-1]
+    picture = PICTURE * height * width
+    return int(psutil.Process().memory_info().rss) + picture + max(most, picture)
+
+
+def margin(trunk: Trunk, method: Recipe | Classic, style_loss: StyleLoss) -> int | None:
+    """The margin of the tiles of a scale; None where the picture cannot be cut."""
+    pool = 1 if isinstance(method, Classic) else method.content_pool
+    looked_at = tiling.geometries(trunk.geometry, method.style_layers, method.content_layer, pool)
+    return tiling.margin(looked_at) if looked_at and style_loss.additive else None

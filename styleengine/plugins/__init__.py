@@ -1,0 +1,1 @@
+"""What may be added to the engine: hooks, their registry, and what comes bundled."""

@@ -1,0 +1,180 @@
+"""Resizing, filling under transparency, and carrying a small result to the picture's full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from styleengine.pictures.picture import fit
+from styleengine.scene.color import luma
+
+STRIP_ROWS = 256
+STRIP_PIXELS = 1 << 20
+FILL_SIDE = 256
+"""Long side, in pixels, at which colours for hidden pixels are made up."""
+TINY = 1e-12
+"""Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
+DETAIL_RADIUS = 2
+MOST_GAIN = 1.5
+DETAIL_NOISE = 0.02
+"""Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
+
+
+def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """(H, W, C) or (H, W) array to a (1, C, H, W) float32 tensor."""
+    hwc = array if array.ndim == 3 else array[..., None]
+    return torch.from_numpy(np.ascontiguousarray(hwc, np.float32)).to(device).permute(2, 0, 1)[None]
+
+
+def to_array(image: Tensor) -> np.ndarray:
+    """(1, 3, H, W) to an (H, W, 3) float32 array in 0–1."""
+    return np.ascontiguousarray(image[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy(), np.float32)
+
+
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, C, H, W) resampled to ``size`` (height, width): bicubic, antialiased when shrinking."""
+    if tuple(image.shape[-2:]) == size:
+        return image.contiguous()
+    shrink = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    return F.interpolate(
+        image, size=size, mode="bicubic", align_corners=False, antialias=shrink
+    ).contiguous()
+
+
+def fill_transparent(image: Tensor, alpha: Tensor) -> Tensor:
+    """``image`` (1, 3, H, W) with the colours under ``alpha`` (1, 1, H, W) < 1 made plausible.
+
+    Opaque colours are spread into the transparent area by a pull-push pyramid (Gortler et al.
+    1996), so that nothing hidden under the transparency, often black, shows up as an edge.
+    """
+    if float(alpha.min()) >= 1:
+        return image
+    return alpha * image + (1 - alpha) * _pull_push(image * alpha, alpha)
+
+
+def replace_hidden(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """A copy of ``rgb`` (H, W, 3) that holds surrounding colours where ``alpha`` (H, W) is 0.
+
+    Whatever is resampled later then depends on visible pixels only. The replacement is smooth, so
+    it is made at a small size.
+    """
+    height, width = alpha.shape
+    size = fit(width, height, min(FILL_SIDE, max(width, height)))
+    weight = to_tensor(alpha)
+    weighted = F.interpolate(to_tensor(rgb) * weight, size=size, mode="area")
+    fill = _pull_push(weighted, F.interpolate(weight, size=size, mode="area"))
+    out = np.array(rgb, np.float32)
+    for y in range(0, height, STRIP_ROWS):
+        hidden = alpha[y : y + STRIP_ROWS] <= 0
+        if hidden.any():
+            colors = to_array(enlarge(fill, (height, width), y, hidden.shape[0]))
+            out[y : y + STRIP_ROWS][hidden] = colors[hidden]
+    return out
+
+
+def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
+    known = weighted / weight.clamp_min(TINY)
+    if min(weight.shape[-2:]) <= 1:
+        total = weight.sum().clamp_min(TINY)
+        return (weighted.sum((-2, -1), keepdim=True) / total).expand_as(known)
+    pad = (0, weight.shape[-1] % 2, 0, weight.shape[-2] % 2)
+    coarse = _pull_push(F.avg_pool2d(F.pad(weighted, pad), 2), F.avg_pool2d(F.pad(weight, pad), 2))
+    size = weight.shape[-2:]
+    below = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    below = below[..., : size[0], : size[1]]
+    trust = weight.clamp(0, 1)
+    return trust * known + (1 - trust) * below
+
+
+def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
+    """Rows ``y`` to ``y + rows`` of ``small`` (1, C, h, w) enlarged bicubically to ``size``.
+
+    The same values as `resize` of the whole, computed for one strip only.
+    """
+    height, width = size
+    rows_at = (torch.arange(y, y + rows, dtype=torch.float32) + 0.5) * (2 / height) - 1
+    columns_at = (torch.arange(width, dtype=torch.float32) + 0.5) * (2 / width) - 1
+    grid = torch.stack(torch.meshgrid(columns_at, rows_at, indexing="xy"), -1)[None]
+    return F.grid_sample(
+        small, grid.to(small.device), mode="bicubic", padding_mode="border", align_corners=False
+    )
+
+
+def carry(result: Tensor, content: Tensor, guide: Tensor | None = None) -> Tensor:
+    """``result`` (1, 3, h, w) at the larger size of ``content`` (1, 3, H, W), with its detail.
+
+    A local linear model of the result in the content's luma (guided filter, He et al. 2010, eq. 5)
+    tells how strongly the result follows the photo at each place. What the photo has above the
+    small size, ``content - enlarge(small content)``, is added with that strength: edges the
+    painting kept become sharp, grain in areas it repainted stays out. ``guide`` is the content at
+    the small size, if it is at hand. Not clamped.
+    """
+    size = content.shape[-2], content.shape[-1]
+    out = result.new_empty(1, result.shape[1], *size)
+    for y, strip in carried(result, content, guide):
+        out[..., y : y + strip.shape[-2], :] = strip
+    return out
+
+
+def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
+    """`carry` with a ``content`` (H, W, 3) array; returns (H, W, 3) float32 in 0–1."""
+    out = np.empty(content.shape, np.float32)
+    for y, strip in carried(result, to_tensor(content, result.device)):
+        out[y : y + strip.shape[-2]] = to_array(strip)
+    return out
+
+
+def carried(
+    result: Tensor, content: Tensor, guide: Tensor | None = None
+) -> Iterator[tuple[int, Tensor]]:
+    """The rows of `carry` in strips, as ``(y, strip)``: no more memory than a strip's is taken."""
+    height, width = size = content.shape[-2], content.shape[-1]
+    small_size = result.shape[-2], result.shape[-1]
+    rows = max(1, STRIP_PIXELS // width)
+    if small_size[0] >= height and small_size[1] >= width:
+        whole = resize(result, size)
+        for y in range(0, height, rows):
+            yield y, whole[..., y : y + rows, :]
+        return
+    light = luma(resize(content, small_size) if guide is None else guide)
+    gain = local_gain(light, result)
+    for y in range(0, height, rows):
+        strip = luma(content[..., y : y + rows, :])
+        count = strip.shape[-2]
+        painted = enlarge(result, size, y, count)
+        detail = strip - enlarge(light, size, y, count)
+        painted += enlarge(gain, size, y, count).clamp_(0, MOST_GAIN) * detail
+        yield y, painted
+
+
+def local_gain(guide: Tensor, image: Tensor) -> Tensor:
+    """How strongly ``image``'s (1, 3, h, w) channels follow ``guide`` (1, 1, h, w), per place.
+
+    The slope of the channel over the guide in a local window, times the squared correlation of the
+    two there. Unlike the guided filter, whose slope alone is as large where the two merely happen
+    to slant alike, because there the photo's texture would show as specks on the paint.
+    """
+    mean_guide = _box(guide)
+    guide_variance = (_box(guide * guide) - mean_guide.square()).clamp_min(0)
+    noise = DETAIL_NOISE**2
+    gain = torch.empty_like(image)
+    for k in range(image.shape[1]):  # one by one, because of the memory that large pictures take
+        channel = image[:, k : k + 1]
+        mean = _box(channel)
+        variance = (_box(channel * channel) - mean.square()).clamp_min(0)
+        covariance = _box(guide * channel) - mean_guide * mean
+        correlation = covariance.square() / (guide_variance * variance + noise**2)
+        gain[:, k : k + 1] = _box(covariance / (guide_variance + noise) * correlation)
+    return gain
+
+
+def _box(image: Tensor) -> Tensor:
+    r = DETAIL_RADIUS
+    padded = F.pad(image, (r, r, r, r), mode="replicate")
+    return F.avg_pool2d(padded, 2 * r + 1, stride=1)

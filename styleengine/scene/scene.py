@@ -1,0 +1,226 @@
+"""The pictures of a run as tensors: content, styles and transparency at every scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from styleengine.pictures.bare_edges import without_bare_edges
+from styleengine.pictures.picture import Floats, Picture, fit
+from styleengine.planning.plan import MIN_SIDE, Plan
+from styleengine.scene import resample
+from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
+from styleengine.scene.pyramid import Levels, Source, resized
+
+if TYPE_CHECKING:
+    from styleengine.jobs import Job
+
+
+ENLARGED, UNSEEN = 2.5, 1200
+"""How much a style picture is enlarged at most, and the long side of the content up to which its
+blur would be seen; see `style_size`."""
+
+
+@dataclass(frozen=True)
+class StyleTarget:
+    """A style at the size of a scale.
+
+    ``image`` is (1, 3, h, w); ``share`` is its part in the blend with the other styles of its
+    region; ``alpha`` (h, w), if any, weighs its pixels. ``region`` (H, W), 0–1, says where on the
+    content it is painted; None for everywhere.
+    """
+
+    image: Tensor
+    share: float = 1.0
+    alpha: Tensor | None = None
+    region: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SceneStyle:
+    """A style picture and its share of the blend.
+
+    ``ratio`` is its long side relative to the content's, the same at every scale, so that a small
+    preview shows the strokes of the large picture, as far as `style_size` lets it. ``mask``
+    (1, 1, H, W), 0–1, says where on the content it is painted; None for wherever no mask is.
+    ``adapted`` gives the picture (1, 3, h, w), of alpha (1, 1, h, w) or None, other colours.
+    """
+
+    source: Source
+    share: float
+    ratio: float
+    mask: Tensor | None = None
+    adapted: Callable[[Tensor, Tensor | None], Tensor] | None = None
+
+    def at(self, long_side: float, region: Tensor | None = None) -> StyleTarget:
+        """The style for a content of ``long_side``, to be painted in ``region``."""
+        height, width = self.source.height, self.source.width
+        own = max(width, height)
+        h, w = fit(width, height, style_size(own, long_side * self.ratio, long_side))
+        size = max(h, MIN_SIDE), max(w, MIN_SIDE)
+        alpha = self.source.alpha(size)
+        return StyleTarget(
+            self.image(size), self.share, None if alpha is None else alpha[0, 0], region
+        )
+
+    def image(self, size: tuple[int, int]) -> Tensor:
+        """The picture at ``size`` (h, w), in the colours to be painted with."""
+        image = self.source.at(size)
+        return image if self.adapted is None else self.adapted(image, self.source.alpha(size))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The pictures of a run, on its device.
+
+    ``levels`` is the content at every scale of the plan. With ``keep_colors`` "luminance" the
+    network is shown its luma only. With "palette" it is the styles that were recoloured, with the
+    content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
+    §3.1).
+    """
+
+    plan: Plan
+    levels: Levels
+    styles: tuple[SceneStyle, ...]
+    keep_colors: str
+    seed: int
+
+    @classmethod
+    def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
+        """The scene of ``job``; of its pictures nothing is made yet that no colours need."""
+        settings = job.settings
+        content = Source(job.content, device)
+        adapted = adapting(settings.keep_colors, content)
+        total = sum(s.weight for s in job.styles)
+        pictures = [s.picture for s in job.styles]
+        if settings.preset != "classic":
+            pictures = [without_bare_edges(p) for p in pictures]
+        styles = tuple(
+            SceneStyle(
+                Source(picture, device),
+                style.weight / total,
+                # Strokes stay as large as in the whole picture.
+                settings.style_scale / 100 * long_side(picture) / long_side(style.picture),
+                None if style.mask is None else resample.to_tensor(style.mask, device),
+                adapted,
+            )
+            for style, picture in zip(job.styles, pictures, strict=True)
+        )
+        return cls(plan, Levels(content, plan.sizes), styles, settings.keep_colors, settings.seed)
+
+    def content(self, scale: int) -> Tensor:
+        """What the network sees of the content at a scale, (1, 3, h, w)."""
+        colors = self.levels[scale]
+        return luma(colors).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else colors
+
+    def alpha_at(self, scale: int) -> Tensor | None:
+        """The content's alpha (h, w) at a scale; None if it is opaque."""
+        alpha = self.levels.source.alpha(self.plan.sizes[scale])
+        return None if alpha is None else alpha[0, 0]
+
+    def targets(self, scale: int) -> list[StyleTarget]:
+        """The styles at a scale, each with its region of the content."""
+        size = self.plan.sizes[scale]
+        masks = [None if s.mask is None else resized(s.mask, size)[0, 0] for s in self.styles]
+        rest = None
+        for mask in masks:
+            if mask is not None:
+                rest = (1 - mask if rest is None else rest - mask).clamp_(0, 1)
+        return [
+            style.at(max(size), rest if mask is None else mask)
+            for style, mask in zip(self.styles, masks, strict=True)
+        ]
+
+    def start(self, scale: int, before: Tensor | None) -> Tensor:
+        """A fresh picture for a scale to start from: ``before`` enlarged, or the initial one.
+
+        Enlarging brings along the content's detail that the scale before could not show: the
+        optimisation need not find it again, which it cannot where the features are weak.
+        """
+        content = self.content(scale)
+        if before is not None:
+            return resample.carry(before, content, self.content(scale - 1)).clamp_(0, 1)
+        if self.plan.init == "noise":
+            generator = torch.Generator().manual_seed(self.seed)
+            return torch.rand(content.shape, generator=generator).to(content.device)
+        if self.plan.init == "recolor":
+            found = recolored(content, self.targets(scale), self.alpha_at(scale))
+            return found.contiguous()
+        return content.clone(memory_format=torch.contiguous_format)
+
+    def shown(self, rgb: Floats) -> Tensor:
+        """A picture (h, w, 3), 0–1, as the network is shown the content, (1, 3, h, w)."""
+        image = resample.to_tensor(rgb)
+        return luma(image).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else image
+
+    def restore_colors(self, image: Tensor) -> Tensor:
+        """``image`` (1, 3, h, w) with the content's colours, where only its luma was painted."""
+        if self.keep_colors != "luminance":
+            return image
+        size = (image.shape[-2], image.shape[-1])
+        source = self.levels.at_least(size[1])
+        return with_luma(resized(source.to(image.device), size), luma(image))
+
+
+def style_size(own: float, wanted: float, content: float) -> float:
+    """The long side that a style picture of long side ``own`` gets, where ``wanted`` is due.
+
+    A larger one is made smaller. A smaller one is enlarged on a large ``content`` (its long side):
+    half the way, to no more than that. At its own size its strokes would come out ever finer from
+    scale to scale, as a weave or as grain; enlarged all the way, they would be blurred. Up to
+    `UNSEEN` pixels it keeps its size, because there a picture is seen as it is.
+    """
+    half = math.sqrt(min(wanted, content) / own)
+    return min(wanted, own * max(1.0, min(half, ENLARGED, content / UNSEEN)))
+
+
+def long_side(picture: Picture) -> int:
+    """Pixels of the longer side."""
+    return max(picture.width, picture.height)
+
+
+def adapting(keep_colors: str, content: Source) -> Callable[[Tensor, Tensor | None], Tensor] | None:
+    """What gives a style picture the colours to be painted with; see `SceneStyle`."""
+    if keep_colors == "off":
+        return None
+    sample, weight = content.sample()
+    if keep_colors == "luminance":
+        return lambda image, alpha: match_luma(image, sample, weight)
+    own = color_statistics(sample, weight)
+
+    def recoloring(image: Tensor, alpha: Tensor | None) -> Tensor:
+        found = color_statistics(image, None if alpha is None else alpha[0, 0])
+        return recolor(image, found, own)
+
+    return recoloring
+
+
+def recolored(content: Tensor, targets: list[StyleTarget], alpha: Tensor | None) -> Tensor:
+    """``content`` (1, 3, h, w) in the colours of the styles, in each region those of its own."""
+    by_region: dict[int, list[StyleTarget]] = {}
+    for target in targets:
+        by_region.setdefault(id(target.region), []).append(target)
+    painted, covered = torch.zeros_like(content), content.new_zeros(content.shape[-2:])
+    for members in by_region.values():
+        region = members[0].region
+        weight = region if alpha is None or region is None else region * alpha
+        weight = alpha if weight is None else weight
+        if weight is not None and not float(weight.sum()) > 0:
+            continue
+        total = sum(t.share for t in members)
+        mixed = blend(
+            [color_statistics(t.image, t.alpha) for t in members],
+            [t.share / total for t in members],
+        )
+        found = recolor(content, color_statistics(content, weight), mixed)
+        if region is None:
+            return found
+        painted += region * found
+        covered += region
+    # Masks may overlap, or leave a part of the photo to itself.
+    return painted / covered.clamp_min(1) + content * (1 - covered).clamp_min(0)
