@@ -60,7 +60,7 @@ def quoted(text: str) -> str:
 
 
 def template() -> str:
-    """What ``neural-style.pot`` has to be; with ``NEURAL_STYLE_RENEW_TEXTS=1`` the test writes it."""
+    """What ``neural-style.pot`` has to be; NEURAL_STYLE_RENEW_TEXTS=1 has the test write it."""
     head = '# Texts of Neural Style Transfer for GIMP.\nmsgid ""\nmsgstr ""\n'
     head += '"Content-Type: text/plain; charset=UTF-8\\n"\n'
     parts = [head]
