@@ -242,9 +242,3 @@ class Engine:
                 "Leave it out, and tell its author.",
             )
         return done.astype(np.float32, copy=False)
-
-
-
-
-
-

@@ -65,9 +65,7 @@ def content(height=5, width=3):
 def request(style=b"a picture", preview=0, **settings):
     spec, _, strips = content()
     chosen = protocol.Settings(**settings)
-    return Request(
-        chosen, spec, iter(strips), (StyleFile(style),), preview
-    )
+    return Request(chosen, spec, iter(strips), (StyleFile(style),), preview)
 
 
 def collect(events):

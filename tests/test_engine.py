@@ -152,7 +152,7 @@ def test_the_first_preview_is_a_painted_picture(engine):
 def test_what_is_loaded_ahead_is_not_loaded_again(monkeypatch):
     engine, work = Engine(toy_plugins()), job(picture(40, 40), iterations=2)
     engine.prepare(work.settings)
-    monkeypatch.setattr(devices, "Trunk", lambda *_: pytest.fail("loaded again"))
+    monkeypatch.setattr("styleengine.engine.Trunk", lambda *_: pytest.fail("loaded again"))
     paint(engine, work)
     with pytest.raises(EngineError, match="nothing-of-that-name"):
         engine.prepare(Settings(features="nothing-of-that-name"))
@@ -767,7 +767,7 @@ def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monke
         return choose(make, device, kind)
 
     monkeypatch.setattr(devices, "pick", lambda name: meta)
-    monkeypatch.setattr(devices, "choose_precision", refuse)
+    monkeypatch.setattr("styleengine.engine.choose_precision", refuse)
     found = paint(engine, job(picture(40, 48)))
     assert "CPU" in found.device
     assert [n for n in found.notes if "'meta'" in n and "processor" in n]

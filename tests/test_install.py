@@ -134,9 +134,7 @@ def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
-    own = {
-        p.relative_to(source) for p in source.rglob("*") if p.suffix in (".py", ".po", ".json")
-    }
+    own = {p.relative_to(source) for p in source.rglob("*") if p.suffix in (".py", ".po", ".json")}
     assert {Path("engine/client.py"), Path("language/po/de.po")} <= own
     expected = own | {Path("protocol.py"), Path("engine.json")}
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}

@@ -11,7 +11,6 @@ from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import NETWORK_VALUES
 from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
-from styleengine.planning import layout as planning_layout
 from styleengine.planning.layout import (
     GIB,
     LIMITS,
@@ -97,7 +96,7 @@ class Trunk:
 
 
 def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings):
-    monkeypatch.setattr(planning_layout, "free", lambda device: free)
+    monkeypatch.setattr(memory, "free", lambda device: free)
     content = Picture(torch.zeros(1).expand(height, width, 3).numpy())
     chosen = Settings(**settings)
     plan = make_plan(chosen, width, height, VGG)
@@ -151,7 +150,7 @@ def test_a_loss_that_cannot_be_tiled_is_painted_at_the_size_that_fits_in_one_pie
 
 def test_free_memory_is_that_of_the_container(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(planning_layout, "CGROUP_LIMIT", limit)
+    monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
     everything = memory.free(torch.device("cpu"))
     assert everything > 0
     limit.write_text("max\n")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from styleengine.machine import devices, folders
+from styleengine.networks import precision
 from styleengine.networks.precision import (
     CANDIDATES,
     WRONG_DEVICE,
@@ -62,7 +63,7 @@ def clock(monkeypatch):
     def timed(trunk, image):
         return gradient(trunk, image)[0], seconds[trunk.precision.name]
 
-    monkeypatch.setattr(devices, "_timed_gradient", timed)
+    monkeypatch.setattr(precision, "_timed_gradient", timed)
     return seconds
 
 
@@ -159,7 +160,7 @@ def test_what_was_chosen_among_fewer_is_chosen_again(clock, monkeypatch, home):
 
 def test_bfloat16_is_not_tried_where_the_library_has_none(clock, monkeypatch):
     clock.update({"float32": 1.0, "float32 channels-last": 0.7})  # no seconds for another
-    monkeypatch.setattr(devices, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(precision, "_has_bfloat16", lambda: False)
     assert choose_precision(Net, CPU, "toy") == Precision(channels_last=True)
 
 
@@ -199,7 +200,7 @@ def test_one_lucky_moment_decides_nothing(monkeypatch):
         queue = moments[trunk.precision.name]
         return gradient(trunk, image)[0], queue.pop(0) if len(queue) > 1 else queue[0]
 
-    monkeypatch.setattr(devices, "_timed_gradient", timed)
+    monkeypatch.setattr(precision, "_timed_gradient", timed)
     assert choose_precision(Net, CPU, "toy") == BFLOAT16
 
 
@@ -237,7 +238,7 @@ def accelerator(monkeypatch, off: float) -> None:
         found, seconds = gradient(Trunk(Net(), CPU, PLAIN), torch.ones(1, 3, 16, 16))
         return found * (1 + off if wrong else 1), seconds
 
-    monkeypatch.setattr(devices, "_timed_gradient", timed)
+    monkeypatch.setattr(precision, "_timed_gradient", timed)
 
 
 def test_an_accelerator_is_checked_against_the_processor(monkeypatch):

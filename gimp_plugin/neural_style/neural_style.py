@@ -78,8 +78,6 @@ class NeuralStyle(Gimp.PlugIn):
         return procedure
 
 
-
-
 def run(procedure, run_mode, image, drawables, config, data):
     """What GIMP calls. Nothing may escape from here: GIMP would show the user nothing at all."""
     if os.name == "posix":
@@ -124,8 +122,6 @@ def paint(run_mode, image, drawables, config):
     measure(image, groups[0])  # said before anything is read
     choice = Choice(arguments.settings_from(config), arguments.styles_from(config))
     return paint_all(run_mode, image, groups, choice)
-
-
 
 
 def paint_again(run_mode, image, drawables, config):
@@ -180,8 +176,6 @@ def converse(image, drawables, config, choice):
         arguments.put_settings(config, studio.used.settings)
         arguments.put_styles(config, studio.used.styles)
     return studio.inserted
-
-
 
 
 if __name__ == "__main__":

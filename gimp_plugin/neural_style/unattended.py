@@ -39,9 +39,7 @@ def paint_all(run_mode, image, groups, choice):
             reader, canvas = source.reader(), HiddenCanvas(source.seen)
             stack.callback(canvas.discard)
             styles = load_styles(choice.styles, image, source.layer, source.seen, False)
-            request = Request(
-                choice.settings, reader.spec, reader.strips(), styles, series=SERIES
-            )
+            request = Request(choice.settings, reader.spec, reader.strips(), styles, series=SERIES)
             client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
             name = result_name(source.name, choice.styles)

@@ -78,7 +78,6 @@ class ClassicObjective(Objective):
         return g.unsqueeze(0).to(features.dtype)
 
 
-
 def classic_gram_loss(gram: Tensor, target: Tensor, size: int) -> Tensor:
     """``sum((F Fᵀ - S Sᵀ)²) / (4 · 3² · size²)`` of (C, C) Gram matrices, sums over positions.
 

@@ -39,8 +39,6 @@ SMALLEST = 1e-5
 """A region of a smaller share of the picture is left alone."""
 
 
-
-
 @dataclass(frozen=True)
 class Region:
     """A part of the picture and the styles that are painted there.

@@ -45,21 +45,3 @@ def pick(name: str) -> torch.device:
         f"The device {name!r} is not available on this computer.",
         f"Use one of: auto, {', '.join(names)}.",
     )
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -32,12 +32,6 @@ WIDTHS = tuple((width,) * convs for convs, width in BLOCKS)
 _NAME = re.compile(r"(conv|relu)(\d)_(\d)|block(\d)_conv(\d)")
 
 
-
-
-
-
-
-
 def layer_name(name: str) -> str:
     """The canonical name of a layer (``relu4_2``, ``conv4_2``); raises `EngineError`."""
     match = _NAME.fullmatch(name.strip().lower())

@@ -12,9 +12,8 @@ from styleengine.machine import memory
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import Trunk
 from styleengine.pictures.picture import Picture
-from styleengine.planning import layout as planning_layout
 from styleengine.planning import tiling
-from styleengine.planning.layout import ACCELERATOR, LIMITS, PICTURE, USABLE, Layout
+from styleengine.planning.layout import ACCELERATOR, LIMITS, PICTURE, USABLE, Layout, layout
 from styleengine.planning.plan import Plan, make_plan
 from styleengine.planning.recipes import Classic, Recipe
 from styleengine.protocol import Settings
@@ -49,7 +48,7 @@ def fit_to_memory(
         for scale, size in enumerate(plan.sizes):
             trunk = trunks[plan.network(scale)]
             layouts.append(
-                planning_layout.layout(
+                layout(
                     size,
                     plan.steps[scale],
                     plan.history,
@@ -60,7 +59,7 @@ def fit_to_memory(
                     trunk.values,
                 )
             )
-        fits = max(layout.bytes for layout in layouts) <= room
+        fits = max(each.bytes for each in layouts) <= room
         if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
             return plan, layouts
         most = max(SMALL_ENOUGH, int(SHRINK * long_side))
@@ -69,7 +68,7 @@ def fit_to_memory(
 
 def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
     """About how many bytes the process will hold at most, or the accelerator besides it."""
-    most = max(layout.bytes for layout in layouts)
+    most = max(each.bytes for each in layouts)
     if scene.levels.source.device.type != "cpu":
         return most
     # The largest scale but one may take the most, beside what the largest will begin with. In the

@@ -101,5 +101,3 @@ def layout(
     # Two passes forward and one back, where one each is enough for a whole picture.
     cost = 1.5 * (1 + 2 * margin / side) ** 2
     return Layout(side, narrow, pairs, int(TILED * tile + state), cost)
-
-

@@ -31,8 +31,6 @@ Entry = TypeVar("Entry")
 log = logging.getLogger(__name__)
 
 
-
-
 @dataclass
 class Plugins:
     """Everything registered through the hooks, by name, and what went wrong on the way."""

@@ -35,8 +35,6 @@ def to_array(image: Tensor) -> np.ndarray:
     return np.ascontiguousarray(image[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy(), np.float32)
 
 
-
-
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     """(1, C, H, W) resampled to ``size`` (height, width): bicubic, antialiased when shrinking."""
     if tuple(image.shape[-2:]) == size:

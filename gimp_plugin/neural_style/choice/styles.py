@@ -47,5 +47,3 @@ def choice_of(path: Path) -> StyleChoice:
     """The style in a file."""
     uri = path.absolute().as_uri()
     return StyleChoice(uri, name=title(uri))
-
-

@@ -124,9 +124,7 @@ class Studio:
         def request() -> Request:
             styles = load_styles(choice.styles, self.image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
-            return Request(
-                quick(choice.settings), spec, strips, styles, PREVIEW_PX, series
-            )
+            return Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX, series)
 
         self.session.preview(Work(request, canvas, True, (choice, series)))
 
@@ -166,9 +164,7 @@ class Studio:
         def request() -> Request:
             styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
             strips = reader.strips()
-            return Request(
-                choice.settings, reader.spec, strips, styles, SHOWN_PX, series
-            )
+            return Request(choice.settings, reader.spec, strips, styles, SHOWN_PX, series)
 
         order = Order(source, choice, layers[1:], series if steady else "")
         selection = source.selection.copy() if source.selection else iter(())

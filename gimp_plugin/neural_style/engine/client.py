@@ -18,15 +18,6 @@ from protocol import EngineError, PictureSpec, Progress
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 
 
-
-
-
-
-
-
-
-
-
 @dataclass(frozen=True)
 class Idle:
     """Nothing has happened for a while."""

@@ -120,7 +120,3 @@ class Job:
     def stop(self, keep: bool) -> None:
         """Asks for an early end: with the picture so far (``keep``), or with nothing."""
         self._client.stop(keep)
-
-
-
-

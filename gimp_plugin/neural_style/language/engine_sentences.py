@@ -103,9 +103,7 @@ TEMPLATES = (
     # what the user should know about a picture that is done
     N_("Memory is short: painted at {size} pixels and then enlarged."),
     N_("L-BFGS diverged; Adam took over from the last good picture."),
-    N_(
-        "Memory ran out; from step {n} on the picture was worked on in tiles of {side} pixels."
-    ),
+    N_("Memory ran out; from step {n} on the picture was worked on in tiles of {side} pixels."),
     N_("{problem} The processor was used instead."),
     N_("CPU, {n} threads"),
     N_("built-in draft network"),

@@ -45,10 +45,6 @@ def inserting(
     return layer
 
 
-
-
-
-
 def _put_above(source: Source, layer: Gimp.Layer, mask: Gimp.LayerMask | None) -> None:
     image, below = source.image, source.layer
     parent, position, (left, top) = None, 0, source.origin

@@ -17,8 +17,6 @@ MARGIN_PX = 64
 MARGIN_PART = 0.15
 
 
-
-
 def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.Layer:
     """The one layer that the call means; raises `EngineError` ("bad-layer") if there is none.
 
@@ -54,22 +52,6 @@ def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.La
             _("Select a layer, or a group with layers."),
         )
     return drawable
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def whole(layer: Gimp.Layer) -> Rect:

@@ -22,10 +22,6 @@ SMALL_PX = 1024
 MASK_PX = 4096
 
 
-
-
-
-
 def read_style(file: Gio.File, name: str = "") -> StyleFile:
     """The style in a file; raises `EngineError` ("no-style")."""
     choose = _("Choose the picture whose style shall be painted.")
@@ -107,6 +103,3 @@ def _mask(
     area = round(seen.x * scale), round(seen.y * scale), spec.width, spec.height
     parts = tilewise.read(place.get_buffer(), area, scale, "Y u8", 1, Gegl.AbyssPolicy.NONE)
     return Mask(spec.width, spec.height, while_there(place, parts, gone))
-
-
-
