@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from styleengine.engine import Engine
     from styleengine.jobs import Job, Preview, Result, Style
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Engine",
     "EngineError",

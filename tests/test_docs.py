@@ -1,16 +1,25 @@
-"""The README tells the truth about options, hooks and files."""
+"""The README and the documents tell the truth about options, hooks, files and lengths."""
 
 import ast
 import dataclasses
+import importlib
 import inspect
 import re
 from pathlib import Path
+
+import pytest
 
 from styleengine.plugins import hookspecs
 from styleengine.protocol import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXTENDING = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200
 
 
 def options_table() -> str:
@@ -43,24 +52,37 @@ def test_every_hook_is_described_with_its_arguments() -> None:
     assert len(hooks) == 4
     for hook in hooks:
         arguments = ", ".join(inspect.signature(hook).parameters)
-        assert f"`{hook.__name__}({arguments})`" in README
+        assert f"`{hook.__name__}({arguments})`" in EXTENDING
 
 
-def test_the_pythons_in_the_readme_run_on_names_that_exist() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 3
-    for block in blocks:
-        tree = ast.parse(block)
-        for node in ast.walk(tree):
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_pythons_of_a_page_run_on_names_that_exist(page) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
-                module = __import__(node.module, fromlist=["_"])
+                module = importlib.import_module(node.module)
                 for alias in node.names:
                     assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
 
 
-def test_every_file_the_readme_shows_or_names_is_there() -> None:
-    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
-    commands = re.findall(r"\./(install/[\w.]+)", README)
-    assert pictures and commands
-    for name in {*pictures, *commands}:
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_file_that_a_page_shows_or_names_is_there(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"\./(install/[\w.]+)", text):
         assert (ROOT / name).is_file(), name
+
+
+def test_every_room_and_module_on_the_map_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| `((?:styleengine|gimp_plugin)/[\w./]+)` \|", text, re.MULTILINE)
+    assert len(rooms) > 20
+    for room in rooms:
+        assert (ROOT / room).exists(), room
+    packages = [ROOT / "styleengine", ROOT / "gimp_plugin/neural_style"]
+    named = {(ROOT / room).resolve() for room in rooms}
+    for package in packages:
+        for folder in package.iterdir():
+            if (folder / "__init__.py").exists():
+                assert folder.resolve() in named, f"{folder} is not on the map"
