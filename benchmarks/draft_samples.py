@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.draft_pictures import Crops
 from styleengine.descent.minimizers import LBFGS, Diverged
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import CovarianceLoss
+from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.machine.devices import CPU
 from styleengine.networks.draft import MAPPED, Draft
 from styleengine.networks.extractor import Extractor

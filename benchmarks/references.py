@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.loss.moments import Moments, moments
-from styleengine.loss.terms import tv_loss
+from styleengine.loss.smoothness import tv_loss
 from styleengine.networks.extractor import Extractor
 from styleengine.pictures.picture import fit
 from styleengine.scene.resample import resize

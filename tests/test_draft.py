@@ -14,7 +14,7 @@ from benchmarks.pairs import _drawn
 from styleengine.engine import Engine
 from styleengine.loss.moments import moments
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import CovarianceLoss, GramLoss
+from styleengine.loss.style_losses import CovarianceLoss, GramLoss
 from styleengine.machine.devices import CPU
 from styleengine.networks import draft
 from styleengine.networks.extractor import Geometry

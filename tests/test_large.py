@@ -12,7 +12,7 @@ import torch
 from styleengine.descent import band_scaling
 from styleengine.jobs import Style
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import GramLoss
+from styleengine.loss.style_losses import GramLoss
 from styleengine.networks import trunk
 from styleengine.planning import layout
 from styleengine.planning.layout import Limits

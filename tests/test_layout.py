@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from styleengine.loss.terms import CovarianceLoss
+from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.machine import memory
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import NETWORK_VALUES

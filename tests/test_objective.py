@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import CovarianceLoss, GramLoss, GramMomentsLoss
+from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss
 from styleengine.planning.recipes import CLASSIC, FAST
 from styleengine.scene.scene import StyleTarget
 from tests.test_salience import plain as focused

@@ -69,7 +69,7 @@ def test_a_third_partys_loss_is_used_in_a_run_of_the_command(tmp_path):
     source = (
         "import os\n"
         "from styleengine.plugins.hookspecs import hookimpl\n"
-        "from styleengine.loss.terms import GramLoss\n"
+        "from styleengine.loss.style_losses import GramLoss\n"
         "class Counting(GramLoss):\n"
         "    def distance(self, ours, target):\n"
         "        with open(os.environ['COUNT_FILE'], 'a') as file:\n"

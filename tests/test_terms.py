@@ -7,15 +7,10 @@ import pytest
 import torch
 
 from styleengine.loss.classic import classic_gram_loss, classic_tv_values
+from styleengine.loss.maps import layer_weight, single
 from styleengine.loss.moments import moments
-from styleengine.loss.terms import (
-    CovarianceLoss,
-    GramLoss,
-    GramMomentsLoss,
-    layer_weight,
-    relative,
-    tv_loss,
-)
+from styleengine.loss.smoothness import tv_loss
+from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -286,8 +281,8 @@ def test_layer_weight_averages_over_areas():
     np.testing.assert_allclose(layer_weight(odd, (4, 6), 8), whole, rtol=1e-5)
 
 
-def test_relative_features_are_float32_in_units():
+def test_features_are_compared_in_float32():
     f = torch.full((1, 2, 3, 4), 6.0, dtype=torch.bfloat16)
-    found = relative(f, 4.0)
+    found = single(f) / 4.0
     assert found.dtype == torch.float32
     assert torch.equal(found, torch.full((2, 3, 4), 1.5))

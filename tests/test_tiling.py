@@ -10,7 +10,7 @@ import torch
 
 from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import CovarianceLoss, GramLoss, GramMomentsLoss, StyleLoss
+from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss, StyleLoss
 from styleengine.networks.extractor import Geometry
 from styleengine.networks.vgg import VGG19
 from styleengine.planning import tiling

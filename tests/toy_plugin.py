@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleengine.loss.terms import GramLoss
+from styleengine.loss.style_losses import GramLoss
 from styleengine.networks.extractor import Geometry
 from styleengine.plugins.hookspecs import hookimpl
 

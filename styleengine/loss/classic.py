@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
+from styleengine.loss.maps import single
 from styleengine.loss.moments import Moments, moments
-from styleengine.loss.objective import Found, Key, LocalTerm, Objective, Statistics
-from styleengine.loss.terms import single
+from styleengine.loss.objective import Objective
+from styleengine.loss.term import Found, Key, Local, Term, add
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
-from styleengine.planning.tiling import Mosaic, Tile, geometries
+from styleengine.planning.tiling import Mosaic, Tile
+from styleengine.scene.scene import StyleTarget
 
 
 class ClassicObjective(Objective):
-    """Sums of squares at block5_conv2, Gram matrices of five layers and total variation."""
+    """Gram matrices of five layers, sums of squares at block5_conv2, and total variation."""
 
     def __init__(
         self,
@@ -27,55 +31,86 @@ class ClassicObjective(Objective):
         side: int | None = None,
     ) -> None:
         """``content`` and ``style`` (1, 3, h, w) of the same size, as in the notebook."""
-        self._classic = classic
-        self._content_weight = classic.content_weight * content_factor
-        self._tv_weight = classic.tv_weight * tv_factor
-        looked_at = geometries(extractor.geometry, classic.style_layers, classic.content_layer)
-        super().__init__(extractor, looked_at, (content.shape[-2], content.shape[-1]), side)
-        self._style = self.summed(style)
-        mosaic = Mosaic()
+        pixels = content.shape[-2] * content.shape[-1]
+        held = classic.content_weight * content_factor
+        terms = [
+            ClassicStyle(extractor, classic.style_layers, classic.style_weight, pixels),
+            ClassicContent(extractor, classic.content_layer, held),
+            ClassicVariation(extractor, classic.tv_weight * tv_factor),
+        ]
+        super().__init__(extractor, terms, content, [StyleTarget(style)], side=side)
 
-        def keep(found: Found, tile: Tile) -> Statistics:
-            stride = self.stride(classic.content_layer)
-            mosaic.put(tile, tile.covered(single(found[classic.content_layer]), stride))
-            return {}
 
-        self.accumulate(content, self.tiles, keep)
-        self._content = mosaic.whole()
+class ClassicStyle(Term):
+    """The notebook's style loss for a picture of so many pixels."""
 
-    def statistics(self, found: Found, tile: Tile, *, covered: bool) -> Statistics:
+    def __init__(
+        self, extractor: Extractor, layers: tuple[str, ...], weight: float, pixels: int
+    ) -> None:
+        super().__init__(extractor, dict.fromkeys(layers, 1))
+        self._share, self._pixels = weight / len(layers), pixels
+        self._target: dict[Key, Moments] = {}
+
+    def see_style(self, style: StyleTarget, found: Found, tile: Tile) -> None:
+        """Adds up the style's Gram matrices."""
+        for key, value in self.statistics(found, tile, covered=True).items():
+            add(self._target, key, value)
+
+    def statistics(self, found: Found, tile: Tile, *, covered: bool) -> dict[Key, Moments]:
         """`Moments` of the style layers."""
 
         def part(name: str) -> Tensor:
             return tile.covered(found[name], self.stride(name)) if covered else found[name]
 
-        return {(n, 0): moments(single(part(n))) for n in self._classic.style_layers}
+        return {(n, 0): moments(single(part(n))) for n in self.layers}
 
-    def of_statistics(self, statistics: Statistics) -> Tensor:
-        """The notebook's style loss."""
-        height, width = self.size
-        share = self._classic.style_weight / len(self._style)
-        terms = [
-            share * classic_gram_loss(ours.outer, self._style[key].outer, height * width)
+    def of_statistics(self, statistics: Mapping[Key, Moments]) -> Tensor:
+        """The mean over the layers."""
+        parts = [
+            self._share * classic_gram_loss(ours.outer, self._target[key].outer, self._pixels)
             for key, ours in statistics.items()
         ]
-        return torch.stack(terms).sum()
-
-    def local(self, x: Tensor, found: Found, tile: Tile) -> list[LocalTerm]:
-        """The notebook's content loss and total variation."""
-        layer = self._classic.content_layer
-        stride = self.stride(layer)
-        target = tile.seen(self._content, stride)
-        values = (single(found[layer]) - target).square().sum(0)
-        return [
-            LocalTerm(self._content_weight, values, stride),
-            LocalTerm(self._tv_weight, classic_tv_values(x * 255)),
-        ]
+        return torch.stack(parts).sum()
 
     def pull(self, key: Key, by: Moments, features: Tensor, tile: Tile) -> Tensor:
         """The gradient by a layer's features, from that by its moments."""
         g = by.pull(single(features.detach()), None, 1.0)
         return g.unsqueeze(0).to(features.dtype)
+
+
+class ClassicContent(Term):
+    """The notebook's content loss."""
+
+    def __init__(self, extractor: Extractor, layer: str, weight: float) -> None:
+        super().__init__(extractor, {layer: 1})
+        self._layer, self._weight, self._seen = layer, weight, Mosaic()
+
+    def see_content(self, found: Found, tile: Tile) -> None:
+        """Keeps the features."""
+        self._seen.put(tile, tile.covered(single(found[self._layer]), self.stride(self._layer)))
+
+    def settle(self) -> None:
+        """The features of the whole photo."""
+        self._target = self._seen.whole()
+        del self._seen
+
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
+        """The squares of the differences."""
+        stride = self.stride(self._layer)
+        apart = single(found[self._layer]) - tile.seen(self._target, stride)
+        return [Local(self._weight, apart.square().sum(0), stride)]
+
+
+class ClassicVariation(Term):
+    """The notebook's total variation."""
+
+    def __init__(self, extractor: Extractor, weight: float) -> None:
+        super().__init__(extractor, {})
+        self._weight = weight
+
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
+        """`classic_tv_values`."""
+        return [Local(self._weight, classic_tv_values(x * 255))]
 
 
 def classic_gram_loss(gram: Tensor, target: Tensor, size: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.objective import Objective
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.terms import StyleLoss
+from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
 from styleengine.scene.scene import Scene

@@ -6,6 +6,7 @@ at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,14 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
+
+    def tensors(self) -> list[Tensor]:
+        """Count, total and outer."""
+        return [self.count, self.total, self.outer]
+
+    def like(self, tensors: Sequence[Tensor]) -> Moments:
+        """Moments of these tensors, in the order of `tensors`."""
+        return Moments(*tensors)
 
     def mapped(self, matrix: Tensor) -> Moments:
         """The moments of ``matrix`` (D, C) times the features: sums are linear in them."""

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from styleengine.loss.moments import Moments
-from styleengine.loss.terms import layer_weight
+from styleengine.loss.statistics import Statistics
+from styleengine.loss.term import Found, Key, Term, add
 from styleengine.machine import allocator
-from styleengine.networks.extractor import Extractor, Geometry
+from styleengine.networks.extractor import Extractor
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
 from styleengine.protocol import EngineError
+from styleengine.scene.scene import StyleTarget
 
-Key = tuple[str, int]
-"""A layer, and which of the regions of the picture: statistics are taken of each pair."""
-Statistics = dict[Key, Any]
-Found = Mapping[str, Tensor]
-"""Features (1, C, h, w) by layer name."""
 Evaluation = Generator[float, None, tuple[float, Tensor]]
 """The computation of a loss and its gradient, which tells how much of it is done, 0–1."""
 
 
-@dataclass(frozen=True)
-class LocalTerm:
-    """A part of the loss that is a sum over places: ``factor · Σ values``.
+class Objective:
+    """A function of a picture (1, 3, h, w): the sum of its ``terms``, all of one network.
 
-    ``values`` (h, w) lie at ``stride`` on the picture.
-    """
-
-    factor: float
-    values: Tensor
-    stride: int = 1
-
-
-class Objective(ABC):
-    """A function of a picture (1, 3, h, w).
-
-    It is the sum of a function of statistics, which add up over positions, and of local terms.
     Where the picture is cut into tiles, a first pass adds up the statistics, and a second one gives
     every tile its part of the gradient. The result is that of the whole picture.
     """
@@ -50,23 +31,31 @@ class Objective(ABC):
     def __init__(
         self,
         extractor: Extractor,
-        geometries: Sequence[Geometry] | None,
-        size: tuple[int, int],
-        side: int | None,
-        *,
-        additive: bool = True,
+        terms: Sequence[Term],
+        content: Tensor,
+        styles: Sequence[StyleTarget],
+        alpha: Tensor | None = None,
+        side: int | None = None,
     ) -> None:
-        """``geometries`` are those of all that is looked at, None if the network does not say.
+        """Shows the ``styles`` and the ``content`` (1, 3, h, w) to the terms.
 
-        ``size`` is (h, w); ``side`` that of the tiles, None for one tile, the picture.
-        ``additive`` tells whether the statistics are `Moments` or tensors that add up over tiles.
-        Raises `EngineError` ("cannot-tile").
+        ``side`` is that of the tiles, None for one tile, the picture. Pixels whose ``alpha``
+        (h, w) is 0 stay as they are. Raises `EngineError` ("cannot-tile").
         """
-        self.extractor, self.size, self.additive = extractor, size, additive
-        self.geometries = geometries
+        self.extractor, self.terms = extractor, terms
+        self.size = (content.shape[-2], content.shape[-1])
+        self._additive = all(term.additive for term in terms)
+        looked_at = [layer for term in terms for layer in term.layers.items()]
+        self._geometries = tiling.geometries(extractor.geometry, looked_at)
+        self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
-        self.hidden: Tensor | None = None
-        """(h, w), true for pixels that shall stay as they are; None where there are none."""
+        for style in styles:
+            for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side):
+                self._show(style.image, tile, partial(_see_style, style))
+        for tile in self.tiles:
+            self._show(content, tile, lambda term, found, at: term.see_content(found, at))
+        for term in terms:
+            term.settle()
 
     @property
     def side(self) -> int | None:
@@ -75,24 +64,8 @@ class Objective(ABC):
 
     @side.setter
     def side(self, side: int | None) -> None:
-        self.tiles = self.cut(self.size, side)
+        self.tiles = self._cut(self.size, side)
         self._side = side
-
-    @abstractmethod
-    def statistics(self, found: Found, tile: Tile, *, covered: bool) -> Statistics:
-        """Statistics of the features of a tile: of what it covers, or of all that it looks at."""
-
-    @abstractmethod
-    def of_statistics(self, statistics: Statistics) -> Tensor:
-        """The part of the loss that is a function of the whole picture's statistics."""
-
-    @abstractmethod
-    def local(self, x: Tensor, found: Found, tile: Tile) -> list[LocalTerm]:
-        """The other parts, for the outer part ``x`` of a tile and its features."""
-
-    @abstractmethod
-    def pull(self, key: Key, by: Any, features: Tensor, tile: Tile) -> Tensor:
-        """The gradient by a layer's features in a tile, where ``by`` is that by the statistics."""
 
     def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
         """``(loss, gradient)`` at ``image``, the gradient of its shape.
@@ -121,41 +94,53 @@ class Objective(ABC):
         return float(loss.detach()), self._visible(gradient.to(dtype).contiguous())
 
     def _visible(self, gradient: Tensor) -> Tensor:
-        return gradient if self.hidden is None else gradient.masked_fill_(self.hidden, 0)
+        return gradient if self._hidden is None else gradient.masked_fill_(self._hidden, 0)
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``, in one piece."""
-        (tile,) = self.cut(self.size, None)
+        (tile,) = self._cut(self.size, None)
         found = self.extractor(x)
-        loss = self.of_statistics(self.statistics(found, tile, covered=False))
-        for term in self.local(x, found, tile):
-            loss = loss + term.factor * term.values.sum()
+        loss = x.new_zeros(())
+        for term in self.terms:
+            statistics = term.statistics(found, tile, covered=False)
+            loss = loss + term.of_statistics(statistics) if statistics else loss
+            for part in term.local(x, found, tile):
+                loss = loss + part.factor * part.values.sum()
         return loss
 
     def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> Evaluation:
-        total: Statistics = {}
         share = 1 / len(self.tiles)
         # The largest first: what it frees fits the others, which the other way round it does not.
         tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
+        totals: dict[Term, dict[Key, Statistics]] = {term: {} for term in self.terms}
+
+        def add_up(term: Term, found: Found, tile: Tile) -> None:
+            for key, value in term.statistics(found, tile, covered=True).items():
+                add(totals[term], key, value)
+
         for number, tile in enumerate(tiles):
-            self._add(total, image, tile, self._covered)
+            self._show(image, tile, add_up)
             yield (number + 1) * share / 3
         # Tiles are of several sizes, and of what the first pass freed little fits the second.
         allocator.give_back()
-        loss, pulls = _derivatives(self.of_statistics, total)
+        loss, pulls = 0.0, []
+        for term, total in totals.items():
+            value, by = _derivatives(term.of_statistics, total) if total else (0.0, total)
+            loss += value
+            pulls += [(term, key, slope) for key, slope in by.items()]
         gradient = torch.empty_like(image, dtype=dtype)
         for number, tile in enumerate(tiles):
             x = tile.outer(image).detach().requires_grad_()
             found = self.extractor(x)
             local = image.new_zeros(())
-            for term in self.local(x, found, tile):
-                local = local + term.factor * term.values.sum()
-                loss += term.factor * float(tile.covered(term.values.detach(), term.stride).sum())
+            for part in (part for term in self.terms for part in term.local(x, found, tile)):
+                local = local + part.factor * part.values.sum()
+                loss += part.factor * float(tile.covered(part.values.detach(), part.stride).sum())
             below: dict[str, Tensor] = {}
-            for key, by in pulls.items():
+            for term, key, slope in pulls:
                 layer = key[0]
-                part = self.pull(key, by, found[layer], tile)
-                below[layer] = below[layer] + part if layer in below else part
+                pull = term.pull(key, slope, found[layer], tile)
+                below[layer] = below[layer] + pull if layer in below else pull
             ends = [local, *(found[n] for n in below)]
             (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
             tile.inner(gradient).copy_(tile.covered(g) * factor)
@@ -163,79 +148,39 @@ class Objective(ABC):
         allocator.give_back()
         return loss, self._visible(gradient)
 
-    def summed(self, image: Tensor) -> Statistics:
-        """The statistics of a picture of this size."""
-        return self.accumulate(image, self.tiles, self._covered)
+    @torch.no_grad()
+    def _show(self, image: Tensor, tile: Tile, see: Callable[[Term, Found, Tile], None]) -> None:
+        """Shows a tile of a picture to all terms; of its features nothing is kept here."""
+        found = self.extractor(tile.outer(image))
+        for term in self.terms:
+            see(term, found, tile)
 
-    def accumulate(
-        self, image: Tensor, tiles: Iterable[Tile], measure: Callable[[Found, Tile], Statistics]
-    ) -> Statistics:
-        """The sum of what ``measure`` makes of the features of each tile of ``image``."""
-        total: Statistics = {}
-        for tile in tiles:
-            self._add(total, image, tile, measure)
-        return total
-
-    def _add(
-        self,
-        total: Statistics,
-        image: Tensor,
-        tile: Tile,
-        measure: Callable[[Found, Tile], Statistics],
-    ) -> None:
-        with torch.no_grad():
-            for key, value in measure(self.extractor(tile.outer(image)), tile).items():
-                total[key] = total[key] + value if key in total else value
-
-    def _covered(self, found: Found, tile: Tile) -> Statistics:
-        return self.statistics(found, tile, covered=True)
-
-    def cut(self, size: tuple[int, int], side: int | None) -> list[Tile]:
+    def _cut(self, size: tuple[int, int], side: int | None) -> list[Tile]:
         """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`."""
         if side is None or side >= max(size):
             return tiling.grid(size, max(size), 0, 1)
-        if not self.additive or self.geometries is None:
+        if not self._additive or self._geometries is None:
             raise EngineError(
                 "cannot-tile",
-                f"The {'features see' if self.additive else 'style loss sees'} a picture only as a "
-                f"whole, and {size[1]}×{size[0]} pixels are too many for the memory at hand.",
+                f"The {'features see' if self._additive else 'style loss sees'} a picture only as "
+                f"a whole, and {size[1]}×{size[0]} pixels are too many for the memory at hand.",
                 "Choose a smaller working size, or other features or another style loss.",
             )
-        margin, align = tiling.margin(self.geometries), tiling.alignment(self.geometries)
+        margin, align = tiling.margin(self._geometries), tiling.alignment(self._geometries)
         return tiling.grid(size, side, margin, align)
 
-    def stride(self, layer: str) -> int:
-        """Pixels from one position of a layer to the next; 1 where the network does not say."""
-        geometry = self.extractor.geometry.get(layer)
-        return geometry.stride if geometry else 1
 
-    def weight(
-        self, mask: Tensor, layer: str, features: Tensor, tile: Tile, pool: int = 1
-    ) -> Tensor:
-        """``mask`` (H, W) at the positions of a layer's ``features`` in what a tile looks at.
-
-        ``pool`` × ``pool`` of the layer's positions make one of theirs.
-        """
-        size = (features.shape[-2], features.shape[-1])
-        known = layer in self.extractor.geometry
-        return layer_weight(tile.outer(mask), size, self.stride(layer) * pool if known else None)
+def _see_style(style: StyleTarget, term: Term, found: Found, tile: Tile) -> None:
+    term.see_style(style, found, tile)
 
 
 def _derivatives(
-    function: Callable[[Statistics], Tensor], statistics: Statistics
-) -> tuple[float, Statistics]:
+    function: Callable[[Mapping[Key, Statistics]], Tensor], statistics: Mapping[Key, Statistics]
+) -> tuple[float, dict[Key, Statistics]]:
     """The value of a function of statistics, and its derivative by each of them, of their kind."""
-    leaves = {k: [t.detach().requires_grad_() for t in _tensors(v)] for k, v in statistics.items()}
-    value = function({k: _like(statistics[k], tensors) for k, tensors in leaves.items()})
+    leaves = {k: [t.detach().requires_grad_() for t in v.tensors()] for k, v in statistics.items()}
+    value = function({k: statistics[k].like(tensors) for k, tensors in leaves.items()})
     flat = [t for tensors in leaves.values() for t in tensors]
     slopes = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True))
-    by = {k: _like(statistics[k], [next(slopes) for _ in ts]) for k, ts in leaves.items()}
+    by = {k: statistics[k].like([next(slopes) for _ in ts]) for k, ts in leaves.items()}
     return float(value.detach()), by
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    return [value.count, value.total, value.outer] if isinstance(value, Moments) else [value]
-
-
-def _like(value: Any, tensors: list[Tensor]) -> Any:
-    return Moments(*tensors) if isinstance(value, Moments) else tensors[0]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import psutil
 import torch
 
-from styleengine.loss.terms import StyleLoss
+from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import memory
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import Trunk
@@ -80,6 +80,5 @@ def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
 
 def margin(trunk: Trunk, method: Recipe | Classic, style_loss: StyleLoss) -> int | None:
     """The margin of the tiles of a scale; None where the picture cannot be cut."""
-    pool = 1 if isinstance(method, Classic) else method.content_pool
-    looked_at = tiling.geometries(trunk.geometry, method.style_layers, method.content_layer, pool)
+    looked_at = tiling.geometries(trunk.geometry, method.looked_at)
     return tiling.margin(looked_at) if looked_at and style_loss.additive else None

@@ -67,8 +67,7 @@ class Plan:
 
     def at(self, scale: int) -> tuple[str, ...]:
         """The layers that a scale looks at."""
-        method = self.methods[scale]
-        return tuple(dict.fromkeys([*method.style_layers, method.content_layer]))
+        return tuple(dict.fromkeys(name for name, _ in self.methods[scale].looked_at))
 
     def network(self, scale: int) -> str:
         """The name of the extractor that looks at a scale."""

@@ -43,6 +43,11 @@ class Recipe:
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
 
+    @property
+    def looked_at(self) -> list[tuple[str, int]]:
+        """The layers that are looked at, and the side of the means taken there."""
+        return [*((n, 1) for n in self.style_layers), (self.content_layer, self.content_pool)]
+
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
 """Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
@@ -84,6 +89,11 @@ class Classic:
     evaluations: int = 20
     """Each round is a fresh L-BFGS of this many evaluations, as the notebook calls SciPy's."""
     history: int = 10
+
+    @property
+    def looked_at(self) -> list[tuple[str, int]]:
+        """As in `Recipe`."""
+        return [*((n, 1) for n in self.style_layers), (self.content_layer, 1)]
 
 
 CLASSIC = Classic()

@@ -115,18 +115,16 @@ def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
 
 
 def geometries(
-    known: Mapping[str, Geometry], layers: Iterable[str], content_layer: str, pool: int = 1
+    known: Mapping[str, Geometry], looked_at: Iterable[tuple[str, int]]
 ) -> list[Geometry] | None:
-    """The geometries of style ``layers`` and of means over ``pool`` positions of the content layer.
+    """The geometries of what is ``looked_at``: layers, and the side of the means taken there.
 
-    None if one of them is not known.
+    None if one of the layers is not known.
     """
-    names = [*layers, content_layer]
-    if any(n not in known for n in names):
+    looked_at = list(looked_at)
+    if any(n not in known for n, _ in looked_at):
         return None
-    content = known[content_layer]
-    pooled = Geometry(content.stride * pool, content.radius)
-    return [*(known[n] for n in layers), pooled]
+    return [Geometry(known[n].stride * pool, known[n].radius) for n, pool in looked_at]
 
 
 def alignment(layers: Iterable[Geometry]) -> int:

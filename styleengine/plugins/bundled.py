@@ -18,24 +18,24 @@ from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 if TYPE_CHECKING:
     import numpy as np
 
-    from styleengine.loss.terms import StyleLoss
+    from styleengine.loss.style_losses import StyleLoss
     from styleengine.networks.extractor import ExtractorRequest
 
 
 def _gram() -> StyleLoss:
-    from styleengine.loss.terms import GramLoss
+    from styleengine.loss.style_losses import GramLoss
 
     return GramLoss()
 
 
 def _gram_moments() -> StyleLoss:
-    from styleengine.loss.terms import GramMomentsLoss
+    from styleengine.loss.style_losses import GramMomentsLoss
 
     return GramMomentsLoss()
 
 
 def _covariance() -> StyleLoss:
-    from styleengine.loss.terms import CovarianceLoss
+    from styleengine.loss.style_losses import CovarianceLoss
 
     return CovarianceLoss()
 

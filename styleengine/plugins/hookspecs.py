@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from styleengine.jobs import Event, Job
-    from styleengine.loss.terms import StyleLoss
+    from styleengine.loss.style_losses import StyleLoss
     from styleengine.networks.extractor import ExtractorRequest
 
 hookspec = pluggy.HookspecMarker("styleengine")

@@ -1,16 +1,14 @@
-"""The terms of the style transfer loss, as plain functions of features and pictures.
+"""The losses between style statistics: of covariances, of Gram matrices.
 
 All are averages over positions and channels (the *position-mean* forms), so that one set of weights
-serves every picture size. Those of the notebook are in `classic`.
+serves every picture size. That of the notebook is in `classic`.
 """
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from styleengine.loss.moments import Moments, moments
 
@@ -96,43 +94,3 @@ class CovarianceLoss(MomentsLoss):
         mean = (ours.mean - target.mean).square().mean()
         covariance = (ours.covariance - target.covariance).square().mean()
         return covariance + self.mean_weight * mean
-
-
-def tv_loss(image: Tensor) -> Tensor:
-    """Nine-point total variation of ``image`` (1, 3, H, W), a mean over pixels and channels.
-
-    The mean square of horizontal and vertical differences (1/3 each) and of both diagonals (1/12
-    each), times two: a nearly isotropic form, unlike the five-point one, which prefers edges along
-    the axes.
-    """
-    return tv_values(image).mean()
-
-
-def tv_values(image: Tensor) -> Tensor:
-    """What each pixel adds to `tv_loss`, before the mean over pixels, (H, W)."""
-    x = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    mid = x[..., 1:-1, 1:-1]
-    across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()
-    diagonal = (x[..., 2:, 2:] - mid).square() + (x[..., 2:, :-2] - mid).square()
-    return torch.add(across, diagonal, alpha=0.25)[0].mean(0) * (2 / 3)
-
-
-def layer_weight(mask: Tensor, size: tuple[int, int], stride: int | None = None) -> Tensor:
-    """``mask`` (H, W) brought to a layer's ``size`` by area averaging, (h, w).
-
-    With ``stride`` each position gets the mean of the pixels it stands for, as in a tile; without,
-    the mask is divided evenly.
-    """
-    if stride is None:
-        return F.interpolate(mask[None, None], size=size, mode="area")[0, 0]
-    return F.avg_pool2d(mask[None, None], stride)[0, 0]
-
-
-def relative(features: Tensor, unit: float) -> Tensor:
-    """(C, H, W) features of the only picture in a batch, in units of ``unit``, at least float32."""
-    return single(features) / unit
-
-
-def single(features: Tensor) -> Tensor:
-    """(C, H, W) features of the only picture in a batch, at least float32."""
-    return features.squeeze(0).to(torch.promote_types(features.dtype, torch.float32))

@@ -1,0 +1,35 @@
+"""Features and masks as maps that can be compared position by position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def single(features: Tensor) -> Tensor:
+    """(C, H, W) features of the only picture in a batch, at least float32."""
+    return features.squeeze(0).to(torch.promote_types(features.dtype, torch.float32))
+
+
+def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
+    """``metric`` (D, C), if there is one, times the features (C, h, w) of each position."""
+    if metric is None:
+        return features
+    return torch.einsum("dc,chw->dhw", metric.to(features), features)
+
+
+def pooled(features: Tensor, pool: int) -> Tensor:
+    """Means over ``pool`` × ``pool`` positions of (1, C, h, w) features; what is over is left."""
+    return features if pool == 1 else F.avg_pool2d(features, pool)
+
+
+def layer_weight(mask: Tensor, size: tuple[int, int], stride: int | None = None) -> Tensor:
+    """``mask`` (H, W) brought to a layer's ``size`` by area averaging, (h, w).
+
+    With ``stride`` each position gets the mean of the pixels it stands for, as in a tile; without,
+    the mask is divided evenly.
+    """
+    if stride is None:
+        return F.interpolate(mask[None, None], size=size, mode="area")[0, 0]
+    return F.avg_pool2d(mask[None, None], stride)[0, 0]

@@ -1,0 +1,42 @@
+"""Smoothness: total variation, which takes grain off the picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from styleengine.loss.term import Found, Local, Term
+from styleengine.networks.extractor import Extractor
+from styleengine.planning.tiling import Tile
+
+
+class Smoothness(Term):
+    """``weight`` times `tv_loss` of a picture of ``size`` (h, w); its target is a flat one."""
+
+    def __init__(self, extractor: Extractor, weight: float, size: tuple[int, int]) -> None:
+        super().__init__(extractor, {})
+        self._factor = weight / (size[0] * size[1])
+
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
+        """What each pixel differs from its neighbours."""
+        return [Local(self._factor, tv_values(x))] if self._factor else []
+
+
+def tv_loss(image: Tensor) -> Tensor:
+    """Nine-point total variation of ``image`` (1, 3, H, W), a mean over pixels and channels.
+
+    The mean square of horizontal and vertical differences (1/3 each) and of both diagonals (1/12
+    each), times two: a nearly isotropic form, unlike the five-point one, which prefers edges along
+    the axes.
+    """
+    return tv_values(image).mean()
+
+
+def tv_values(image: Tensor) -> Tensor:
+    """What each pixel adds to `tv_loss`, before the mean over pixels, (H, W)."""
+    x = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    mid = x[..., 1:-1, 1:-1]
+    across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()
+    diagonal = (x[..., 2:, 2:] - mid).square() + (x[..., 2:, :-2] - mid).square()
+    return torch.add(across, diagonal, alpha=0.25)[0].mean(0) * (2 / 3)
