@@ -615,7 +615,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 
 _FORBIDDEN = """
 import os
-from styleengine import images
+from styleengine.pictures import files as images
 from styleengine.protocol import EngineError
 os.chdir({folder!r})  # the folders above are for root alone; hold on to this one
 os.setegid(65534)
@@ -811,7 +811,7 @@ def test_cannot_write(tmp_path: Path) -> None:
 _LIMITED = """
 import resource, signal, sys
 import numpy as np
-from styleengine import images
+from styleengine.pictures import files as images
 from styleengine.protocol import EngineError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -870,7 +870,7 @@ def test_mode_and_links_are_respected(tmp_path: Path) -> None:
 
 _LARGE = """
 import resource, sys
-from styleengine import images
+from styleengine.pictures import files as images
 images.decode(open(sys.argv[2], "rb").read())  # what the decoders need once
 unit = 1 if sys.platform == "darwin" else 1024
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

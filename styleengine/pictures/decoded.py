@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
+
+from styleengine.pictures.about import Metadata
 
 
 @dataclass(frozen=True)
@@ -13,16 +15,18 @@ class Raw:
     """What a reader finds in a file, before colour management and orientation.
 
     ``samples`` is (H, W, n) with n = 1, 3, 4 for ``space`` "gray", "rgb", "cmyk"; ``alpha`` (H, W)
-    is straight. Unsigned integers or floats. ``orientation`` is EXIF's, 1–8. ``depth`` is the
-    bits per sample in the file where that is not the depth of ``samples``.
+    is straight. Unsigned integers or floats. ``depth`` is the bits per sample in the file where
+    that is not the depth of ``samples``. ``tagged`` says that the file names its colours, if only
+    as sRGB, so that EXIF's word on them does not count.
     """
 
     samples: NDArray[Any]
     space: str
     alpha: NDArray[Any] | None = None
     profile: bytes = b""
-    orientation: int = 1
+    metadata: Metadata = field(default_factory=Metadata)
     depth: int = 0
+    tagged: bool = False
 
 
 def depth_of(samples: NDArray[Any]) -> int:

@@ -8,6 +8,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -17,10 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from styleengine.pictures.about import Metadata, encoded, metadata
 from styleengine.pictures.decoded import Raw, depth_of
-from styleengine.pictures.icc import to_srgb
+from styleengine.pictures.icc import adobe_rgb, to_srgb
+from styleengine.pictures.jpeg import completed
 from styleengine.pictures.picture import Picture, alpha_of
-from styleengine.pictures.tiff import TIFF, TooManyPixels, read_tiff
+from styleengine.pictures.png import SIGNATURE as PNG
+from styleengine.pictures.png import read_png
+from styleengine.pictures.reducing import (
+    TooManyBytes,
+    factor,
+    reduced,
+    reduced_image,
+    require_bytes,
+    require_room,
+)
+from styleengine.pictures.tiff import TIFF, CameraData, TooManyPixels, read_tiff
 from styleengine.protocol import EngineError
 
 log = logging.getLogger(__name__)
@@ -42,22 +55,24 @@ SUFFIXES = frozenset(
     ]
 )
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PICTURES = (_PNG, *TIFF, b"\xff\xd8\xff", b"GIF8", b"8BPS")
+_PICTURES = (PNG, *TIFF, b"\xff\xd8\xff", b"GIF8", b"8BPS")
+_CAMERAS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
+"""What the raw data of cameras begins with that does not pass for TIFF."""
 _PILLOW_LOCK = threading.Lock()
 
 
-def decode(data: bytes, name: str = "") -> Picture:
+def decode(data: bytes, name: str = "", most: int = 0) -> Picture:
     """The picture in the bytes of a file, upright and in sRGB at its own precision.
 
     ``name`` is the file's name (or its stem), for messages. Animations and multi-page files give
-    their first picture. Raises `EngineError` with code "bad-picture" (empty, damaged, not a
-    picture, a format that cannot be read) or "picture-too-large".
+    their first picture. One of more than ``most`` pixels (0: any) is made smaller, by a whole
+    factor, before it takes much memory. Raises `EngineError` with code "bad-picture" (empty,
+    damaged, not a picture, a format that cannot be read) or "picture-too-large".
     """
     if not data:
         raise bad(name, "is empty", "Choose another file.")
     try:
-        return _upright(_read(data, name), name)
+        return _upright(_read(data, name, most), name)
     except MemoryError as error:
         raise EngineError(
             "out-of-memory",
@@ -84,12 +99,36 @@ def _too_large(name: str) -> EngineError:
     )
 
 
-def _read(data: bytes, name: str) -> Raw:
+def _camera_data(name: str) -> EngineError:
+    return bad(
+        name,
+        "is raw data of a camera, which has to be developed first",
+        "Open it in GIMP, or in darktable or RawTherapee, and export it as TIFF or JPEG.",
+    )
+
+
+def _too_large_to_reduce(name: str) -> EngineError:
+    return EngineError(
+        "picture-too-large",
+        f"{called(name)} takes too much memory to be made smaller.",
+        "Scale it down first.",
+    )
+
+
+def _read(data: bytes, name: str, most: int) -> Raw:
     try:
-        raw = read_tiff(data, MAX_PIXELS) if data.startswith(TIFF) else None
-        return raw or _read_other(data, name)
+        if data.startswith(TIFF):
+            found = read_tiff(data, MAX_PIXELS, most)
+            if isinstance(found, Raw):
+                return found
+            data = found
+        return _read_other(data, name, most)
     except (EngineError, MemoryError):
         raise
+    except CameraData:
+        raise _camera_data(name) from None
+    except TooManyBytes:
+        raise _too_large_to_reduce(name) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, TooManyPixels) as error:
         raise _too_large(name) from error
     except Exception as error:
@@ -100,13 +139,20 @@ def _read(data: bytes, name: str) -> Raw:
         ) from error
 
 
-def _read_other(data: bytes, name: str) -> Raw:
+def _read_other(data: bytes, name: str, most: int) -> Raw:
+    png = read_png(data) if data.startswith(PNG) else None
+    if png is not None:
+        data = png.pixels
     with _opened(data) as image:
         if image is None:
             raise _unknown(data, name)
-        if data.startswith(_PNG) and data[24:25] == b"\x10":
-            return _read_png16(data, image)
-        return _read_pillow(image)
+        if png is None:
+            return _read_pillow(image, data, most)
+        if data[24:25] == b"\x10":
+            raw = _read_png16(data, image.size, most)
+        else:
+            raw = _read_pillow(image, data, most)
+        return replace(raw, profile=png.profile, metadata=png.metadata, tagged=png.tagged)
 
 
 @cache
@@ -140,6 +186,8 @@ def _opened(data: bytes) -> Iterator[Image.Image | None]:
 
 def _unknown(data: bytes, name: str) -> EngineError:
     hint = "Open it in GIMP and export it as PNG or JPEG."
+    if data.startswith(_CAMERAS) or data[4:11] == b"ftypcrx":
+        return _camera_data(name)
     if data.startswith(b"gimp xcf "):
         return bad(name, "is a GIMP project, not a picture file", hint)
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheim", b"ftyphevc"):
@@ -151,59 +199,85 @@ def _unknown(data: bytes, name: str) -> EngineError:
     return bad(name, "is not a picture", "Choose a JPEG, PNG, WebP or TIFF file.")
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 where there is none or none that makes sense."""
+def _load(image: Image.Image, data: bytes, most: int) -> Image.Image:
+    """Pillow's image with its pixels; of a JPEG that ends after its last row, too."""
+    require_room(image, most)
     try:
-        found = int(image.getexif().get(0x0112, 1))
-    except Exception as error:
-        # Broken metadata raises anything; the pixels are worth having all the same.
-        log.warning("ignoring unreadable EXIF data: %s", error)
-        return 1
-    return found if 1 <= found <= 8 else 1
+        image.load()
+        return image
+    except OSError:
+        found = completed(data) if image.format == "JPEG" else None
+        if found is None:
+            raise
+    images = []
+    for whole in found:
+        images.append(Image.open(io.BytesIO(whole), formats=("JPEG",)))
+        require_room(images[-1], most)
+        images[-1].load()
+        if images[-1].tobytes() != images[0].tobytes():
+            raise EOFError("the file ends inside the picture")
+    return images[0]
 
 
-def _read_pillow(image: Image.Image) -> Raw:
-    image.load()
-    # Asked after loading, because Pillow turns TIFFs upright itself and then forgets the tag.
-    orientation = _orientation(image)
+def _read_pillow(image: Image.Image, data: bytes, most: int) -> Raw:
+    image = _load(image, data, most)
     mode = image.mode
     # A Lab profile describes what Pillow has converted from, not what it has made.
     profile = b"" if mode == "LAB" else image.info.get("icc_profile") or b""
+    about = _metadata(image)
     if mode in ("F", "I", "I;16", "I;16L", "I;16B", "I;16N"):
         samples = np.asarray(image)
         if mode != "F":
             samples = np.clip(samples, 0, 65535).astype(np.uint16)
-        return Raw(samples[..., None], "gray", None, profile, orientation)
+        return Raw(reduced(samples[..., None], None, most)[0], "gray", None, profile, about)
     if mode == "CMYK":
-        return Raw(np.asarray(image), "cmyk", None, profile, orientation)
+        return Raw(reduced(np.asarray(image), None, most)[0], "cmyk", None, profile, about)
     gray = mode in ("1", "L", "LA", "La")
     clear = "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa")
     wanted = ("LA" if clear else "L") if gray else ("RGBA" if clear else "RGB")
-    pixels = np.asarray(image if mode == wanted else image.convert(wanted))
+    pixels = np.asarray(reduced_image(image, wanted, most))
     alpha = pixels[..., -1] if clear else None
     samples = pixels.reshape(*pixels.shape[:2], -1)[..., : 1 if gray else 3]
-    return Raw(samples, "gray" if gray else "rgb", alpha, profile, orientation)
+    return Raw(samples, "gray" if gray else "rgb", alpha, profile, about)
 
 
-def _read_png16(data: bytes, image: Image.Image) -> Raw:
+def _metadata(image: Image.Image) -> Metadata:
+    """What Pillow has found besides the pixels; it has turned TIFFs upright itself."""
+    xmp = image.info.get("xmp") or b""
+    xmp = xmp if isinstance(xmp, bytes) else str(xmp).encode("utf-8", "replace")
+    if image.format == "TIFF":
+        try:
+            found = metadata(encoded(image.getexif()), xmp)
+        except Exception as error:  # as in `metadata`
+            log.warning("ignoring unreadable tags: %s", error)
+            found = metadata(b"", xmp)
+        return replace(found, orientation=1)
+    exif = image.info.get("exif") or b""
+    return metadata(exif.removeprefix(b"Exif\0\0"), xmp, image.info.get("dpi"))
+
+
+def _read_png16(data: bytes, size: tuple[int, int], most: int) -> Raw:
     """16 bits per sample, which Pillow would cut to 8; libpng has expanded any tRNS chunk."""
-    profile = image.info.get("icc_profile") or b""
+    if factor(*size, most) > 1:
+        require_bytes(*size, 8)
     pixels = imagecodecs.png_decode(data)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     channels = pixels.shape[2]
     alpha = pixels[..., -1] if channels in (2, 4) else None
-    # Looking for EXIF makes Pillow decode the whole picture; most files have none.
-    orientation = _orientation(image) if b"eXIf" in data else 1
     colors = 1 if channels < 3 else 3
-    space = "gray" if colors == 1 else "rgb"
-    return Raw(pixels[..., :colors], space, alpha, profile, orientation)
+    samples, alpha = reduced(pixels[..., :colors], alpha, most)
+    return Raw(samples, "gray" if colors == 1 else "rgb", alpha)
 
 
 def _upright(raw: Raw, name: str) -> Picture:
-    samples = np.ascontiguousarray(_turned(raw.samples, raw.orientation))
-    alpha = None if raw.alpha is None else alpha_of(_turned(raw.alpha, raw.orientation))
-    rgb = to_srgb(samples, raw.space, raw.profile)
-    return Picture(rgb, alpha, raw.depth or depth_of(raw.samples), stem(name))
+    found = raw.metadata
+    samples = np.ascontiguousarray(_turned(raw.samples, found.orientation))
+    alpha = None if raw.alpha is None else alpha_of(_turned(raw.alpha, found.orientation))
+    profile = raw.profile
+    if found.adobe_rgb and raw.space == "rgb" and not (profile or raw.tagged):
+        profile = adobe_rgb()
+    rgb = to_srgb(samples, raw.space, profile)
+    return Picture(rgb, alpha, raw.depth or depth_of(raw.samples), stem(name), found.about)
 
 
 def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -30,6 +30,15 @@ def srgb_profile() -> bytes:
     return made[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + made[36:]
 
 
+@cache
+def adobe_rgb() -> bytes:
+    """A profile of Adobe RGB (1998): its primaries, white D65, gamma 563/256 (4.3.1.2 and A.1)."""
+    primaries = (0.64, 0.33, 1.0, 0.21, 0.71, 1.0, 0.15, 0.06, 1.0)
+    white = (0.3127, 0.3290, 1.0)
+    made = imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, gamma=563 / 256)
+    return bytes(made)
+
+
 def to_srgb(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
     """Colours as sRGB-encoded float32 (H, W, 3), 0–1.
 

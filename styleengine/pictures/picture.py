@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from styleengine.pictures.about import About
 from styleengine.protocol import CHANNELS, SAMPLE_BYTES, EngineError
 
 Floats = NDArray[np.float32]
@@ -37,13 +38,15 @@ class Picture:
 
     ``rgb`` is float32 (H, W, 3), sRGB-encoded, 0–1. ``alpha`` is float32 (H, W), 0–1, straight (not
     multiplied into ``rgb``); None means opaque. ``depth`` is the bits per sample of the source: 8,
-    16 or 32 (float). ``name`` is the stem of the file's name, for messages and layer names.
+    16 or 32 (float). ``name`` is the stem of the file's name, for messages and layer names;
+    ``about`` what its file says of it besides.
     """
 
     rgb: Floats
     alpha: Floats | None = None
     depth: int = 8
     name: str = ""
+    about: About = field(default_factory=About)
 
     @property
     def width(self) -> int:

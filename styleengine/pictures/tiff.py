@@ -6,40 +6,94 @@ tifffile is imported only where such a file turns up: it takes 0.1 s, which ever
 from __future__ import annotations
 
 import io
+import itertools
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from styleengine.pictures.about import XMP, Metadata, metadata
 from styleengine.pictures.decoded import Raw, depth_of
+from styleengine.pictures.reducing import factor, reduced, require_bytes
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """What TIFF and BigTIFF files begin with."""
 
-_ICC, _ORIENTATION = 34675, 274
+_ICC, _SUBFILE = 34675, 255
+_REDUCED, _MASK = 1, 4
+"""Bits of NewSubfileType (TIFF 6.0, tag 254)."""
 _UNSPECIFIED, _PREMULTIPLIED, _STRAIGHT = 0, 1, 2
+_SHORT_SHOWS = (5, 8, 32773, 32946, 34925, 50000)
+"""Compressions (LZW, deflate …) whose decoders notice that data is missing."""
+_PAGES = 64
+"""Pages that are looked at in search of one that is not a thumbnail."""
 
 
 class TooManyPixels(Exception):
     """The picture is larger than the caller allows."""
 
 
-def read_tiff(data: bytes, max_pixels: int) -> Raw | None:
-    """The first picture of a TIFF file at its own depth; None leaves the file to Pillow.
+class CameraData(Exception):
+    """The picture is what a camera's sensor saw, and has yet to be developed."""
 
-    That is for the kinds where Pillow knows better: palettes, YCbCr, Lab, bilevel fax. Raises
-    `TooManyPixels`, and whatever tifffile raises for a damaged file.
+
+def read_tiff(data: bytes, max_pixels: int, most: int = 0) -> Raw | bytes:
+    """The picture of a TIFF file at its own depth; or the file for Pillow, with that page first.
+
+    That is for the kinds where Pillow knows better: palettes, YCbCr, Lab, bilevel fax. The picture
+    is the first page that is not a thumbnail or a mask (NewSubfileType), which may lie in another's
+    SubIFDs, as in DNG. It is made smaller to have at most ``most`` pixels (0: as many as it has).
+    Raises `TooManyPixels`, `CameraData`, `TooManyBytes`, and whatever tifffile raises for a damaged
+    file.
     """
     import tifffile
 
+    if data[8:10] == b"CR":  # Canon's CR2 puts a developed picture first, and calls it nothing
+        raise CameraData
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        page: Any = tiff.pages.first
+        page = _full_page(tiff)
+        if page.photometric in (tifffile.PHOTOMETRIC.CFA, tifffile.PHOTOMETRIC.LINEAR_RAW):
+            raise CameraData
         if page.imagewidth * page.imagelength > max_pixels:
             raise TooManyPixels
-        return _page(page, data)
+        found = _page(page, data, most)
+        if found is None and page is not tiff.pages.first:
+            return _beginning_with(page.offset, data)
+        return data if found is None else found
 
 
-def _page(page: Any, data: bytes) -> Raw | None:
+def _full_page(tiff: Any) -> Any:
+    first = tiff.pages.first
+    if not _is_extra(first):
+        return first
+    pages = list(itertools.islice(_all_pages(tiff), _PAGES))
+    full = (page for page in pages if not _is_extra(page))
+    return next(full, max(pages, key=lambda page: page.imagewidth * page.imagelength))
+
+
+def _all_pages(tiff: Any) -> Iterator[Any]:
+    for page in tiff.pages:
+        yield page
+        yield from page.pages or ()
+
+
+def _is_extra(page: Any) -> bool:
+    """Whether a page is a smaller version of another one, or a mask."""
+    old = page.tags.valueof(_SUBFILE, default=0)  # 2: reduced, in files from before TIFF 5
+    return bool(page.subfiletype & (_REDUCED | _MASK)) or old == 2
+
+
+def _beginning_with(offset: int, data: bytes) -> bytes:
+    """The file with another page as its first one."""
+    order = "<" if data[:2] == b"II" else ">"
+    at, form = (4, "I") if data[2:4] in (b"*\0", b"\0*") else (8, "Q")
+    place = struct.pack(order + form, offset)
+    return data[:at] + place + data[at + len(place) :]
+
+
+def _page(page: Any, data: bytes, most: int) -> Raw | None:
     from tifffile import PHOTOMETRIC as photometric
     from tifffile import PLANARCONFIG
 
@@ -54,11 +108,12 @@ def _page(page: Any, data: bytes) -> Raw | None:
     space, colors = spaces[page.photometric]
     if page.samplesperpixel < colors or page.samplesperpixel > colors + 8:
         return None
-    ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if not ends or max(ends) > len(data):
-        raise EOFError("the file ends inside the picture")
+    page.databytecounts = _byte_counts(page, len(data))
     if page.imagewidth * page.imagelength < 1:
         raise ValueError("a picture without pixels")
+    if factor(page.imagewidth, page.imagelength, most) > 1:
+        size = page.samplesperpixel * page.dtype.itemsize
+        require_bytes(page.imagewidth, page.imagelength, size)
     pixels = page.asarray()
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
     if page.planarconfig == PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
@@ -71,11 +126,51 @@ def _page(page: Any, data: bytes) -> Raw | None:
     alpha, kind = _alpha(pixels[..., colors:], [int(e) for e in page.extrasamples])
     if alpha is not None and kind == _PREMULTIPLIED:
         samples = _straight(samples, alpha)
-    tags = {code: page.tags[code].value for code in (_ICC, _ORIENTATION) if code in page.tags}
-    profile, orientation = tags.get(_ICC, b""), int(tags.get(_ORIENTATION, 1))
-    if not isinstance(profile, bytes):
-        profile = b""
-    return Raw(samples, space, alpha, profile, orientation, depth)
+    samples, alpha = reduced(samples, alpha, most)
+    return Raw(samples, space, alpha, _bytes(page, _ICC), _metadata(page, data), depth)
+
+
+def _byte_counts(page: Any, size: int) -> tuple[int, ...]:
+    """How many bytes each strip or tile really has, whatever StripByteCounts says.
+
+    As libtiff does: what is not compressed has the bytes that its pixels need; what is, ends with
+    the file. Raises `EOFError` for data that lies beyond the end of the file.
+    """
+    counts = list(page.databytecounts)
+    if page.compression == 1:
+        counts = [0 if o == 0 else n for o, n in zip(page.dataoffsets, _plain(page), strict=False)]
+    elif page.compression in _SHORT_SHOWS:
+        room = [max(0, size - o) for o in page.dataoffsets]
+        counts = [min(n or r, r) for n, r in zip(counts, room, strict=False)]
+    ends = [o + n for o, n in zip(page.dataoffsets, counts, strict=True)]
+    if not ends or max(ends) > size:
+        raise EOFError("the file ends inside the picture")
+    return tuple(counts)
+
+
+def _plain(page: Any) -> Iterator[int]:
+    """Bytes of each uncompressed strip or tile."""
+    chunky = page.planarconfig == 1
+    bits = page.bitspersample * (page.samplesperpixel if chunky else 1)
+    if page.is_tiled:
+        yield from itertools.repeat(-(-page.tilewidth * bits // 8) * page.tilelength)
+        return
+    rows = min(page.rowsperstrip or page.imagelength, page.imagelength)
+    for _ in range(1 if chunky else page.samplesperpixel):
+        for y in range(0, page.imagelength, rows):
+            yield min(rows, page.imagelength - y) * -(-page.imagewidth * bits // 8)
+
+
+def _bytes(page: Any, code: int) -> bytes:
+    value = page.tags.valueof(code)
+    return value if isinstance(value, bytes) else b""
+
+
+def _metadata(page: Any, data: bytes) -> Metadata:
+    """What the page's own directory says; EXIF is a part of it."""
+    first = page.parent.pages.first.offset
+    whole = data if page.offset == first else _beginning_with(page.offset, data)
+    return metadata(whole, _bytes(page, XMP))
 
 
 def _alpha(extra: NDArray[Any], kinds: list[int]) -> tuple[NDArray[Any] | None, int]:

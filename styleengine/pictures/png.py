@@ -1,0 +1,178 @@
+"""PNG files: their chunks, sorted into pixels and what is said about them (PNG specification 3).
+
+A wrong checksum, an absurd size or nonsense in a chunk beside the picture costs that chunk only, as
+with libpng; the pixels' own chunks must be right.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import imagecodecs
+
+from styleengine.pictures.about import Metadata, metadata, raw_profile
+
+log = logging.getLogger(__name__)
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_PROFILE = 32 << 20
+"""Bytes of a colour profile, unpacked; the largest printer profiles have a few millions."""
+MOST_TEXT = 16 << 20
+"""Bytes of a text that says something about the picture, unpacked."""
+
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_XMP = b"XML:com.adobe.xmp"
+_RAW = b"Raw profile type "
+_INCH = 0.0254
+
+SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+D65 = (0.3127, 0.3290)
+USUAL_GAMMA = 0.45455
+"""What writers of sRGB pictures have in their gAMA chunk (PNG specification 3, 11.3.2.2)."""
+
+
+@dataclass
+class Png:
+    """``pixels`` is a PNG of nothing but the chunks that pixels need.
+
+    ``tagged`` as in `Raw`.
+    """
+
+    pixels: bytes = b""
+    profile: bytes = b""
+    metadata: Metadata = field(default_factory=Metadata)
+    tagged: bool = False
+
+
+def read_png(data: bytes) -> Png:
+    """Sorts the chunks of a PNG; what is wrong with its pixels is left for the decoder to find."""
+    kept: list[bytes | memoryview] = [SIGNATURE]
+    side: dict[bytes, bytes] = {}
+    color = data[25:26]
+    for name, body, whole in _chunks(data):
+        if name in _PIXELS:
+            kept += [struct.pack(">I", len(body)), name, body, whole]
+        elif zlib.crc32(body, zlib.crc32(name)) != struct.unpack(">I", whole)[0]:
+            log.warning("ignoring a %s chunk with a wrong checksum", name.decode("latin-1"))
+        else:
+            _note(side, name, bytes(body[: MOST_PROFILE + 100]))
+    kept.append(b"\0\0\0\0IEND\xaeB`\x82")
+    about = metadata(side.get(b"eXIf", b""), side.get(b"xmp", b""), _dpi(side.get(b"pHYs", b"")))
+    profile = _profile(side, gray=color in (b"\0", b"\4"))
+    return Png(b"".join(kept), profile, about, tagged=b"sRGB" in side or b"gAMA" in side)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, bytes]]:
+    """Name, content and checksum of each chunk.
+
+    That of the pixels is a fresh one: zlib has its own, which tells damage from a picture whose
+    every row is there although its file ends a little early.
+    """
+    view, at = memoryview(data), len(SIGNATURE)
+    while at + 8 <= len(data):
+        size, name = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
+        body, check = view[at + 8 : at + 8 + size], bytes(view[at + 8 + size : at + 12 + size])
+        if name == b"IDAT":
+            check = struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))
+        elif len(check) < 4:
+            return
+        yield name, body, check
+        if name == b"IEND":
+            return
+        at += 12 + size
+
+
+def _note(side: dict[bytes, bytes], name: bytes, body: bytes) -> None:
+    """Keeps what a side chunk says under its name; the first one counts."""
+    if name in (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"eXIf"):
+        side.setdefault(name, body)
+    elif name in (b"tEXt", b"zTXt", b"iTXt"):
+        key, _, rest = body.partition(b"\0")
+        if key == _XMP or key.startswith(_RAW):
+            text = _text(name, rest)
+            if key == _XMP:
+                side.setdefault(b"xmp", text)
+            elif key[len(_RAW) :].lower() in (b"exif", b"app1"):
+                found = raw_profile(text).removeprefix(b"Exif\0\0")
+                if found.startswith((b"II", b"MM")):
+                    side.setdefault(b"eXIf", found)
+            elif key[len(_RAW) :].lower() == b"xmp":
+                side.setdefault(b"xmp", raw_profile(text))
+            elif key[len(_RAW) :].lower() in (b"icc", b"icm"):
+                side.setdefault(b"raw icc", raw_profile(text))
+
+
+def _text(name: bytes, rest: bytes) -> bytes:
+    """The text of a tEXt, zTXt or iTXt chunk after its keyword; b"" where it makes no sense."""
+    if name == b"tEXt":
+        return rest[:MOST_TEXT]
+    if name == b"zTXt":
+        return _unpacked(rest[1:], MOST_TEXT)
+    packed = rest[:1] == b"\1"
+    fields = rest[2:].split(b"\0", 2)  # language, translated keyword, text
+    if len(fields) < 3:
+        return b""
+    return _unpacked(fields[2], MOST_TEXT) if packed else fields[2][:MOST_TEXT]
+
+
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """At most ``most`` bytes; b"" for more, or for damaged ones."""
+    unpacker = zlib.decompressobj()
+    try:
+        found = unpacker.decompress(packed, most)
+    except zlib.error as error:
+        log.warning("ignoring a damaged chunk: %s", error)
+        return b""
+    return found if unpacker.eof else b""
+
+
+def _profile(side: dict[bytes, bytes], *, gray: bool) -> bytes:
+    """The colour profile: the one in the file, or one made from gAMA and cHRM, or none for sRGB.
+
+    iCCP outranks sRGB, and that gAMA and cHRM (PNG specification 3, 4.3). gAMA alone goes with the
+    primaries of sRGB, and the one that writers of sRGB use means sRGB there. cHRM alone, which says
+    nothing about the curve, is ignored.
+    """
+    if b"iCCP" in side:
+        found = _unpacked(side[b"iCCP"].partition(b"\0")[2][1:], MOST_PROFILE)
+        if found:
+            return found
+    if b"sRGB" in side:
+        return b""
+    if b"raw icc" in side:
+        return side[b"raw icc"]
+    if len(side.get(b"gAMA", b"")) != 4:
+        return b""
+    gamma = int.from_bytes(side[b"gAMA"], "big") / 100_000
+    points = [value / 100_000 for value in struct.unpack(">8I", side.get(b"cHRM", b"").ljust(32))]
+    if len(side.get(b"cHRM", b"")) != 32:
+        points = [*D65, *SRGB_PRIMARIES]
+    usual = max(abs(a - b) for a, b in zip(points, (*D65, *SRGB_PRIMARIES), strict=True)) < 1e-3
+    if not 0.1 <= gamma <= 10 or (usual and abs(gamma - USUAL_GAMMA) < 1e-3):
+        return b""
+    return _made(1 / gamma, points, gray=gray)
+
+
+def _made(gamma: float, points: list[float], *, gray: bool) -> bytes:
+    white = (*points[:2], 1.0)
+    try:
+        if gray:
+            return bytes(imagecodecs.cms_profile("gray", whitepoint=white, gamma=gamma))
+        primaries = [n for at in (2, 4, 6) for n in (*points[at : at + 2], 1.0)]
+        return bytes(
+            imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, gamma=gamma)
+        )
+    except (imagecodecs.CmsError, ValueError) as error:
+        log.warning("ignoring impossible primaries: %s", error)
+        return b""
+
+
+def _dpi(body: bytes) -> tuple[float, float] | None:
+    if len(body) != 9 or body[8] != 1:  # 1: per metre
+        return None
+    x, y = struct.unpack(">II", body[:8])
+    return x * _INCH, y * _INCH
