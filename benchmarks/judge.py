@@ -12,6 +12,8 @@ sliced     sliced Wasserstein distance on relu3_1: mean squared difference of th
 content    mean squared difference of relu4_2, o to c, over the variance of c's: 0 = the photo
 noise      energy of the one-pixel high-pass band relative to the style's: above 1.3 noise, below
            0.6 blur
+nn, worst  how far places are from the nearest of the style's, see `nearest`
+eff_s, eff_c, patch, colour  judges that share nothing with VGG19, see `outsiders`
 
 VGG19 continues its maps with zeros. Engines that do otherwise are judged by their own fault at the
 border: at 256 pixels every third position of relu4_2 sees it. A `Judge` with a ``margin`` looks at
@@ -21,12 +23,17 @@ that is what no engine has been made for.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks import nearest
+from benchmarks.nearest import Nearest
+from benchmarks.outsiders import Outsiders
 from styleengine.networks.extractor import Geometry
 from styleengine.networks.vgg import VGG19, vgg19
 from styleengine.pictures.files import Picture
@@ -49,6 +56,12 @@ class Scores:
     sliced: float
     content: float
     noise: float
+    nn: float
+    worst: float
+    eff_s: float | None
+    eff_c: float | None
+    patch: float
+    colour: float
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class _Look:
     projections: Tensor
     content: Tensor
     noise: float
+    maps: dict[str, Tensor]
+    """Of the layers that `Nearest` sees, as (C, h, w)."""
 
 
 class Judge:
@@ -84,23 +99,40 @@ class Judge:
         self._spread = {n: features[n].std() for n in HELD_OUT}
         self._content = self._look(image, features)
         style_size = fit(style.width, style.height, long_side)
-        self._style = self._look(*self._features(style, style_size))
+        painted, features = self._features(style, style_size)
+        self._style = self._look(painted, features)
+        self._outsiders, self._nearest = Outsiders(image, painted), self._bank(style, long_side)
+
+    def _bank(self, style: Picture, long_side: int) -> Nearest:
+        """What places are compared with: the style at several sizes, as it is and mirrored."""
+        looks = []
+        for ratio in nearest.RATIOS:
+            size = fit(style.width, style.height, long_side * ratio)
+            for picture in (style, Picture(np.ascontiguousarray(style.rgb[:, ::-1]))):
+                _, found = self._features(picture, size)
+                looks.append({n: found[n] for n in nearest.LAYERS})
+        return Nearest(looks)
 
     def report(self, output: Picture) -> Report:
         """All figures of ``output``."""
         c, s = self._content, self._style
-        o = self._look(*self._features(output, self._size))
+        image, features = self._features(output, self._size)
+        o = self._look(image, features)
         style = {n: _relative(o.grams[n], c.grams[n], s.grams[n]) for n in STYLE}
         held = {n: _relative(o.moments[n], c.moments[n], s.moments[n]) for n in HELD_OUT}
         sliced = (o.projections - s.projections).square().mean()
         apart = (c.projections - s.projections).square().mean()
         content = (o.content - c.content).square().mean() / c.content.var()
+        nn, worst = self._nearest.judge(o.maps)
         scores = Scores(
             style=sum(style.values()) / len(style),
             held_out=sum(held.values()) / len(held),
             sliced=float(sliced / apart),
             content=float(content),
             noise=o.noise / s.noise,
+            nn=nn,
+            worst=worst,
+            **dataclasses.asdict(self._outsiders.judge(image)),
         )
         return Report(scores, style, held)
 
@@ -123,7 +155,13 @@ class Judge:
             _projections(found[SLICED]),
             found[CONTENT],
             _high_pass(image),
+            {n: found[n].unflatten(1, self._cut(image, n)) for n in nearest.LAYERS},
         )
+
+    def _cut(self, image: Tensor, name: str) -> tuple[int, int]:
+        """Positions (h, w) of a layer in a picture (1, 3, h, w) without its margin."""
+        stride = self._net.geometry[name].stride
+        return image.shape[-2] // stride, image.shape[-1] // stride
 
 
 def load_judge() -> VGG19:

@@ -5,6 +5,7 @@
     python -m benchmarks.quality --sweep                  # the scores over the strength
 
 style … noise   the judge's scores (`judge`), also layer by layer
+nn … colour     nearest places (`nearest`), and judges that share nothing with VGG19 (`outsiders`)
 edges           correlation of the luma's gradients with the photo's
 L, a, b         distance of the colours from the style's (Wasserstein-1 in OKLab)
 frame           mean and deviation of the outermost 16 pixels over the next 16, over the photo's own
@@ -182,13 +183,18 @@ def battery_tables(results: list[dict[str, Any]]) -> str:
     return f"\n{one}\n\nstyle and held-out by layer:\n{two}"
 
 
-def _with_means(rows: dict[tuple[str, str], list[float]]) -> list[list[object]]:
+def _with_means(rows: dict[tuple[str, str], list[float | None]]) -> list[list[object]]:
     found: list[list[object]] = [[*key, *values] for key, values in rows.items()]
     for preset in dict.fromkeys(preset for _, preset in rows):
         values = [v for (_, p), v in rows.items() if p == preset]
         if len(values) > 1:
-            found.append(["mean", preset, *(float(x) for x in np.mean(values, axis=0))])
+            found.append(["mean", preset, *map(_mean, zip(*values, strict=True))])
     return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
 
 
 def sweep(

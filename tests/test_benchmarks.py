@@ -545,6 +545,7 @@ def test_json_is_strict(tmp_path):
 
 def test_ours_is_compared_score_by_score():
     base = {"style": 0.2, "held_out": 0.4, "sliced": 0.5, "content": 0.6, "noise": 1.0}
+    base |= {"nn": 0.3, "worst": 0.4, "eff_s": None, "eff_c": None, "patch": 0.1, "colour": 0.2}
 
     def run(name: str, seconds: float, **scores: float):
         last = {"seconds": seconds, "steps": 9, **base, **scores}
