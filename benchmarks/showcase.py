@@ -3,34 +3,37 @@
     python -m benchmarks.showcase            # with the features installed here
     python -m benchmarks.showcase OUTDIR
 
-Draws the samples, paints the photo with every setting as it comes, and saves one strip per style
-(photo, style, result), one with the photo's colours kept, and one with the draft network.
+Paints the photo with every setting as it comes, and saves one strip per style (photo, style,
+result), one with the photo's colours kept, and one with the draft network.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pairs import shrunk
 from styleengine import Engine, Job, Result, Settings, Style
 from styleengine.pictures.files import Picture, load, save
 from styleengine.scene.resample import resize, to_array, to_tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-STYLES = (
-    "style",
-    "style-wave",
-    "style-glass",
-    "style-woodcut",
-    "style-watercolor",
-    "style-points",
-    "style-peacock",
-)
+PHOTO = ROOT / "install" / "pictures" / "photo.jpg"
+PHOTO_SIDE = 1024
+STYLES = ROOT / "gimp_plugin" / "neural_style" / "styles"
+SHOWN = {
+    "style": "night",
+    "style-wave": "wave",
+    "style-glass": "glass",
+    "style-woodcut": "woodcut",
+    "style-watercolor": "watercolor",
+    "style-points": "points",
+    "style-peacock": "peacock",
+}
+"""The strips' names, and the styles they show."""
 KEPT = ("luminance", "palette")
 STRIP_HEIGHT, GAP = 300, 6
 
@@ -42,20 +45,16 @@ def main(arguments: list[str]) -> None:
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
     engine = Engine()
-    with tempfile.TemporaryDirectory() as folder:
-        samples = Path(folder)
-        drawing = [sys.executable, str(ROOT / "install" / "samples.py"), folder, "--all"]
-        subprocess.run(drawing, check=True)
-        photo = load(samples / "photo.jpg")
-        for name in STYLES:
-            style = load(samples / f"{name}.jpg")
-            painted = paint(engine, photo, style, Settings())
-            save(out / f"{name}.jpg", strip(photo, style, painted))
-        style = load(samples / f"{STYLES[0]}.jpg")
-        colors = [paint(engine, photo, style, Settings(keep_colors=k)) for k in KEPT]
-        save(out / "colors.jpg", strip(photo, *colors))
-        painted = paint(engine, photo, style, Settings(features="draft"))
-        save(out / "draft.jpg", strip(photo, style, painted))
+    photo = shrunk(load(PHOTO), PHOTO_SIDE)
+    for name, style_name in SHOWN.items():
+        style = load(STYLES / f"style-{style_name}.jpg")
+        painted = paint(engine, photo, style, Settings())
+        save(out / f"{name}.jpg", strip(photo, style, painted))
+    style = load(STYLES / "style-night.jpg")
+    colors = [paint(engine, photo, style, Settings(keep_colors=k)) for k in KEPT]
+    save(out / "colors.jpg", strip(photo, *colors))
+    painted = paint(engine, photo, style, Settings(features="draft"))
+    save(out / "draft.jpg", strip(photo, style, painted))
 
 
 def paint(engine: Engine, photo: Picture, style: Picture, settings: Settings) -> Picture:

@@ -25,6 +25,8 @@ from installer import base, manifest, plugin, profiles  # noqa: E402
 DEMO = base.CHECKOUT / "demo"
 INSTALL = base.CHECKOUT / "install"
 ROOT = base.CHECKOUT / ".gimp-roots" / "trixie"
+PHOTO = INSTALL / "pictures" / "photo.jpg"
+STYLE = base.PLUGIN_SOURCE / "styles" / "style-night.jpg"
 HEIGHT, GAP = 540, 8
 
 
@@ -88,14 +90,10 @@ def find_gimp() -> Gimp:
 
 
 def inputs(given: Sequence[tuple[str, bytes]]) -> tuple[Path, Path]:
-    """Photo and style inside the demo folder: copies of the given ones, or the drawn samples."""
+    """Copies of photo and style inside the demo folder: the given ones, or the project's own."""
     folder = DEMO / "input"
-    if not given:
-        folder.mkdir()
-        command = [sys.executable, "-E", "-s", "-B", INSTALL / "samples.py", folder]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return folder / "photo.jpg", folder / "style.jpg"
     copies = []
+    given = given or [(path.name, path.read_bytes()) for path in (PHOTO, STYLE)]
     for place, (name, data) in zip(("photo", "style"), given, strict=True):
         copies.append(folder / place / name)
         copies[-1].parent.mkdir(parents=True)

@@ -63,7 +63,6 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, flow.Options]:
     fetch = parser.add_mutually_exclusive_group()
     fetch.add_argument("--fetch-weights", action="store_true", default=None, dest="fetch")
     fetch.add_argument("--no-fetch-weights", action="store_false", dest="fetch")
-    add("--no-styles", action="store_false", dest="styles", help="do not draw the sample styles")
     add("--yes", action="store_true", help="ask nothing, and answer yes")
     add("--uninstall", action="store_true", help="remove the filter and the engine")
     keep = parser.add_mutually_exclusive_group()
@@ -81,7 +80,6 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, flow.Options]:
         fetch_weights=found.fetch,
         yes=found.yes,
         keep_weights=found.keep,
-        styles=found.styles,
     )
 
 

@@ -1,7 +1,9 @@
-"""Draw the project's own sample pictures: ``python install/samples.py OUTDIR [--all|--styles]``.
+"""Draw the project's own sample pictures: ``python install/samples.py OUTDIR [--all]``.
 
 Everything is computed from seeded noise with numpy and Pillow, so the pictures are free of other
-people's rights and the same on every run.
+people's rights and the same on every run. Whoever changes a drawing then runs ``python
+install/samples.py --ship``: it draws the styles and the photo that come with the filter to where
+they lie in the project, and no user's computer ever has to draw anything.
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ STYLES = {
     "style-woodcut.jpg": "woodcut",
 }
 DEFAULT = ("photo.jpg", "style.jpg")
+INSTALL = Path(__file__).resolve().parent
+SHIPPED_STYLES = INSTALL.parent / "gimp_plugin" / "neural_style" / "styles"
+"""The folder of the styles that come with the filter, ``style-NAME.jpg`` each."""
+SHIPPED_PHOTO = INSTALL / "pictures" / "photo.jpg"
+SHIPPED_SIDE, SHIPPED_QUALITY = 1536, 82
+"""Large enough for the brushwork on a large photo, and all of them together below 6 MB."""
 MOST_AT_ONCE = 2
 """Pictures that are drawn at the same time, at most: one of 1536 pixels may take two gigabytes."""
 
@@ -43,35 +51,51 @@ def draw(module: str, long_side: int) -> Image.Image:
     return paint(long_side)
 
 
-def write(module: str, long_side: int, path: Path) -> float:
+def write(module: str, long_side: int, path: Path, ship: bool = False) -> float:
     """Draw one picture into a file and return how many seconds it took."""
     start = time.monotonic()
-    draw(module, long_side).save(path, quality=94, subsampling=0)
+    save(draw(module, long_side), path, ship)
     return time.monotonic() - start
+
+
+def save(picture: Image.Image, path: Path, ship: bool) -> None:
+    """Write a drawing as JPEG: as small as it ships, or with every detail."""
+    quality, subsampling = (SHIPPED_QUALITY, "4:2:0") if ship else (94, "4:4:4")
+    picture.save(path, quality=quality, subsampling=subsampling, optimize=True, progressive=ship)
+
+
+def shipped() -> dict[Path, str]:
+    """The files that come with the filter, and which script draws each."""
+    styles = {SHIPPED_STYLES / f"style-{module}.jpg": module for module in STYLES.values()}
+    return {SHIPPED_PHOTO: PHOTOS[DEFAULT[0]], **styles}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the pictures asked for and say where they are."""
     parser = argparse.ArgumentParser(description="Draw the sample pictures.")
-    parser.add_argument("folder", type=Path, metavar="OUTDIR", help="where the pictures go")
+    parser.add_argument("folder", type=Path, nargs="?", metavar="OUTDIR", help="where they go")
     parser.add_argument("--long-side", type=int, default=1024, metavar="PIXELS")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="draw every style, not only the first")
-    what.add_argument("--styles", action="store_true", help="draw the styles only, as shipped")
+    what.add_argument("--ship", action="store_true", help="renew those that come with the filter")
     chosen = parser.parse_args(arguments)
     if not 64 <= chosen.long_side <= 4096:
         parser.error("--long-side must be between 64 and 4096 pixels")
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    wanted = PHOTOS | STYLES
-    if chosen.styles:
-        wanted = {f"style-{module}.jpg": module for module in STYLES.values()}
-    if not (chosen.all or chosen.styles):
-        wanted = {name: wanted[name] for name in DEFAULT}
+    if bool(chosen.folder) == chosen.ship:
+        parser.error("give a folder, or --ship")
+    long_side = chosen.long_side
+    if chosen.ship:
+        long_side, wanted = SHIPPED_SIDE, shipped()
+    else:
+        names = PHOTOS | STYLES
+        wanted = {chosen.folder / n: names[n] for n in (names if chosen.all else DEFAULT)}
+    for path in wanted:
+        path.parent.mkdir(parents=True, exist_ok=True)
     at_once = min(MOST_AT_ONCE, os.cpu_count() or 1)
     with ProcessPoolExecutor(at_once) as pool:
         paths = {
-            pool.submit(write, module, chosen.long_side, chosen.folder / name): chosen.folder / name
-            for name, module in wanted.items()
+            pool.submit(write, module, long_side, path, chosen.ship): path
+            for path, module in wanted.items()
         }
         for done in as_completed(paths):
             print(f"{paths[done]}  ({done.result():.1f} s)", flush=True)

@@ -13,7 +13,7 @@ import pytest
 
 from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
 from choice.kept import MOST_RECENT, Folders, Presets, Recent, read_json, write_json
-from choice.styles import TITLES, choice_of, pictures_in
+from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in
 from dialog import report
 from engine.fetch import Fetch, fetch_command
 from engine.installed import Installed, pretrained_features
@@ -180,6 +180,14 @@ def test_every_shipped_style_has_a_name():
     import samples
 
     assert set(TITLES) == {f"style-{module}" for module in samples.STYLES.values()}
+    assert {path.stem for path in pictures_in(SHIPPED)} == set(TITLES)
+
+
+def test_a_shipped_style_is_found_again_wherever_the_filter_lies(tmp_path):
+    elsewhere = (tmp_path / "old place/styles/style-wave.jpg").as_uri()
+    assert at_hand(elsewhere) == (SHIPPED / "style-wave.jpg").as_uri()
+    theirs = (tmp_path / "style-mine.jpg").as_uri()
+    assert at_hand(theirs) == theirs and at_hand("") == ""
 
 
 # --- the report -----------------------------------------------------------------------------------

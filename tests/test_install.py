@@ -134,8 +134,10 @@ def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
-    own = {p.relative_to(source) for p in source.rglob("*") if p.suffix in (".py", ".po", ".json")}
-    assert {Path("engine/client.py"), Path("language/po/de.po")} <= own
+    kinds = (".py", ".po", ".json", ".jpg")
+    own = {p.relative_to(source) for p in source.rglob("*") if p.suffix in kinds}
+    some = ("engine/client.py", "language/po/de.po", "styles/style-night.jpg")
+    assert {Path(name) for name in some} <= own
     expected = own | {Path("protocol.py"), Path("engine.json")}
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
     assert expected <= there
@@ -154,11 +156,11 @@ def test_an_upgrade_replaces_the_plugin_and_drops_files_it_no_longer_has(tmp_pat
     record = manifest.open_prefix(tmp_path / "prefix")
     folder = plugin.install(tmp_path, Path("old"), record)
     (folder / "gone.py").write_text("")
-    (folder / "job.py").write_text("# old")
+    (folder / "arguments.py").write_text("# old")
     plugin.install(tmp_path, Path("new"), record)
     assert not (folder / "gone.py").exists()
-    source = CHECKOUT / "gimp_plugin/neural_style/job.py"
-    assert (folder / "job.py").read_bytes() == source.read_bytes()
+    source = CHECKOUT / "gimp_plugin/neural_style/arguments.py"
+    assert (folder / "arguments.py").read_bytes() == source.read_bytes()
     assert json.loads((folder / "engine.json").read_text())["command"][0] == "new"
 
 
@@ -274,12 +276,9 @@ class Home:
             timeout=DEADLINE_S,
         )
 
-    def install(
-        self, *options: object, styles: bool = False, **env: str
-    ) -> subprocess.CompletedProcess[str]:
-        fast = () if styles else ("--no-styles",)
+    def install(self, *options: object, **env: str) -> subprocess.CompletedProcess[str]:
         always = ("--use-python", sys.executable, "--no-fetch-weights")
-        done = self.run(*always, *fast, *options, **env)
+        done = self.run(*always, *options, **env)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -345,8 +344,7 @@ def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
     # on the PATH, and no uv there
     home.env["PATH"] = f"{home.path / '.local/bin'}:/usr/bin:/bin"
     before = a_users_home(home)
-    done = home.install(styles=True)
-    assert len(list((home.prefix / "styles").glob("style-*.jpg"))) >= 12
+    done = home.install()
     assert "Features:    built-in draft network" in done.stdout
     after = tree(home.path)
     assert before.items() <= after.items(), "what was there is untouched, pluginrc included"
@@ -419,7 +417,7 @@ KILL_AT = {
 def test_an_installer_killed_midway_leaves_a_working_engine(home, moment):
     home.install()
     old = home.record()
-    options = ("--use-python", sys.executable, "--no-fetch-weights", "--no-styles")
+    options = ("--use-python", sys.executable, "--no-fetch-weights")
     with open(home.path / "out", "wb") as out:
         process = subprocess.Popen(
             home.command(*options), env=home.env, stdout=out, stderr=out, start_new_session=True
@@ -458,7 +456,6 @@ def test_a_new_engine_that_fails_its_test_is_not_switched_to(home, tmp_path):
             "--use-python",
             sys.executable,
             "--no-fetch-weights",
-            "--no-styles",
         ],
         env=home.env,
         capture_output=True,

@@ -97,9 +97,33 @@ def test_styles_differ_from_one_another(folder: Path) -> None:
             assert np.abs(known[one] - known[other]).sum() > 0.25, (one, other)
 
 
+def test_what_ships_is_drawn_by_the_scripts_as_they_are(folder: Path) -> None:
+    """Every style and the photo lie in the project, large, and each is most like its own script."""
+    files = samples.shipped()
+    assert sum(path.stat().st_size for path in files) <= 6_000_000
+    drawn = {PICTURES[path.name]: read(path) for path in folder.iterdir()}
+    drawn = {module: drawn[module] for module in files.values()}
+    for path, module in files.items():
+        height, width = drawn[module].shape[:2]
+        with Image.open(path) as picture:
+            assert max(picture.size) == samples.SHIPPED_SIDE and picture.mode == "RGB"
+            small = np.asarray(picture.resize((width, height), Image.Resampling.BOX)) / 255
+        apart = {n: np.abs(coarse(small) - coarse(d)).mean() for n, d in drawn.items()}
+        assert min(apart, key=lambda n: apart[n]) == module
+
+
+def coarse(rgb: np.ndarray) -> np.ndarray:
+    """Mean colours of a grid of 8 x 8 areas."""
+    rows, columns = rgb.shape[0] // 8, rgb.shape[1] // 8
+    return rgb[: 8 * rows, : 8 * columns].reshape(8, rows, 8, columns, 3).mean(axis=(1, 3))
+
+
 def test_a_senseless_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A size that cannot be drawn ends with a sentence and writes nothing."""
     with pytest.raises(SystemExit):
         samples.main([str(tmp_path / "none"), "--long-side", "7"])
     assert "between" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        samples.main([])
+    assert "--ship" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

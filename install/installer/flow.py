@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import environment, manifest, plugin, profiles, selftest, styles
+from . import environment, manifest, plugin, profiles, selftest
 from .base import CONSTRAINTS, InstallError, default_prefix, say, version
 from .environment import Builder, Probe
 from .manifest import Manifest
@@ -33,7 +33,6 @@ class Options:
     fetch_weights: bool | None = None
     yes: bool = False
     keep_weights: bool | None = None
-    styles: bool = True
 
 
 def install(options: Options) -> None:
@@ -67,8 +66,6 @@ def install(options: Options) -> None:
         except InstallError:
             _sweep(record)  # in case a download was damaged
             raise
-        if options.styles:
-            styles.install(python, record, runner)
         folders = _plug_in(options, record, python)
         _launcher(record, prefix, python)
         record.engine = folder.name

@@ -247,7 +247,6 @@ def step_the_menu_opens_the_dialog_with_the_layer_in_it():
     engine_home = HOME / "engine"
     engine_home.mkdir(exist_ok=True)
     (engine_home / "gimp-settings.json").write_text(json.dumps(remembered))
-    shutil.copytree(CONTEXT["styles"], engine_home / "styles")
     start_gimp()
     target = image_window()
     xdotool("windowsize", "--sync", target, 1380, 860)

@@ -24,14 +24,17 @@ WEIGHTS = os.environ.get("STYLEENGINE_WEIGHTS", "")  # the tests run without it
 TOUR = os.environ.get("NEURAL_STYLE_TOUR", "")  # the folder of the README's pictures
 TOUR_WIDTH = 900
 STEPS = HERE / "gui_steps.py"
+STYLE = samples.SHIPPED_STYLES / "style-wave.jpg"
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """The project's own photo and styles, drawn small."""
+    """The project's own photo and a style, small."""
     folder = tmp_path_factory.mktemp("pictures")
-    assert samples.main([str(folder), "--styles", "--long-side", "384"]) == 0
-    samples.draw("lake", 960).save(folder / "photo.jpg", quality=92)
+    for path, side in ((samples.SHIPPED_PHOTO, 960), (STYLE, 384)):
+        picture = Image.open(path)
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        picture.save(folder / path.name, quality=92)
     return folder
 
 
@@ -43,11 +46,9 @@ def gui(gimp, artifacts, pictures):
     photo, style = folder / "lake.jpg", folder / "style-wave.jpg"
     shutil.copy(pictures / "photo.jpg", photo)
     shutil.copy(pictures / "style-wave.jpg", style)
-    styles = folder / "styles"
-    shutil.copytree(pictures, styles, ignore=shutil.ignore_patterns("photo*"))
     context = {
         "folder": folder, "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
-        "photo": photo, "style": style, "styles": styles, "probe": HERE / "gui_probe.py",
+        "photo": photo, "style": style, "probe": HERE / "gui_probe.py",
         "drag": HERE / "gui_drag.py",
         "size": 640 if WEIGHTS else 160, "download": not WEIGHTS,
     }  # fmt: skip

@@ -10,7 +10,7 @@ from language.texts import N_, _
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 MOST_PER_FOLDER = 500
-SHIPPED = "styles"  # the folder below the engine's data, filled by the installer
+SHIPPED = Path(__file__).resolve().parents[1] / "styles"
 
 TITLES = {
     "style-cutpaper": N_("Paper cut"),
@@ -41,6 +41,15 @@ def title(uri: str) -> str:
     """What the style is called: shipped ones in the user's language, others as their file."""
     stem = Path(unquote(urlsplit(uri).path)).stem
     return _(TITLES[stem]) if stem in TITLES else stem
+
+
+def at_hand(uri: str) -> str:
+    """``uri``, or where a style that comes with the filter lies here, if ``uri`` is one of those.
+
+    What another computer or an earlier installation remembers names another folder.
+    """
+    own = SHIPPED / Path(unquote(urlsplit(uri).path)).name
+    return own.as_uri() if own.stem in TITLES and own.is_file() else uri
 
 
 def choice_of(path: Path) -> StyleChoice:

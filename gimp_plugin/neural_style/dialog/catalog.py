@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gi.repository import Gimp, Gio, GLib
 
 from choice.choice import Choice, StyleChoice
 from choice.kept import Folders, Recent
-from choice.styles import SHIPPED, choice_of, pictures_in, title
+from choice.styles import SHIPPED, at_hand, choice_of, pictures_in, title
 from engine import installed
 from language.texts import _
 from pixels.style_pictures import places
@@ -24,9 +24,8 @@ from widgets.thumbnails import THUMB_PX
 class Catalog:
     """Fills a `StyleBrowser`, and remembers what was used."""
 
-    def __init__(self, image: Gimp.Image, environment: Mapping[str, str]) -> None:
+    def __init__(self, image: Gimp.Image) -> None:
         self._image = image
-        self._shipped = installed.data_dir(environment) / SHIPPED
         own = installed.data_dir(os.environ)
         self._folders = Folders(own / "style-folders.json")
         self._recent = Recent(own / "recent-styles.json")
@@ -37,9 +36,10 @@ class Catalog:
         """Shows all groups; what is in two of them shows in the first."""
         folders = self._folders.read()
         own = [choice_of(p) for folder in folders for p in pictures_in(folder)]
-        shipped = [choice_of(path) for path in pictures_in(self._shipped)]
+        shipped = [choice_of(path) for path in pictures_in(SHIPPED)]
         known = {style.uri for style in (*own, *shipped)}
-        recent = [uri for uri in self._recent.uris() if uri not in known and _exists(uri)]
+        recent = [at_hand(uri) for uri in self._recent.uris()]
+        recent = [uri for uri in recent if uri not in known and _exists(uri)]
         browser.set_group(
             "recent", _("Used lately"), [(StyleChoice(u, name=title(u)), None) for u in recent]
         )
@@ -86,7 +86,8 @@ class Catalog:
 
     def present(self, choice: Choice) -> Choice:
         """The choice without the styles whose files are gone, the others called by their names."""
-        styles = [style for style in choice.styles if style.layer or _exists(style.uri)]
+        known = (s if s.layer else replace(s, uri=at_hand(s.uri)) for s in choice.styles)
+        styles = [style for style in known if style.layer or _exists(style.uri)]
         named = (s if s.layer else replace(s, name=title(s.uri)) for s in styles)
         return replace(choice, styles=tuple(named))
 

@@ -63,7 +63,7 @@ class Studio:
         self._problem, self._offered = "", False
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
-        self.catalog = Catalog(image, self._installed.environment)
+        self.catalog = Catalog(image)
         self.window = Window(self, presets)
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
