@@ -10,6 +10,7 @@ from gi.repository import Gdk, Gtk
 from language.mnemonics import Mnemonics
 from language.texts import _
 from protocol import Settings
+from widgets.number import Number
 
 NAMES = {"style_loss": "style_losses", "features": "features"}  # in the engine's capabilities
 
@@ -143,8 +144,7 @@ class SettingsPanel(Gtk.Box):
         adjustment = Gtk.Adjustment(
             value=field.default, lower=meta["low"], upper=high, step_increment=1, page_increment=10
         )
-        spin = Gtk.SpinButton(adjustment=adjustment, digits=0, numeric=True)
-        spin.set_width_chars(4)
+        spin = Number(adjustment, whole)
         adjustment.connect("value-changed", self._tell)
         kind = int if whole else float
         self._getters[field.name] = lambda: kind(adjustment.get_value())
