@@ -185,7 +185,8 @@ class Pool:
         minimizer, path = LBFGS(10), [x.clone()]
         for _ in range(int(rng.integers(4, 30))):
             try:
-                minimizer.step(x, *objective(x))
+                if not minimizer.step(x, *objective(x)):
+                    break
             except Diverged:
                 break
             path.append(x.clone())

@@ -19,6 +19,7 @@ from styleengine.loss.objective import Evaluation
 from styleengine.machine import devices
 from styleengine.networks import draft, precision
 from styleengine.networks.draft import Draft
+from styleengine.networks.trunk import Precision
 from styleengine.pictures.files import Picture
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import make_plan
@@ -581,6 +582,44 @@ def test_the_rescue_starts_from_the_best_picture(engine):
     assert not torch.equal(script.asked[2], script.asked[1])
     assert torch.equal(script.asked[10], script.asked[1])
     assert torch.isfinite(painter.picture).all()
+
+
+@pytest.mark.parametrize("rounds", [None, 10])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_what_has_come_down_to_rounding_is_kept_and_the_scale_ends(engine, narrow, rounds):
+    # The first picture is the minimum; any step from it raises the loss with its square.
+    script = Scripted(1e-14, *(10.0 ** -(2 + 2 * k) for k in range(6)), *[1.0] * 13)
+    painter = painted_by(engine, script, narrow=narrow, rounds=rounds)
+    assert len(script.asked) == 7
+    assert painter.notes == []
+    assert painter.step == 20 and painter.progress("paint").done == 1
+    torch.testing.assert_close(painter.release(), script.asked[0], rtol=0, atol=1e-6)
+
+
+FLAT = Picture(np.full((24, 32, 3), (0.4, 0.2, 0.7), np.float32))
+BLACK = Picture(np.zeros((24, 24, 3), np.float32))
+UNMOVED = {
+    "photo": picture(40, 48),
+    "tiny": Picture(FLAT.rgb[:8, :9]),
+    "flat": FLAT,
+    "black": BLACK,
+}
+
+
+@pytest.mark.parametrize("name", UNMOVED)
+@pytest.mark.parametrize("preset", ["fast", "best"])
+@pytest.mark.parametrize("smoothness", [0.0, 10.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_photo_in_its_own_style_stays_as_it_is_without_a_word(
+    name, preset, smoothness, dtype, plain_precision, monkeypatch
+):
+    given, precision = UNMOVED[name], Precision(dtype, channels_last=True)
+    monkeypatch.setattr("styleengine.engine.choose_precision", lambda *_: precision)
+    work = job(given, given, preset=preset, smoothness=smoothness, size=48, iterations=40)
+    result = paint(Engine(toy_plugins()), work)
+    assert result.notes == ()
+    apart = float(np.sqrt(np.mean((result.picture.rgb - given.rgb) ** 2)))
+    assert apart < (0.005 if smoothness == 0 else 0.05)  # what smooths it does move it
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ memory, and are worked on in pieces, so that no float32 copy of a large picture 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
@@ -34,8 +35,11 @@ class Diverged(ArithmeticError):
 class Minimizer(Protocol):
     """Moves a picture downhill."""
 
-    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
-        """Moves ``x`` in place, given the loss and its gradient there; may raise `Diverged`."""
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
+        """Moves ``x`` in place, given the loss and its gradient there; may raise `Diverged`.
+
+        False once it has converged: no step leads lower, and ``x`` stays as it is.
+        """
         ...
 
     def average(self, x: Tensor) -> Tensor:
@@ -56,6 +60,11 @@ class LBFGS:
     Unlike the book, there is no line search, because an extra evaluation costs as much as a step
     and unit steps are nearly always accepted here. Instead a step that raises the loss out of all
     proportion is taken back and shortened, and the history, which led there, is dropped.
+
+    It has converged where a step would be too short for the numbers of the picture to hold, or had
+    to be shortened until it is: along a gradient that is more than rounding, a loss that is more
+    than rounding stops rising to four times itself long before. It has diverged where the loss is
+    not finite whatever the step, or does not come back down when the picture does.
     """
 
     def __init__(
@@ -70,24 +79,28 @@ class LBFGS:
         self._tolerated_rise = tolerated_rise
         self._retries = retries
         self._failures = 0
+        self._first_move = FIRST_MOVE
+        self._highest = -math.inf  # of the finite losses so far
         self._last: tuple[float, Tensor, Tensor] | None = None
+        self._converged = False
 
-    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
         """One step; takes back the previous one where it led uphill. Keeps ``gradient``."""
-        finite = is_finite(gradient)
+        if self._converged:
+            return False
+        finite = math.isfinite(loss) and is_finite(gradient)
+        if finite:
+            self._highest = max(self._highest, loss)
         if self._last is not None:
             last_loss, last_gradient, move = self._last
-            if not (loss <= self._tolerated_rise * last_loss and finite):
-                self._retreat(x, move)
-                return
+            if not (finite and loss <= self._tolerated_rise * last_loss):
+                return self._retreat(x, loss if finite else None)
             self._failures = 0
             add(last_gradient, gradient, -1.0)
             self._remember(move, last_gradient.neg_())
         elif not finite:
-            raise Diverged("The gradient is not finite.")
-        move = self._direction(gradient)
-        add(x, move)
-        self._last = (loss, gradient, move)
+            raise Diverged("The loss or its gradient is not finite.")
+        return self._move(x, loss, gradient, self._direction(gradient))
 
     def average(self, x: Tensor) -> Tensor:
         """The picture itself: L-BFGS does not jitter."""
@@ -98,18 +111,45 @@ class LBFGS:
         if self._last is not None:
             add(x, self._last[2], -1.0)
 
-    def _retreat(self, x: Tensor, move: Tensor) -> None:
+    def _move(self, x: Tensor, loss: float, gradient: Tensor, move: Tensor) -> bool:
+        """Adds a ``move`` from where the loss and the gradient are those given."""
+        size = rms(move)
+        self._last, self._converged = None, size <= torch.finfo(x.dtype).eps
+        if self._converged:
+            return False
+        if not math.isfinite(size):
+            raise Diverged("The step is not finite.")
+        self._take(x, loss, gradient, move)
+        return True
+
+    def _take(self, x: Tensor, loss: float, gradient: Tensor, move: Tensor) -> None:
+        add(x, move)
+        self._last = (loss, gradient, move)
+
+    def _retreat(self, x: Tensor, loss: float | None) -> bool:
+        """Takes back the last move, which led to such a loss (None: not finite), for a shorter."""
         assert self._last is not None
-        self._failures += 1
-        if self._failures > self._retries:
-            raise Diverged("No step leads downhill.")
+        last_loss, last_gradient, move = self._last
+        add(x, move, -1.0)
+        self._last = None
         self._pairs.clear()
         if self.scaling is not None:
             self.scaling.forget()
-        add(x, move, -1.0)
-        shorter = move * 0.1
-        add(x, shorter)
-        self._last = (self._last[0], self._last[1], shorter)
+        size = rms(move)
+        shorter = scale(move, 0.1 if size <= 10 * FIRST_MOVE else FIRST_MOVE / size)
+        if loss is None:
+            self._failures += 1
+            if self._failures > self._retries:
+                raise Diverged("The loss is not finite, however short the step.")
+            self._take(x, last_loss, last_gradient, shorter)
+            return True
+        self._first_move = rms(shorter)
+        if self._move(x, last_loss, last_gradient, shorter):
+            return True
+        # A tenth of the step raises a convex loss by a tenth at most.
+        if loss > 0.1 * self._highest:
+            raise Diverged("The loss rises, however short the step.")
+        return False
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
         sy = dot(s, y)
@@ -122,10 +162,12 @@ class LBFGS:
         direction = gradient.neg()
         if not self._pairs:
             direction = self._scaled(direction)
-            size = (dot(direction, direction) / direction.numel()) ** 0.5
-            if size == 0:
+            size = rms(direction)
+            if not 0 < size < math.inf:
                 return direction
-            return scale(direction, FIRST_MOVE / size)
+            move = scale(direction, self._first_move / size)
+            self._first_move = min(10 * self._first_move, FIRST_MOVE)
+            return move
         alphas = []
         for s, y, rho in reversed(self._pairs):
             alpha = rho * dot(s, direction)
@@ -163,8 +205,8 @@ class Adam:
         self._second: Tensor | None = None
         self._mean: Tensor | None = None
 
-    def step(self, x: Tensor, loss: float, gradient: Tensor) -> None:
-        """One step of size ``rate`` per pixel, at most."""
+    def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
+        """One step of size ``rate`` per pixel, at most; always True."""
         if not (is_finite(gradient) and loss == loss):
             raise Diverged("The loss or its gradient is not finite.")
         if self._first is None or self._second is None or self._mean is None:
@@ -182,6 +224,7 @@ class Adam:
         if self._clamp:
             x.clamp_(*self._clamp)
         self._mean.lerp_(x, 1 - self._averaging)
+        return True
 
     def average(self, x: Tensor) -> Tensor:
         """The bias-corrected exponential mean of the iterates (``x`` before the first step)."""
@@ -220,6 +263,11 @@ def is_finite(a: Tensor) -> bool:
 def dot(a: Tensor, b: Tensor) -> float:
     """The inner product of two tensors of equal shape."""
     return sum(float(torch.dot(_wide(p), _wide(q))) for p, q in _pieces(a, b))
+
+
+def rms(a: Tensor) -> float:
+    """The root of the mean square."""
+    return math.sqrt(dot(a, a) / a.numel())
 
 
 def add(a: Tensor, b: Tensor, factor: float = 1.0) -> None:

@@ -153,7 +153,7 @@ class Painter:
                     lowest = loss
                     self._best.copy_(x)
                 try:
-                    self._minimizer.step(x, loss, gradient)
+                    more = self._minimizer.step(x, loss, gradient)
                 except Diverged as error:
                     if optimizer == "adam":
                         raise EngineError(
@@ -174,9 +174,16 @@ class Painter:
                     self.step += 1
                     self._work_done += self._work[scale]
                 self.loss = loss if math.isfinite(loss) else None
+                if not more:  # the steps left would change nothing
+                    self._work_done += (self._end(scale) - self.step) * self._work[scale]
+                    self.step = self._end(scale)
                 yield self.progress("paint")
-                if self._stop_now():
+                if self._stop_now() or not more:
                     return
+
+    def _end(self, scale: int) -> int:
+        """The steps of the scales up to this one."""
+        return sum(self._plan.steps[: scale + 1])
 
     def _stop_now(self) -> bool:
         self.stopped = self.stopped or self._should_stop()
