@@ -160,7 +160,7 @@ def machine(features: str, device: torch.device) -> Machine:
         psutil.virtual_memory().total / 2**30,
         torch.__version__,
         torch.get_num_threads(),
-        devices.describe(str(device)),
+        str(devices.describe(str(device))),
         chosen_precision(features, device).name,
     )
 

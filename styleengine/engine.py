@@ -26,7 +26,7 @@ from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.plan import Plan, fine_network, make_plan, network
 from styleengine.planning.recipes import PREVIEW
 from styleengine.plugins.registry import Plugins, load_plugins
-from styleengine.protocol import EngineError, Progress, Settings
+from styleengine.protocol import EngineError, Progress, Sentence, Settings
 from styleengine.scene import resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.scene import Scene
@@ -91,7 +91,9 @@ class Engine:
         except EngineError as error:
             if error.code != WRONG_DEVICE or settings.device != "auto":
                 raise
-            notes.append(f"{error.message} The processor was used instead.")
+            notes.append(
+                Sentence.of("{problem} The processor was used instead.", problem=error.sentence)
+            )
             device = devices.CPU
             networks = self._networks(chosen, job.weights, plan, device)
         wanted = plan.sizes[-1]
@@ -100,7 +102,12 @@ class Engine:
         used = [networks[plan.network(scale)] for scale in range(len(plan.sizes))]
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
-            notes.append(f"Memory is short: painted at {width}×{height} pixels and then enlarged.")
+            notes.append(
+                Sentence.of(
+                    "Memory is short: painted at {size} pixels and then enlarged.",
+                    size=f"{width}×{height}",
+                )
+            )
         scene = Scene.of(job, plan, device)
         source, rates = used[0].source, [found.rate for found in used]
         painter = Painter(plan, layouts, should_stop, source, rates, needed(scene, layouts))
@@ -234,11 +241,12 @@ class Engine:
         try:
             done = np.asarray(self.plugins.postprocessor(name)(image, content))
         except Exception as error:
-            raise bad_plugin("post-processor", name, error) from error
+            raise bad_plugin(Sentence("post-processor"), name, error) from error
         if done.shape != image.shape or not np.isfinite(done).all():
             raise EngineError(
                 "bad-plugin",
-                f"The post-processor {name!r} did not return a picture of the same size.",
+                "The post-processor {name} did not return a picture of the same size.",
                 "Leave it out, and tell its author.",
+                name=repr(name),
             )
         return done.astype(np.float32, copy=False)

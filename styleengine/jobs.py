@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from styleengine.pictures.picture import Picture
-from styleengine.protocol import Progress, Settings
+from styleengine.protocol import Progress, Sentence, Settings
 from styleengine.scene.going_on import Before
 
 
@@ -66,7 +66,7 @@ class Result:
     device: str
     seconds: float
     stopped: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 Event = Progress | Preview | Result

@@ -17,6 +17,7 @@ engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, featur
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
           settings, features, device}``, then its ``pixels {id, of: "result", y, rows}`` ·
           ``cancelled {id}`` · ``failed {id, code, message, hint}``
+any       ``sentences``: the texts for people in another form, see `with_sentences`
 ========  =========================================================================================
 
 ``run`` is followed by one ``style`` frame (or ``pixels`` with ``of: "style"``, for a style that
@@ -34,7 +35,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, BinaryIO
 
@@ -47,18 +49,84 @@ MAX_HEADER = 1 << 20
 MAX_PAYLOAD = 1 << 30
 
 
+MAX_VALUE = 2000
+"""Characters of a value in a `Sentence`; the rest of a longer one is left out."""
+
+_HOLE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said to the user: a ``template`` with ``{name}`` holes, and the ``values`` in them.
+
+    Kept apart, so that whoever shows it can translate the template. A value is a text, or a
+    sentence of its own; it is put in as it is, once, whatever signs it holds. A hole without a
+    value stays.
+    """
+
+    template: str
+    values: dict[str, str | Sentence] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, template: str, /, **values: Any) -> Sentence:
+        """The sentence with ``values`` of any type."""
+        return cls(template, {name: _value(value) for name, value in values.items()})
+
+    def said(self, word: Callable[[str], str] = str) -> str:
+        """The whole text, each template passed through ``word``, which may translate it."""
+
+        def filling(hole: re.Match[str]) -> str:
+            value = self.values.get(hole[1], hole[0])
+            return value.said(word) if isinstance(value, Sentence) else value
+
+        return _HOLE.sub(filling, word(self.template))
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        values = {
+            name: value.to_dict() if isinstance(value, Sentence) else value
+            for name, value in self.values.items()
+        }
+        return {"template": self.template, "values": values}
+
+
+def _value(value: Any) -> str | Sentence:
+    if isinstance(value, Sentence):
+        return value
+    text = str(value)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
 class EngineError(Exception):
     """The one exception whose text is meant for the user.
 
     ``code`` is a stable, machine-readable name ("out-of-memory"), ``message`` one sentence that
-    says what happened, ``hint`` the next step the user can take (may be empty).
+    says what happened, ``hint`` the next step the user can take (may be empty). Both are templates
+    whose ``{name}`` holes ``values`` fill, or a `Sentence` each.
     """
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, code: str, message: str | Sentence, hint: str | Sentence = "", /, **values: Any
+    ) -> None:
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.sentence, self.next_step = (
+            text if isinstance(text, Sentence) else Sentence.of(text, **values)
+            for text in (message, hint)
+        )
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """What happened, in English."""
+        return str(self.sentence)
+
+    @property
+    def hint(self) -> str:
+        """The next step, in English."""
+        return str(self.next_step)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -254,21 +322,27 @@ def _checked(f: Any, value: Any) -> Any:
     kind, meta = type(f.default), f.metadata
     name = f.name.replace("_", "-")
 
-    def bad(expected: str) -> EngineError:
-        return EngineError("bad-setting", f"{name} must be {expected}, not {value!r}.")
+    def bad(expected: str, **values: Any) -> EngineError:
+        return EngineError(
+            "bad-setting",
+            "{name} must be {expected}, not {value}.",
+            name=name,
+            expected=Sentence.of(expected, **values),
+            value=repr(value),
+        )
 
     if kind is str:
         if not isinstance(value, str):
             raise bad("a text")
         if meta["choices"] and value not in meta["choices"]:
-            raise bad("one of " + ", ".join(meta["choices"]))
+            raise bad("one of {names}", names=", ".join(meta["choices"]))
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise bad("a number")
     if kind is int and value != int(value):
         raise bad("a whole number")
     if not meta["low"] <= value <= meta["high"]:
-        raise bad(f"between {meta['low']:g} and {meta['high']:g}")
+        raise bad("between {low} and {high}", low=f"{meta['low']:g}", high=f"{meta['high']:g}")
     return kind(value)
 
 
@@ -318,6 +392,63 @@ def progress_from(header: dict[str, Any]) -> Progress:
     return Progress(**{f.name: header[f.name] for f in fields(Progress) if f.name in header})
 
 
+def with_sentences(header: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """``header`` with ``fields`` that hold sentences, alone, in a list or as values of a mapping.
+
+    Each is there in English under its own name, for whoever reads no more, and as template and
+    values in the same place below ``sentences``.
+    """
+    english = {name: _each(value, str) for name, value in fields.items()}
+    apart = {name: _each(value, Sentence.to_dict) for name, value in fields.items()}
+    return {**header, **english, "sentences": apart}
+
+
+def _each(value: Any, form: Callable[[Sentence], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: form(sentence) for key, sentence in value.items()}
+    return form(value) if isinstance(value, Sentence) else [form(sentence) for sentence in value]
+
+
+def sentence_at(header: dict[str, Any], *path: Any) -> Sentence:
+    """The sentence in a field of ``header``, or in an entry of it; English if no more came along.
+
+    Empty if there is no text at ``path``.
+    """
+    apart, english = _entry(header.get("sentences"), path), _entry(header, path)
+    return _sentence_from(apart) or Sentence(english if isinstance(english, str) else "")
+
+
+def _entry(value: Any, path: Sequence[Any]) -> Any:
+    for key in path:
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
+def _sentence_from(value: Any, depth: int = 4) -> Sentence | None:
+    template, values = _entry(value, ["template"]), _entry(value, ["values"])
+    if not isinstance(template, str) or not isinstance(values, dict) or not depth:
+        return None
+    inner = {name: _sentence_from(each, depth - 1) or _value(each) for name, each in values.items()}
+    return Sentence(template, inner)
+
+
+def failed(error: EngineError, job_id: str = "") -> dict[str, Any]:
+    """The ``failed`` message for an error."""
+    header = {"type": "failed", "id": job_id, "code": error.code}
+    return with_sentences(header, message=error.sentence, hint=error.next_step)
+
+
+def error_from(header: dict[str, Any]) -> EngineError:
+    """The error in a ``failed`` message."""
+    message, hint = sentence_at(header, "message"), sentence_at(header, "hint")
+    return EngineError(str(header.get("code", "engine")), message, hint)
+
+
 @dataclass(frozen=True)
 class PictureSpec:
     """Shape and sample type of a picture that travels as ``pixels`` strips.
@@ -335,7 +466,11 @@ class PictureSpec:
         known = isinstance(self.dtype, str) and self.dtype in SAMPLE_BYTES
         if not whole or not known or self.channels not in (1, CHANNELS):
             raise EngineError(
-                "protocol", f"Not a picture: {self.width}×{self.height} {self.dtype}."
+                "protocol",
+                "Not a picture: {width}×{height} {dtype}.",
+                width=self.width,
+                height=self.height,
+                dtype=self.dtype,
             )
 
     @property
@@ -389,12 +524,12 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     try:
         header = json.loads(line)
     except (ValueError, RecursionError):
-        raise EngineError("protocol", f"Not a message: {line[:80]!r}.") from None
+        raise EngineError("protocol", "Not a message: {line}.", line=repr(line[:80])) from None
     if not isinstance(header, dict) or not isinstance(header.get("type"), str):
-        raise EngineError("protocol", f"A message without a type: {line[:80]!r}.")
+        raise EngineError("protocol", "A message without a type: {line}.", line=repr(line[:80]))
     size = header.get("payload", 0)
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_PAYLOAD:
-        raise EngineError("protocol", f"A message announced {size!r} bytes of data.")
+        raise EngineError("protocol", "A message announced {size} bytes of data.", size=repr(size))
     payload = stream.read(size) if size else b""
     if len(payload) != size:
         raise EngineError("protocol", "The stream ended inside the data of a message.")
@@ -407,10 +542,15 @@ def check_protocol(theirs: Any, *, engine_is_asking: bool) -> None:
         return
     we_are_newer = not isinstance(theirs, int) or theirs < PROTOCOL
     newer_is_engine = we_are_newer == engine_is_asking
-    old, new = ("GIMP plug-in", "engine") if newer_is_engine else ("engine", "GIMP plug-in")
+    sides = Sentence("GIMP plug-in"), Sentence("engine")
+    old, new = sides if newer_is_engine else reversed(sides)
     numbers = (theirs, PROTOCOL) if we_are_newer else (PROTOCOL, theirs)
     raise EngineError(
         "protocol-version",
-        f"The {old} is older than the {new} (protocol {numbers[0]} and {numbers[1]}).",
+        "The {old} is older than the {new} (protocol {first} and {second}).",
         "Run the installer again; it updates both.",
+        old=old,
+        new=new,
+        first=numbers[0],
+        second=numbers[1],
     )

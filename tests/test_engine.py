@@ -664,7 +664,7 @@ def test_adam_takes_over_from_the_last_good_picture(engine):
     work = job(picture(64, 64), features="unwell-for-a-while", iterations=40)
     events = events_of(engine, work)
     result = events[-1]
-    assert len(result.notes) == 1 and "Adam" in result.notes[0]
+    assert len(result.notes) == 1 and "Adam" in str(result.notes[0])
     found = [x for x in losses(events) if x is not None]
     assert np.isfinite(found).all()
     assert found[-1] < found[0]
@@ -809,7 +809,7 @@ def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monke
     monkeypatch.setattr("styleengine.engine.choose_precision", refuse)
     found = paint(engine, job(picture(40, 48)))
     assert "CPU" in found.device
-    assert [n for n in found.notes if "'meta'" in n and "processor" in n]
+    assert [n for n in map(str, found.notes) if "'meta'" in n and "processor" in n]
     with pytest.raises(EngineError) as caught:
         paint(engine, job(picture(40, 48), device="meta"))
     assert caught.value.code == precision.WRONG_DEVICE

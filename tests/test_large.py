@@ -107,7 +107,7 @@ def test_when_memory_runs_out_smaller_tiles_go_on_from_where_it_was(engine):
     expected = events_of(engine, job(content, STYLE, size=410, iterations=12))
     events = events_of(engine, job(content, STYLE, size=410, iterations=12, features="small"))
     result = events[-1]
-    assert len(result.notes) == 1 and "tiles of" in result.notes[0]
+    assert len(result.notes) == 1 and "tiles of" in str(result.notes[0])
     assert {e.step: e.loss for e in steps_of(events)}[12] == pytest.approx(
         losses(expected)[-1], rel=0.02
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gettext
+import io
 import os
 import re
 import shutil
@@ -13,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from language import engine_sentences, texts
+from engine.wording import explained, notes_of
+from language import texts
 from language.mnemonics import Mnemonics
 from styleengine import protocol
+from styleengine.protocol import EngineError, Sentence
+from styleengine.weights import store
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
@@ -34,6 +39,67 @@ def marked(source: str) -> list[str]:
     return found
 
 
+ENGINE = REPO / "styleengine"
+SPEAKING = {"EngineError": 1, "bad": 1, "bad_weights": 1, "Sentence": 0, "Sentence.of": 0}
+"""What makes sentences in the engine, and which of its arguments is the first template."""
+ONLY_THE_COMMAND_LINE = {
+    "machine/files.py": "writes files, which the plug-in never asks for",
+    "command/cli.py": "reads the command's own options",
+    "command/run.py": "reads the options of its run",
+    "pictures/files.py": "opens files by name; the plug-in sends their bytes",
+    "pictures/saving.py": "writes picture files",
+    "weights/sources.py": "reads the options of `weights fetch`",
+}
+ENGLISH_ONLY = {
+    "protocol": "the two programs do not understand each other: for whoever mends them",
+    "bad-layer": "a network lacks a layer: for whoever writes a plug-in of the engine",
+}
+
+
+def constants(node: ast.expr, module: ast.Module) -> list[str]:
+    """The texts that an expression may be, as far as they stand in its module."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.IfExp):
+        return constants(node.body, module) + constants(node.orelse, module)
+    if isinstance(node, ast.Name):
+        assigned = (each for each in ast.walk(module) if isinstance(each, ast.Assign))
+        named = [a.value for a in assigned if ast.unparse(a.targets[0]) == node.id]
+        return [each.value for each in named if isinstance(each, ast.Constant)]
+    return []
+
+
+def spoken() -> list[tuple[str, str, str]]:
+    """File, code and template of every sentence of the engine; "?" for what is put together."""
+    found = []
+    for path in sorted(ENGINE.rglob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        place = path.relative_to(ENGINE).as_posix()
+        for node in ast.walk(module):
+            first = SPEAKING.get(ast.unparse(node.func)) if isinstance(node, ast.Call) else None
+            if first is None:
+                continue
+            code = constants(node.args[0], module) if first else []
+            for each in node.args[first : 2 * first + 1]:
+                together = isinstance(each, (ast.JoinedStr, ast.BinOp))
+                templates = ["?"] if together else constants(each, module)
+                found += [(place, (code or [""])[0], text) for text in templates if text]
+    return found
+
+
+def engine_texts() -> list[tuple[str, str]]:
+    """The templates of the sentences that the engine may send to the plug-in, and their files."""
+    named = [("weights/store.py", "", store.DRAFT)]  # in `Progress.features`
+    return [
+        (text, f"styleengine/{file}")
+        for file, code, text in [*spoken(), *named]
+        if file not in ONLY_THE_COMMAND_LINE
+        and code not in ENGLISH_ONLY
+        and (file, code) != ("protocol.py", "bad-setting")  # settings as scripts write them
+        and re.search(r"[^\W\d_]{3}", re.sub(r"\{\w+\}", "", text))
+    ]
+
+
 def settings_texts() -> list[str]:
     """The labels and help texts of `Settings`."""
     found = []
@@ -43,6 +109,7 @@ def settings_texts() -> list[str]:
     return found
 
 
+@functools.cache
 def all_texts() -> dict[str, list[str]]:
     """Every text, with the files it comes from."""
     found: dict[str, list[str]] = {}
@@ -51,6 +118,8 @@ def all_texts() -> dict[str, list[str]]:
             found.setdefault(text, []).append(path.relative_to(PLUGIN).as_posix())
     for text in settings_texts():
         found.setdefault(text, []).append("protocol.py")
+    for text, file in engine_texts():
+        found.setdefault(text, []).append(file)
     return found
 
 
@@ -90,8 +159,9 @@ def test_the_template_holds_every_text():
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_every_text_is_translated(name):
     known = translation(name)
-    missing = [text for text in all_texts() if not known.get(text)]
-    assert not missing
+    needed = all_texts()
+    assert not [text for text in needed if not known.get(text)]
+    assert not [text for text in known if text and text not in needed], "said no more"
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -190,87 +260,106 @@ def test_names_for_scripts_do_not_change_with_the_language(language):
 
 # --- the engine's own sentences -----------------------------------------------------------------
 
-ONLY_THE_COMMAND_LINE = {
-    "machine/files.py": "writes files, which the plug-in never asks for",
-    "command/cli.py": "reads the command's own options",
-    "command/run.py": "reads the options of its run",
-    "pictures/files.py": "opens files by name; the plug-in sends their bytes",
-    "pictures/saving.py": "writes picture files",
-    "weights/reading.py": "imports weight files that a person names in a shell",
-    "weights/sources.py": "reads the options of `weights fetch`",
-}
-ENGLISH_ONLY = {
-    "protocol": "the two programs do not understand each other: for whoever mends them",
-    "bad-layer": "a network lacks a layer: for whoever writes a plug-in of the engine",
-}
+def test_the_engine_speaks_in_templates():
+    found = spoken()
+    assert len(found) > 90
+    assert not [each for each in found if each[2] == "?"]
+    used = {file for file, _, _ in found}
+    assert {"weights/store.py", "engine.py", "protocol.py", "serving/server.py"} <= used
+    assert set(ONLY_THE_COMMAND_LINE) - {"command/cli.py"} <= used
+    assert {code for _, code, _ in found} >= {*ENGLISH_ONLY, "out-of-memory", "no-weights"}
 
 
-def sentence(node: ast.expr) -> str | None:
-    """The text of an expression as it may come out, with every hole filled; None if unknown."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        parts = [sentence(v) if isinstance(v, ast.Constant) else "X7" for v in node.values]
-        return "".join(parts)
-    if isinstance(node, ast.BinOp):
-        left, right = sentence(node.left), sentence(node.right)
-        return f"{left or 'X7'}{right or 'X7'}"
-    return None
-
-
-def raised() -> list[tuple[str, str, str]]:
-    """File, code and sentence of every `EngineError` that the engine may send to the plug-in."""
-    found = []
-    for path in sorted((REPO / "styleengine").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if not called or node.func.id not in ("EngineError", "bad") or len(node.args) < 2:
-                continue
-            code, *words = node.args
-            if node.func.id == "bad":  # a picture's name, what it is, and what to do
-                texts_of = [f"X7 {sentence(words[0])}.", sentence(words[1])]
-                code_name = "bad-picture"
-            else:
-                texts_of = [sentence(each) for each in words]
-                code_name = sentence(code) or ast.unparse(code).lower().replace("_", "-")
-            place = path.relative_to(REPO / "styleengine").as_posix()
-            found += [(place, code_name, each) for each in texts_of if each]
-    return found
-
-
-def test_every_sentence_of_the_engine_is_known_or_english_for_a_reason():
-    sentences = raised()
-    assert len(sentences) > 60 and {"out-of-memory", "wrong-device"} <= {c for _, c, _ in sentences}
-    unknown = []
-    for file, code, text in sentences:
-        if file in ONLY_THE_COMMAND_LINE or code in ENGLISH_ONLY or text.startswith("X7 X7"):
-            continue
-        if file == "protocol.py" and code == "bad-setting":
-            continue  # names of settings as scripts write them; the dialog cannot ask for these
-        if engine_sentences.template_of(text) is None:
-            unknown.append((file, code, text))
-    assert not unknown
-
-
-def test_no_template_says_what_the_engine_never_does():
-    source = "".join(
-        path.read_text(encoding="utf-8") for path in sorted((REPO / "styleengine").rglob("*.py"))
-    )
-    said = re.sub(r'"\s*\n\s*f?"', "", source)
-    for template in (each for each in engine_sentences.TEMPLATES if len(each) > 24):
-        longest = max(re.split(r"\{\w+\}", template), key=len).strip(" .“”(),;:")
-        assert longest.split(" and {")[0][:20] in said, template
+def arrived(error: EngineError) -> EngineError:
+    """An error after its journey through the pipe."""
+    pipe = io.BytesIO()
+    protocol.write_frame(pipe, protocol.failed(error, "run-1"))
+    pipe.seek(0)
+    header, _ = protocol.read_frame(pipe)
+    return protocol.error_from(header)
 
 
 def test_the_engines_sentences_are_translated_with_what_they_name(language):
+    photo = Sentence.of("The photo “{name}”", name="lake")
+    error = EngineError(
+        "picture-too-small",
+        "{picture} is only {size} pixels.",
+        "Choose a picture of at least {least} pixels.",
+        picture=photo,
+        size="8×9",
+        least="16×16",
+    )
+    assert str(error) == (
+        "The photo “lake” is only 8×9 pixels. Choose a picture of at least 16×16 pixels."
+    )
+    came = arrived(error)
+    assert (came.code, str(came)) == ("picture-too-small", str(error))
     language("de")
-    text = engine_sentences.translated("The photo “lake” is only 8×9 pixels.")
-    assert text == "Das Foto „lake“ hat nur 8×9 Pixel."
-    both = "Another download of weights is running. Wait until it has ended."
-    assert engine_sentences.translated(both).count(".") == 2 and "download" not in both[:3]
-    assert engine_sentences.translated(both) != both
-    assert engine_sentences.translated("Something new happened.") == "Something new happened."
-    assert engine_sentences.translated("") == ""
-    language("C")
-    heic = engine_sentences.translated("“a” is a HEIC picture, which cannot be read.")
-    assert heic.startswith("“a”")
+    first, second = explained(came).split("\n")
+    assert first == "Das Foto „lake“ hat nur 8×9 Pixel."
+    assert "16×16" in second and "Choose" not in second
+
+
+def test_a_value_is_put_in_once_whatever_it_holds(language):
+    language("de")
+    for name in ("{size}", "{picture}", "{0}", "{", "}}", "%s", r"\1", "The photo"):
+        error = EngineError(
+            "x", "The photo “{name}”", "{name}: {size}, {gone}", name=name, size="{name}"
+        )
+        assert error.hint == f"{name}: {{name}}, {{gone}}"
+        assert explained(arrived(error)).split("\n")[0] == f"Das Foto „{name}“"
+    # a text that was put together already has no values, and keeps its braces
+    assert EngineError("x", "It is {size} at {name}.").message == "It is {size} at {name}."
+
+
+def test_a_sentence_survives_what_no_dialog_can_show():
+    error = EngineError("x", "“{name}”: {n}, {text}.", name="a\udce4\0b", n=10**400, text="x" * 9999)
+    came = arrived(error)
+    assert came.message == error.message and "\udce4" in came.message
+    text = explained(came)
+    assert text.startswith("“a??b”: 1000") and len(text) <= texts.MOST_SHOWN and text.endswith("…")
+    assert text.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        None,
+        7,
+        [],
+        {"message": None},
+        {"message": "x"},
+        {"message": {"template": 7, "values": {}}},
+        {"message": {"template": "x"}},
+        {"message": {"template": "x", "values": []}},
+    ],
+)
+def test_an_engine_that_sends_no_templates_speaks_english(language, apart):
+    language("de")
+    header = {"type": "failed", "code": "x", "message": "It {broke}.", "sentences": apart}
+    error = protocol.error_from(header)
+    assert explained(error) == "It {broke}." and not error.hint
+    assert protocol.error_from({"type": "failed", "message": 7, "hint": []}).message == ""
+
+
+def test_sentences_within_sentences_come_to_an_end():
+    inner = {"template": "{a}", "values": {}}
+    for _ in range(200):
+        inner = {"template": "{a}", "values": {"a": inner}}
+    error = protocol.error_from({"message": "x", "sentences": {"message": inner}})
+    assert len(error.message) <= protocol.MAX_VALUE
+
+
+def test_notes_are_translated(language):
+    problem = Sentence.of("The device {name} computes wrong gradients.", name="'mps'")
+    notes = [
+        Sentence.of("{problem} The processor was used instead.", problem=problem),
+        Sentence("Something new happened."),
+    ]
+    info = protocol.with_sentences({"type": "result"}, notes=notes)
+    assert info["notes"][0].endswith("gradients. The processor was used instead.")
+    language("de")
+    first, second = notes_of(info)
+    assert "'mps'" in first and "instead" not in first and second == "Something new happened."
+    assert notes_of({"notes": ["Old."]}) == ["Old."]
+    assert notes_of({"notes": 7}) == notes_of({}) == []

@@ -19,7 +19,7 @@ import arguments
 from choice.choice import Choice, choice_from
 from engine import installed
 from engine.client import start
-from language.engine_sentences import translated
+from engine.wording import explained
 from language.texts import _, use
 from pixels.layers import layer_to_paint, measure
 from pixels.notes import note_of
@@ -106,8 +106,7 @@ def run(procedure, run_mode, image, drawables, config, data):
 
 def failure(procedure, problem):
     """The return value that makes GIMP show its error box."""
-    text = "\n".join(translated(part) for part in (problem.message, problem.hint) if part)
-    error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), text, 0)
+    error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), explained(problem), 0)
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
 
 

@@ -26,7 +26,7 @@ from styleengine.command.terminal import console
 from styleengine.machine import allocator
 from styleengine.machine.failures import broken_install, out_of_memory
 from styleengine.machine.openmp import wait_briefly
-from styleengine.protocol import EngineError, Settings
+from styleengine.protocol import EngineError, Settings, failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +179,11 @@ def weights_command(args: argparse.Namespace) -> int:
     from styleengine.weights import store
 
     if args.action == "fetch" and args.progress == "json":
-        store.fetch(args.source, url=args.url, progress=_tell_progress)
+        try:
+            store.fetch(args.source, url=args.url, progress=_tell_progress)
+        except EngineError as error:
+            print(json.dumps(failed(error)), flush=True)
+            raise
     elif args.action == "fetch":
         columns = (
             TextColumn("Downloading"),

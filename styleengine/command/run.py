@@ -66,8 +66,10 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
     if len(shares) != len(args.style):
         raise EngineError(
             "bad-setting",
-            f"There are {len(args.style)} styles but {len(shares)} style weights.",
+            "There are {styles} styles but {weights} style weights.",
             "Give --style-weight once per --style, or not at all.",
+            styles=len(args.style),
+            weights=len(shares),
         )
     if args.save_every is not None and args.save_every < 1:
         raise EngineError("bad-setting", "--save-every must be at least 1.")
@@ -75,8 +77,10 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
     if len(masks) != len(args.style):
         raise EngineError(
             "bad-setting",
-            f"There are {len(args.style)} styles but {len(masks)} style masks.",
+            "There are {styles} styles but {masks} style masks.",
             "Give --style-mask once per --style (- for none), or not at all.",
+            styles=len(args.style),
+            masks=len(masks),
         )
     content = load(args.content)
     styles = tuple(
@@ -162,4 +166,9 @@ def _write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EngineError("cannot-write", f"{path} cannot be written: {error.strerror}.") from error
+        raise EngineError(
+            "cannot-write",
+            "{file} cannot be written: {reason}.",
+            file=path,
+            reason=error.strerror,
+        ) from error

@@ -19,7 +19,7 @@ from styleengine.machine.failures import is_out_of_memory
 from styleengine.planning.layout import SMALLEST_SIDE, Layout
 from styleengine.planning.plan import Plan
 from styleengine.planning.recipes import FINE, Classic
-from styleengine.protocol import EngineError, Progress
+from styleengine.protocol import EngineError, Progress, Sentence
 from styleengine.scene import going_on, resample
 from styleengine.scene.going_on import KEPT_PX, Before
 from styleengine.scene.scene import Scene
@@ -67,7 +67,7 @@ class Painter:
         self.scale = self.step = self._seen_step = 0
         self.loss: float | None = None
         self.stopped = False
-        self.notes: list[str] = []
+        self.notes: list[Sentence] = []
 
     @property
     def picture(self) -> Tensor:
@@ -162,7 +162,9 @@ class Painter:
                             "Lower the strength, or choose other features.",
                         ) from error
                     log.warning("L-BFGS diverged at scale %d, going on with Adam", scale)
-                    self.notes.append("L-BFGS diverged; Adam took over from the last good picture.")
+                    self.notes.append(
+                        Sentence("L-BFGS diverged; Adam took over from the last good picture.")
+                    )
                     if self._best is None:
                         self._minimizer.retract(x)
                     else:
@@ -217,8 +219,12 @@ class Painter:
             objective.side = max(SMALLEST_SIDE, side // 2)
             log.warning("out of memory, going on with tiles of %d pixels", objective.side)
             self.notes.append(
-                f"Memory ran out; from step {self.step + 1} on the picture was worked on in tiles "
-                f"of {objective.side} pixels."
+                Sentence.of(
+                    "Memory ran out; from step {n} on the picture was worked on in tiles of {side} "
+                    "pixels.",
+                    n=self.step + 1,
+                    side=objective.side,
+                )
             )
 
     def progress(self, stage: str, share: float = 0.0) -> Progress:

@@ -14,7 +14,7 @@ from styleengine.machine import allocator
 from styleengine.networks.extractor import Extractor
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 from styleengine.scene.scene import StyleTarget
 
 Evaluation = Generator[float, None, tuple[float, Tensor]]
@@ -162,9 +162,11 @@ class Objective:
         if not self._additive or self._geometries is None:
             raise EngineError(
                 "cannot-tile",
-                f"The {'features see' if self._additive else 'style loss sees'} a picture only as "
-                f"a whole, and {size[1]}×{size[0]} pixels are too many for the memory at hand.",
+                "The {part} a picture only as a whole, and {size} pixels are too many for the "
+                "memory at hand.",
                 "Choose a smaller working size, or other features or another style loss.",
+                part=Sentence("features see" if self._additive else "style loss sees"),
+                size=f"{size[1]}×{size[0]}",
             )
         margin, align = tiling.margin(self._geometries), tiling.alignment(self._geometries)
         return tiling.grid(size, side, margin, align)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 
 CPU = torch.device("cpu")
 
@@ -21,15 +21,15 @@ def available() -> list[str]:
     return [*names, "cpu"]
 
 
-def describe(name: str) -> str:
+def describe(name: str) -> Sentence:
     """What a person calls the device: "NVIDIA GeForce RTX 4070", "CPU, 8 threads"."""
     if name.startswith("cuda"):
-        return torch.cuda.get_device_name(torch.device(name))
+        return Sentence(torch.cuda.get_device_name(torch.device(name)))
     if name == "mps":
-        return "Apple GPU"
+        return Sentence("Apple GPU")
     if name == "xpu":
-        return torch.xpu.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
+        return Sentence(torch.xpu.get_device_name())
+    return Sentence.of("CPU, {n} threads", n=torch.get_num_threads())
 
 
 def pick(name: str) -> torch.device:
@@ -42,6 +42,8 @@ def pick(name: str) -> torch.device:
         return torch.device(wanted)
     raise EngineError(
         "no-device",
-        f"The device {name!r} is not available on this computer.",
-        f"Use one of: auto, {', '.join(names)}.",
+        "The device {name} is not available on this computer.",
+        "Use one of: {names}.",
+        name=repr(name),
+        names=", ".join(["auto", *names]),
     )

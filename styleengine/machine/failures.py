@@ -25,6 +25,7 @@ def broken_install(error: Exception) -> EngineError:
     """The error for a library, mostly PyTorch, that is missing or cannot be loaded."""
     return EngineError(
         "broken-install",
-        f"A library of the engine cannot be loaded ({type(error).__name__}: {error}).",
+        "A library of the engine cannot be loaded ({reason}).",
         "Run the installer again; `styleengine doctor` says more.",
+        reason=f"{type(error).__name__}: {error}",
     )

@@ -113,4 +113,5 @@ def cannot_write(path: Path, error: OSError) -> EngineError:
         reasons[errno.EDQUOT] = ("your disk quota is used up", "Make room, or choose another disk.")
     fallback = (error.strerror or str(error), "Try another folder.")
     why, hint = reasons.get(error.errno or 0, fallback)
-    return EngineError("cannot-write", f"“{path.name}” could not be written: {why}.", hint)
+    text = "“{name}” could not be written: {reason}."
+    return EngineError("cannot-write", text, hint, name=path.name, reason=why)

@@ -102,8 +102,10 @@ def load(
     if missing:
         raise EngineError(
             "bad-layer",
-            f"The draft network has no layer {missing[0]!r}.",
-            f"It has {', '.join(MAPPED)}.",
+            "The draft network has no layer {name}.",
+            "It has {names}.",
+            name=repr(missing[0]),
+            names=", ".join(MAPPED),
         )
     net = Draft(layers, pooling, replicated=replicated)
     try:
@@ -117,8 +119,9 @@ def load(
     except (SafetensorError, OSError, RuntimeError, KeyError) as error:
         raise EngineError(
             "broken-install",
-            f"The draft network “{path}” is missing or damaged.",
+            "The draft network “{path}” is missing or damaged.",
             "Run the installer again.",
+            path=path,
         ) from error
     net.measure()
     return net

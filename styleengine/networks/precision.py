@@ -109,7 +109,7 @@ def _fingerprint(device: torch.device, kind: str) -> str:
     about = (
         kind,
         torch.__version__,
-        describe(str(device)),
+        str(describe(str(device))),
         platform.processor() or platform.machine(),
         platform.node(),
         *(c.name for c in _candidates(device)),  # a choice among fewer is none among more
@@ -142,8 +142,9 @@ def _probe(
     if best == float("inf") and device.type != "cpu" and right:
         raise EngineError(
             WRONG_DEVICE,
-            f"The device {str(device)!r} computes wrong gradients with this version of PyTorch.",
+            "The device {name} computes wrong gradients with this version of PyTorch.",
             "Choose the device cpu, or auto.",
+            name=repr(str(device)),
         )
     return chosen, report
 

@@ -9,7 +9,7 @@ import torch
 from styleengine.machine.failures import is_out_of_memory
 from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
 from styleengine.networks.trunk import Trunk
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,18 @@ def build(entry: ExtractorEntry, request: ExtractorRequest) -> torch.nn.Module:
         net: torch.nn.Module = entry.factory(request)
         return net
     except Exception as error:
-        raise bad_plugin("feature extractor", request.features, error) from error
+        raise bad_plugin(Sentence("feature extractor"), request.features, error) from error
 
 
-def bad_plugin(kind: str, name: str, error: Exception) -> Exception:
+def bad_plugin(kind: Sentence, name: str, error: Exception) -> Exception:
     """What to raise for an ``error`` that came out of something registered through the hooks."""
     if isinstance(error, EngineError) or is_out_of_memory(error):
         return error
     return EngineError(
         "bad-plugin",
-        f"The {kind} {name!r} failed: {type(error).__name__}: {error}.",
+        "The {kind} {name} failed: {reason}.",
         "Leave it out, and tell its author.",
+        kind=kind,
+        name=repr(name),
+        reason=f"{type(error).__name__}: {error}",
     )

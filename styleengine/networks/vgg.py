@@ -40,7 +40,10 @@ def layer_name(name: str) -> str:
         if 1 <= block <= len(BLOCKS) and 1 <= conv <= BLOCKS[block - 1][0]:
             return f"{kind}{block}_{conv}"
     raise EngineError(
-        "bad-layer", f"VGG19 has no layer {name!r}.", "Layers are called relu1_1 to relu5_4."
+        "bad-layer",
+        "VGG19 has no layer {name}.",
+        "Layers are called relu1_1 to relu5_4.",
+        name=repr(name),
     )
 
 

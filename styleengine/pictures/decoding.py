@@ -34,7 +34,7 @@ from styleengine.pictures.reducing import (
     require_room,
 )
 from styleengine.pictures.tiff import TIFF, CameraData, TooManyPixels, read_tiff
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 
 log = logging.getLogger(__name__)
 
@@ -70,39 +70,42 @@ def decode(data: bytes, name: str = "", most: int = 0) -> Picture:
     damaged, not a picture, a format that cannot be read) or "picture-too-large".
     """
     if not data:
-        raise bad(name, "is empty", "Choose another file.")
+        raise bad(name, "{picture} is empty.", "Choose another file.")
     try:
         return _upright(_read(data, name, most), name)
     except MemoryError as error:
         raise EngineError(
             "out-of-memory",
-            f"{called(name)} does not fit into this computer's memory.",
+            "{picture} does not fit into this computer's memory.",
             "Close other programs, or use a smaller picture.",
+            picture=called(name),
         ) from error
 
 
-def called(name: str) -> str:
+def called(name: str) -> Sentence:
     """How messages name a picture file."""
-    return f"“{name}”" if name else "The picture"
+    return Sentence.of("“{name}”", name=name) if name else Sentence("The picture")
 
 
-def bad(name: str, what: str, hint: str) -> EngineError:
-    """The `EngineError` for a picture that cannot be read."""
-    return EngineError("bad-picture", f"{called(name)} {what}.", hint)
+def bad(name: str, message: str, hint: str, **values: Any) -> EngineError:
+    """The `EngineError` for a picture that cannot be read, ``{picture}`` in its ``message``."""
+    return EngineError("bad-picture", message, hint, picture=called(name), **values)
 
 
 def _too_large(name: str) -> EngineError:
     return EngineError(
         "picture-too-large",
-        f"{called(name)} has more than {MAX_PIXELS // 1_000_000} million pixels.",
+        "{picture} has more than {n} million pixels.",
         "Scale it down first.",
+        picture=called(name),
+        n=MAX_PIXELS // 1_000_000,
     )
 
 
 def _camera_data(name: str) -> EngineError:
     return bad(
         name,
-        "is raw data of a camera, which has to be developed first",
+        "{picture} is raw data of a camera, which has to be developed first.",
         "Open it in GIMP, or in darktable or RawTherapee, and export it as TIFF or JPEG.",
     )
 
@@ -110,8 +113,9 @@ def _camera_data(name: str) -> EngineError:
 def _too_large_to_reduce(name: str) -> EngineError:
     return EngineError(
         "picture-too-large",
-        f"{called(name)} takes too much memory to be made smaller.",
+        "{picture} takes too much memory to be made smaller.",
         "Scale it down first.",
+        picture=called(name),
     )
 
 
@@ -135,7 +139,9 @@ def _read(data: bytes, name: str, most: int) -> Raw:
         # The decoders answer damaged files with exceptions of every kind (struct.error, KeyError,
         # zlib.error, their own …); nothing but calls to them is inside this block.
         raise bad(
-            name, "is damaged or incomplete", "Copy or download it again, or export it anew."
+            name,
+            "{picture} is damaged or incomplete.",
+            "Copy or download it again, or export it anew.",
         ) from error
 
 
@@ -189,14 +195,14 @@ def _unknown(data: bytes, name: str) -> EngineError:
     if data.startswith(_CAMERAS) or data[4:11] == b"ftypcrx":
         return _camera_data(name)
     if data.startswith(b"gimp xcf "):
-        return bad(name, "is a GIMP project, not a picture file", hint)
+        return bad(name, "{picture} is a GIMP project, not a picture file.", hint)
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheim", b"ftyphevc"):
-        return bad(name, "is a HEIC picture, which cannot be read", hint)
+        return bad(name, "{picture} is a HEIC picture, which cannot be read.", hint)
     if data.startswith(b"\xff\x0a") or data[4:8] == b"JXL ":
-        return bad(name, "is a JPEG XL picture, which cannot be read", hint)
+        return bad(name, "{picture} is a JPEG XL picture, which cannot be read.", hint)
     if data.startswith(_PICTURES) or data[4:12] == b"ftypavif":
-        return bad(name, "is damaged, or a picture of a kind that cannot be read", hint)
-    return bad(name, "is not a picture", "Choose a JPEG, PNG, WebP or TIFF file.")
+        return bad(name, "{picture} is damaged, or a picture of a kind that cannot be read.", hint)
+    return bad(name, "{picture} is not a picture.", "Choose a JPEG, PNG, WebP or TIFF file.")
 
 
 def _load(image: Image.Image, data: bytes, most: int) -> Image.Image:

@@ -49,11 +49,13 @@ def load(path: str | Path) -> Picture:
         with open(path, "rb") as file:
             about = os.fstat(file.fileno())
             if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
-                raise EngineError("cannot-read", f"“{path}” is a device.", "Choose a picture file.")
+                raise EngineError(
+                    "cannot-read", "“{path}” is a device.", "Choose a picture file.", path=path
+                )
             size = about.st_size
             if size > MAX_FILE:
-                text = f"is too large for a picture ({size >> 30} GB)"
-                raise bad(path.name, text, "Scale it down.")
+                text = "{picture} is too large for a picture ({n} GB)."
+                raise bad(path.name, text, "Scale it down.", n=size >> 30)
             data = file.read(MAX_FILE)
     except OSError as error:
         raise _cannot_read(path, error) from error
@@ -63,13 +65,22 @@ def load(path: str | Path) -> Picture:
 def _cannot_read(path: Path, error: OSError) -> EngineError:
     if isinstance(error, FileNotFoundError) or error.errno == errno.ENOTDIR:
         return EngineError(
-            "no-such-file", f"There is no file “{path}”.", "Check the name and the folder."
+            "no-such-file",
+            "There is no file “{path}”.",
+            "Check the name and the folder.",
+            path=path,
         )
     if os.path.isdir(path):  # where Windows says "no permission"
-        return EngineError("cannot-read", f"“{path}” is a folder.", "Choose a picture file in it.")
+        return EngineError(
+            "cannot-read", "“{path}” is a folder.", "Choose a picture file in it.", path=path
+        )
     if isinstance(error, PermissionError):
         return EngineError(
-            "cannot-read", f"You may not read “{path}”.", "Change its permissions, or copy it."
+            "cannot-read",
+            "You may not read “{path}”.",
+            "Change its permissions, or copy it.",
+            path=path,
         )
     reason = error.strerror or str(error)
-    return EngineError("cannot-read", f"“{path}” could not be read: {reason}.", "Copy it first.")
+    text = "“{path}” could not be read: {reason}."
+    return EngineError("cannot-read", text, "Copy it first.", path=path, reason=reason)

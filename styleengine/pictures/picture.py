@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styleengine.pictures.about import About
-from styleengine.protocol import CHANNELS, SAMPLE_BYTES, EngineError
+from styleengine.protocol import CHANNELS, SAMPLE_BYTES, EngineError, Sentence
 
 Floats = NDArray[np.float32]
 
@@ -108,7 +108,10 @@ def from_pixels(data: Any, width: int, height: int, dtype: str) -> Picture:
     if raw.nbytes != expected or expected <= 0:
         raise EngineError(
             "protocol",
-            f"{raw.nbytes} bytes of pixels arrived for a {width}×{height} picture of {expected}.",
+            "{n} bytes of pixels arrived for a {size} picture of {expected}.",
+            n=raw.nbytes,
+            size=f"{width}×{height}",
+            expected=expected,
         )
     pixels = np.frombuffer(raw, SAMPLE_TYPES[dtype]).reshape(height, width, CHANNELS)
     return Picture(to_unit(pixels[..., :3]), alpha_of(pixels[..., 3]), DEPTHS[dtype])
@@ -155,20 +158,29 @@ def require_usable(picture: Picture, role: str) -> None:
     ``role`` is "content" (called the photo in messages) or "style". Codes: "picture-too-small"
     below `MIN_SIDE` pixels a side, "picture-empty" when every pixel is fully transparent.
     """
-    word = {"content": "photo"}.get(role, role)
-    called = f"The {word} “{picture.name}”" if picture.name else f"The {word}"
+    called = _called(picture.name, role)
     if min(picture.width, picture.height) < MIN_SIDE:
         raise EngineError(
             "picture-too-small",
-            f"{called} is only {picture.width}×{picture.height} pixels.",
-            f"Choose a picture of at least {MIN_SIDE}×{MIN_SIDE} pixels.",
+            "{picture} is only {size} pixels.",
+            "Choose a picture of at least {least} pixels.",
+            picture=called,
+            size=f"{picture.width}×{picture.height}",
+            least=f"{MIN_SIDE}×{MIN_SIDE}",
         )
     if picture.alpha is not None and not picture.alpha.any():
         raise EngineError(
             "picture-empty",
-            f"{called} is completely transparent.",
+            "{picture} is completely transparent.",
             "Choose a picture, or a layer, with something on it.",
+            picture=called,
         )
+
+
+def _called(name: str, role: str) -> Sentence:
+    if role == "content":
+        return Sentence.of("The photo “{name}”", name=name) if name else Sentence("The photo")
+    return Sentence.of("The style “{name}”", name=name) if name else Sentence("The style")
 
 
 def fit(width: int, height: int, long_side: float) -> tuple[int, int]:

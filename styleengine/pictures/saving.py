@@ -35,9 +35,11 @@ def save(path: str | Path, picture: Picture) -> None:
     if max(picture.width, picture.height) > limit:
         raise EngineError(
             "cannot-write",
-            f"A {path.suffix} file can be at most {limit} pixels wide and high, the picture has "
-            f"{picture.width}×{picture.height}.",
+            "A {suffix} file can be at most {limit} pixels wide and high, the picture has {size}.",
             "Save it as .png or .tif.",
+            suffix=path.suffix,
+            limit=limit,
+            size=f"{picture.width}×{picture.height}",
         )
     with replacing(path) as file:
         write(file, picture)
@@ -122,7 +124,9 @@ def _format(path: Path) -> tuple[_Writer, int]:
         what = f"a {path.suffix} file" if path.suffix else "a name without an ending"
         raise EngineError(
             "cannot-write",
-            f"“{path.name}” cannot be written: {what} says no known picture format.",
+            "“{name}” cannot be written: {what} says no known picture format.",
             "Use a name that ends in .png, .jpg, .tif or .webp.",
+            name=path.name,
+            what=what,
         )
     return known

@@ -13,7 +13,7 @@ import pluggy
 
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.plugins import bundled, hookspecs
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,15 +77,15 @@ class Plugins:
 
     def style_loss(self, name: str) -> StyleLoss:
         """A new style loss of that name; raises `EngineError`."""
-        return _find(self.style_losses, name, "style loss")[0]()
+        return _find(self.style_losses, name, Sentence("style loss"))[0]()
 
     def extractor(self, name: str) -> ExtractorEntry:
         """The extractor of that name; raises `EngineError`."""
-        return _find(self.extractors, name, "feature extractor")
+        return _find(self.extractors, name, Sentence("feature extractor"))
 
     def postprocessor(self, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """The post-processor of that name; raises `EngineError`."""
-        return _find(self.postprocessors, name, "post-processor")[0]
+        return _find(self.postprocessors, name, Sentence("post-processor"))[0]
 
     def capabilities(self) -> dict[str, dict[str, str]]:
         """Names and labels of all that can be chosen, for the protocol's ``ready``."""
@@ -141,12 +141,15 @@ class Plugins:
             self.manager.unregister(plugin)
 
 
-def _find(registry: dict[str, Entry], name: str, kind: str) -> Entry:
+def _find(registry: dict[str, Entry], name: str, kind: Sentence) -> Entry:
     if name not in registry:
         raise EngineError(
             "unknown-name",
-            f"There is no {kind} called {name!r}.",
-            "Known are: " + (", ".join(registry) or "none") + ".",
+            "There is no {kind} called {name}.",
+            "Known are: {names}.",
+            kind=kind,
+            name=repr(name),
+            names=", ".join(registry) or "none",
         )
     return registry[name]
 

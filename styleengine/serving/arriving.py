@@ -44,7 +44,9 @@ class Canvas:
         whole = isinstance(y, int) and isinstance(rows, int)
         fits = whole and y == expected and 0 < rows <= self.missing
         if not fits or len(payload) != rows * spec.row_bytes:
-            raise EngineError("protocol", f"A strip of pixels does not fit: row {y}, {rows} rows.")
+            raise EngineError(
+                "protocol", "A strip of pixels does not fit: row {y}, {rows} rows.", y=y, rows=rows
+            )
         at = slice(y, y + rows)
         if spec.channels == 1:
             samples = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype])
@@ -139,7 +141,7 @@ class Incoming:
             return
         index = header.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self.styles):
-            raise EngineError("protocol", f"There is no style number {index!r}.")
+            raise EngineError("protocol", "There is no style number {n}.", n=repr(index))
         style = self.styles[index]
         target = style.mask if header.get("of") == "mask" else style.picture
         if header["type"] == "style":
@@ -175,5 +177,5 @@ class Incoming:
 def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:
     spec = picture_spec(announced)
     if spec.channels != channels:
-        raise EngineError("protocol", f"A picture of {spec.channels} channels was announced.")
+        raise EngineError("protocol", "A picture of {n} channels was announced.", n=spec.channels)
     return Canvas(spec)

@@ -32,8 +32,10 @@ from styleengine.protocol import (
     Progress,
     Settings,
     check_protocol,
+    failed,
     message,
     read_frame,
+    with_sentences,
     write_frame,
 )
 from styleengine.serving.arriving import Incoming
@@ -142,18 +144,16 @@ class Server:
         from styleengine.weights.store import status
 
         names = devices.available()
-        self._send(
-            {
-                "type": "ready",
-                "protocol": PROTOCOL,
-                "version": __version__,
-                "devices": {n: devices.describe(n) for n in names},
-                "capabilities": engine.plugins.capabilities(),
-                "features": status().source,
-                "memory": memory.free(devices.pick(names[0])),
-                "broken_plugins": engine.plugins.broken,
-            }
-        )
+        header = {
+            "type": "ready",
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "capabilities": engine.plugins.capabilities(),
+            "features": status().source,
+            "memory": memory.free(devices.pick(names[0])),
+            "broken_plugins": engine.plugins.broken,
+        }
+        self._send(with_sentences(header, devices={n: devices.describe(n) for n in names}))
 
     def _warm_up(self, settings: Settings) -> None:
         """Loads what ``settings`` will need, unless somebody is waiting for something else."""
@@ -186,8 +186,9 @@ class Server:
                 job_id,
                 EngineError(
                     "internal",
-                    f"The engine failed unexpectedly ({type(error).__name__}: {error}).",
+                    "The engine failed unexpectedly ({reason}).",
                     "This is a bug; the engine's log has the details.",
+                    reason=f"{type(error).__name__}: {error}",
                 ),
             )
 
@@ -256,9 +257,8 @@ class Server:
             "features": result.features,
             "device": result.device,
             "stopped": result.stopped,
-            "notes": list(result.notes),
         }
-        self._send(header)
+        self._send(with_sentences(header, notes=result.notes))
         for y, rows in spec.strips():
             strip = type(picture)(
                 picture.rgb[y : y + rows],
@@ -270,15 +270,7 @@ class Server:
             )
 
     def _fail(self, job_id: str, error: EngineError) -> None:
-        self._send(
-            {
-                "type": "failed",
-                "id": job_id,
-                "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
-            }
-        )
+        self._send(failed(error, job_id))
 
     def _send(self, header: dict[str, Any], payload: np.ndarray | None = None) -> None:
         with self._write:

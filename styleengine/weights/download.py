@@ -91,9 +91,11 @@ def download(
             return
     raise EngineError(
         "bad-download" if corrupt else "download-failed",
-        f"The download failed: {'; '.join(reasons)}.",
-        f"Try again later (it goes on where it stopped), or download {remote.urls[0]} with a "
-        "browser and run `styleengine weights import FILE` on it.",
+        "The download failed: {reasons}.",
+        "Try again later (it goes on where it stopped), or download {address} with a browser and "
+        "run `styleengine weights import FILE` on it.",
+        reasons="; ".join(reasons),
+        address=remote.urls[0],
     )
 
 
@@ -124,12 +126,14 @@ def _writing(part: Path) -> Iterator[None]:
 
 
 def _disk_full(folder: Path, need: int = 0) -> EngineError:
-    much = f" ({need / 1e6:.0f} MB are needed)" if need else ""
+    text = "There is not enough room in {folder}."
     return EngineError(
         "disk-full",
-        f"There is not enough room in {folder}{much}.",
+        "There is not enough room in {folder} ({n} MB are needed)." if need else text,
         "Make room and try again, set STYLEENGINE_HOME to a folder on another disk, or run "
         "`styleengine weights import FILE` on a copy you have.",
+        folder=folder,
+        n=f"{need / 1e6:.0f}",
     )
 
 

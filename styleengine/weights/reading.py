@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
 from styleengine.weights.vgg_layout import LAYERS, OXFORD_BIAS, VGG16_INDICES, Floats, Layer, fold
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def load_file(
     """
     if convention not in CONVENTIONS:
         raise EngineError(
-            "bad-setting", f"convention must be one of {', '.join(CONVENTIONS)}, not {convention}."
+            "bad-setting",
+            "convention must be one of {names}, not {name}.",
+            names=", ".join(CONVENTIONS),
+            name=convention,
         )
     sha256 = _sha256(path)
     found, metadata = _read(path)
@@ -84,19 +87,23 @@ def load_file(
     return Loaded(arrays, title, convention, metadata.get("sha256") or sha256)
 
 
-def bad_weights(name: str, what: str, hint: str = IMPORT_HINT) -> EngineError:
-    """The `EngineError` for a file that cannot serve as VGG19."""
-    return EngineError("bad-weights", f"“{name}” {what}.", hint)
+def bad_weights(name: str, message: str, hint: str = IMPORT_HINT, **values: Any) -> EngineError:
+    """The `EngineError` for a file, ``{file}`` in its ``message``, that cannot serve as VGG19."""
+    file = Sentence.of("“{name}”", name=name)
+    return EngineError("bad-weights", message, hint, file=file, **values)
 
 
 def cannot_read(path: Path, error: OSError) -> EngineError:
     """The `EngineError` for a weight file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
-        return EngineError("no-such-file", f"There is no weight file “{path}”.", IMPORT_HINT)
+        text = "There is no weight file “{path}”."
+        return EngineError("no-such-file", text, IMPORT_HINT, path=path)
     if os.path.isdir(path):
-        return EngineError("cannot-read", f"“{path}” is a folder, not a file.", IMPORT_HINT)
+        text = "“{path}” is a folder, not a file."
+        return EngineError("cannot-read", text, IMPORT_HINT, path=path)
     reason = error.strerror or str(error)
-    return EngineError("cannot-read", f"“{path}” could not be read: {reason}.", IMPORT_HINT)
+    text = "“{path}” could not be read: {reason}."
+    return EngineError("cannot-read", text, IMPORT_HINT, path=path, reason=reason)
 
 
 def _sha256(path: Path) -> str:
@@ -115,7 +122,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, str]]:
     with open(path, "rb") as file:
         head = file.read(16)
     if not head:
-        raise bad_weights(path.name, "is empty")
+        raise bad_weights(path.name, "{file} is empty.")
     try:
         if head.startswith(b"\x89HDF\r\n\x1a\n"):
             return _read_h5(path), {"convention": "caffe"}
@@ -126,14 +133,14 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, str]]:
     except pickle.UnpicklingError as error:
         raise bad_weights(
             path.name,
-            "is damaged, or holds more than plain weights; it was not opened, because it could run "
-            "a program",
+            "{file} is damaged, or holds more than plain weights; it was not opened, because it "
+            "could run a program.",
         ) from error
     except Exception as error:
         # The libraries answer damaged files with exceptions of every kind; nothing but calls to
         # them is inside this block.
-        raise bad_weights(path.name, "is damaged or incomplete") from error
-    raise bad_weights(path.name, "is not a weight file (.h5, .safetensors or .pth)")
+        raise bad_weights(path.name, "{file} is damaged or incomplete.") from error
+    raise bad_weights(path.name, "{file} is not a weight file (.h5, .safetensors or .pth).")
 
 
 def _read_h5(path: Path) -> dict[str, Any]:
@@ -196,16 +203,19 @@ def _as_vgg19(found: Mapping[str, Any], layers: tuple[Layer, ...], name: str) ->
     """The convolutions under torchvision's keys; everything else in the file is left out."""
     at = _by_place(found, layers)
     if not at:
-        raise bad_weights(name, "holds no VGG19")
+        raise bad_weights(name, "{file} holds no VGG19.")
     if any(key.endswith("running_mean") for key in found):
-        raise bad_weights(name, "is a network with batch normalisation, not the plain VGG19")
+        raise bad_weights(
+            name, "{file} is a network with batch normalisation, not the plain VGG19."
+        )
     missing = [x.name for x in layers if any((x.key, kind) not in at for kind in x.shapes)]
     if missing:
         lacks = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         indices = {int(key.split(".")[1]) for key, _ in at}
         is_vgg16 = indices == VGG16_INDICES or missing == ["conv3_4", "conv4_4", "conv5_4"]
-        what = "is a VGG16, not a VGG19" if is_vgg16 else "is not a complete VGG19"
-        raise bad_weights(name, f"{what}: it lacks {lacks}")
+        whole = "{file} is not a complete VGG19: it lacks {names}."
+        other = "{file} is a VGG16, not a VGG19: it lacks {names}."
+        raise bad_weights(name, other if is_vgg16 else whole, names=lacks)
     arrays: dict[str, Floats] = {}
     for layer in layers:
         for kind, shape in layer.shapes.items():
@@ -214,13 +224,20 @@ def _as_vgg19(found: Mapping[str, Any], layers: tuple[Layer, ...], name: str) ->
                 has = "×".join(map(str, array.shape))
                 want = "×".join(map(str, shape))
                 raise bad_weights(
-                    name, f"is not VGG19: the {kind} of {layer.name} is {has} instead of {want}"
+                    name,
+                    "{file} is not VGG19: the {kind} of {layer} is {has} instead of {want}.",
+                    kind=kind,
+                    layer=layer.name,
+                    has=has,
+                    want=want,
                 )
             if not (np.abs(array) < HUGE).all():  # false for NaN, too
                 raise bad_weights(
                     name,
-                    f"is damaged: the {kind} of {layer.name} holds values that cannot be right "
-                    "(NaN, infinite or huge)",
+                    "{file} is damaged: the {kind} of {layer} holds values that cannot be right "
+                    "(NaN, infinite or huge).",
+                    kind=kind,
+                    layer=layer.name,
                 )
             arrays[f"{layer.key}.{kind}"] = np.ascontiguousarray(array, np.float32)
     return arrays

@@ -76,7 +76,10 @@ def source_named(name: str, url: str | None = None) -> Source:
     """
     if name not in SOURCES:
         raise EngineError(
-            "bad-setting", f"There is no source {name!r}; there are {', '.join(SOURCES)}."
+            "bad-setting",
+            "There is no source {name}; there are {names}.",
+            name=repr(name),
+            names=", ".join(SOURCES),
         )
     source = SOURCES[name]
     url = url or os.environ.get(URL_VARIABLE)
@@ -91,8 +94,9 @@ def source_named(name: str, url: str | None = None) -> Source:
     if digits is None or not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", digest):
         raise EngineError(
             "bad-setting",
-            f"{url!r} does not end in a hash.",
+            "{url} does not end in a hash.",
             "Write #md5=… or #sha256=… with the whole hash, or nothing for the original file.",
+            url=repr(url),
         )
     file_name = re.sub(r"[^\w.-]", "_", PurePosixPath(parts.path).name) or "weights"
     return Source("mirror", "", "", file_name, Remote((address,), algorithm, digest))

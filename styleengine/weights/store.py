@@ -187,8 +187,10 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise EngineError(
             "cannot-write",
-            f"The folder “{folder}” could not be made: {error.strerror}.",
+            "The folder “{folder}” could not be made: {reason}.",
             "Set STYLEENGINE_HOME to a folder of yours.",
+            folder=folder,
+            reason=error.strerror,
         ) from error
     return folder
 
@@ -249,8 +251,9 @@ def _metadata(path: Path) -> dict[str, str]:
 def _damaged(path: Path) -> EngineError:
     return bad_weights(
         path.name,
-        f"in {path.parent} is damaged",
+        "{file} in {folder} is damaged.",
         "Get it anew with `styleengine weights fetch`, or `styleengine weights import FILE`.",
+        folder=path.parent,
     )
 
 

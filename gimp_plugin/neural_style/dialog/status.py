@@ -6,9 +6,10 @@ from typing import Any
 
 from engine.session import Phase, Session
 from engine.wording import duration
-from language.engine_sentences import translated
-from language.texts import _
-from protocol import Progress
+from language.texts import _, shown
+from protocol import Progress, sentence_at
+
+DEVICE_CHARACTERS = 60
 
 
 def in_words(session: Session, styles: bool, device: str) -> tuple[float | None, str]:
@@ -50,10 +51,7 @@ def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
     devices = ready.get("devices")
     if isinstance(devices, dict) and devices:
         name = device if device in devices else next(iter(devices))
-        parts.append(translated(str(devices[name])))
-    elif isinstance(devices, list) and devices:
-        parts.append(translated(str(devices[0])))
-    memory = getattr(progress, "memory", None)  # an older engine does not tell
-    if memory:
-        parts.append(_("{n} GB of memory").format(n=f"{memory / 1e9:.1f}"))
+        parts.append(shown(sentence_at(ready, "devices", name).said(_), DEVICE_CHARACTERS))
+    if progress.memory:
+        parts.append(_("{n} GB of memory").format(n=f"{progress.memory / 1e9:.1f}"))
     return parts

@@ -25,7 +25,7 @@ from engine import installed
 from engine.client import EngineClient, Preview
 from engine.request import Request
 from engine.session import Phase, Session, Work
-from language.engine_sentences import translated
+from engine.wording import explained, notes_of
 from language.texts import _
 from pixels.canvas import HiddenCanvas, MemoryCanvas
 from pixels.layers import locate
@@ -243,7 +243,7 @@ class Studio:
             self._previewed = work.note
             self._show_so_far(work, *work.canvas.picture())
             return
-        notes = [translated(str(note)) for note in info.get("notes") or ()]
+        notes = notes_of(info)
         self.window.caption.set_text(" ".join(notes))
         self.window.caption.set_tooltip_text("\n".join(notes) or None)
         order = work.note
@@ -273,8 +273,7 @@ class Studio:
 
     def _show_problem(self, problem: EngineError) -> None:
         self._problem = str(problem)  # in English, for whoever reads the report
-        parts = [translated(part) for part in (problem.message, problem.hint) if part]
-        self.window.problem.say("\n".join(parts))
+        self.window.problem.say(explained(problem))
 
     def _show_state(self) -> None:
         choice = self.window.get_choice()

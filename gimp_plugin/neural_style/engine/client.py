@@ -92,9 +92,12 @@ class EngineClient:
         if frame and frame[0]["type"] == "failed":
             header = frame[0]
             if header.get("id") in (None, "", self._current):
-                code, hint = str(header.get("code", "engine")), str(header.get("hint") or "")
-                message = str(header.get("message") or _("The painting engine failed."))
-                raise EngineError(code, message, hint or self.process.see_log("").strip())
+                problem = protocol.error_from(header)
+                raise EngineError(
+                    problem.code,
+                    problem.sentence if problem.message else _("The painting engine failed."),
+                    problem.next_step if problem.hint else self.process.see_log("").strip(),
+                )
         return frame
 
     def handshake(self, poll_s: float = 0.1) -> Iterator[Idle]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.installed import Installed
 from language.texts import _
-from protocol import EngineError
+from protocol import EngineError, Sentence, error_from
 
 GOODBYE_S = 2.0
 
@@ -42,6 +42,7 @@ class Fetch:
     def __init__(self, installed: Installed) -> None:
         self.state = Loaded()
         self._last_words: list[str] = []
+        self._problem: EngineError | None = None
         options: dict[str, Any] = {}
         if sys.platform == "win32":
             options["creationflags"] = subprocess.CREATE_NO_WINDOW
@@ -69,8 +70,11 @@ class Fetch:
         text = line.decode("utf-8", "replace").strip()
         try:
             told = json.loads(text)
-            self.state = Loaded(int(told["done"]), int(told["total"]))
-        except (ValueError, KeyError, TypeError):
+            if told.get("type") == "failed":
+                self._problem = error_from(told)
+            else:
+                self.state = Loaded(int(told["done"]), int(told["total"]))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             if text:
                 self._last_words = [*self._last_words[-5:], text]
 
@@ -89,8 +93,10 @@ class Fetch:
             return False
         if status == 0:
             return True
-        words = [w for w in self._last_words if w.startswith("Error:")] or self._last_words[-1:]
-        said = words[0].replace("Error:", "", 1).strip() if words else ""
+        said: Sentence | str = self._problem.sentence if self._problem else ""
+        if not said:
+            words = [w for w in self._last_words if w.startswith("Error:")]
+            said = "".join(words[:1] or self._last_words[-1:]).replace("Error:", "", 1).strip()
         raise EngineError(
             "download",
             said or _("The download has failed."),

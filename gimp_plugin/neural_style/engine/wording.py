@@ -1,10 +1,24 @@
-"""Progress in words."""
+"""Progress and problems in words."""
 
 from __future__ import annotations
 
-from language.engine_sentences import translated
-from language.texts import _
-from protocol import Progress
+from typing import Any
+
+from language.texts import _, shown
+from protocol import EngineError, Progress, sentence_at
+
+
+def explained(problem: EngineError) -> str:
+    """What has happened and what to do about it, in the user's language, a line each."""
+    sentences = (problem.sentence, problem.next_step)
+    return "\n".join(shown(text) for text in (each.said(_) for each in sentences) if text)
+
+
+def notes_of(info: dict[str, Any]) -> list[str]:
+    """What the engine tells about a finished picture, in the user's language."""
+    notes = info.get("notes")
+    count = len(notes) if isinstance(notes, list) else 0
+    return [shown(sentence_at(info, "notes", n).said(_)) for n in range(count)]
 
 
 def describe(progress: Progress) -> str:
@@ -22,7 +36,7 @@ def describe(progress: Progress) -> str:
     if progress.eta_s is not None:
         words += ", " + _("{time} left").format(time=duration(progress.eta_s))
     if progress.features:
-        words += f" · {translated(progress.features)}"
+        words += f" · {_(progress.features)}"
     return words
 
 

@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+MOST_SHOWN = 600
+"""Characters of a text that a dialog still has room for."""
 FOLDER = Path(__file__).resolve().parent / "po"
 
 _catalogue: gettext.NullTranslations = gettext.NullTranslations()
@@ -41,6 +43,12 @@ def _(text: str) -> str:
 def N_(text: str) -> str:
     """Marks a text that is translated later, where it is shown."""
     return text
+
+
+def shown(text: str, most: int = MOST_SHOWN) -> str:
+    """A text of any origin as GTK and GIMP take it: whole characters only, and no end of them."""
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def read_po(source: str) -> dict[str, str]:
