@@ -203,7 +203,14 @@ def main():
     while MESSAGES.get()[0]["type"] != "hello":
         pass
     number = {"too-new": protocol.PROTOCOL + 1, "too-old": 0}.get(start_mode, protocol.PROTOCOL)
-    say("ready", protocol=number, version="0", devices=["cpu"], capabilities={}, unknown="ignored")
+    say(
+        "ready",
+        protocol=number,
+        version="0",
+        devices={"cpu": "CPU, 2 threads"},
+        capabilities={},
+        unknown="ignored",
+    )
     while True:
         header, spec, content, style, masks = receive_job()
         run = header["id"]

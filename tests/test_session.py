@@ -120,7 +120,7 @@ def test_the_engine_is_warm_before_it_is_needed(desk):
     assert d.session.phase is Phase.STARTING
     d.session.warm_up()
     d.until(lambda: d.session.phase is Phase.READY)
-    assert d.session.ready["devices"] == ["cpu"] and not d.told
+    assert "cpu" in d.session.ready["devices"] and not d.told
 
 
 def test_a_preview_starts_at_once_and_those_that_follow_wait_for_calm(desk):
@@ -305,7 +305,8 @@ def test_the_bar_says_what_is_going_on(desk):
     d.until(lambda: d.session.progress is not None)
     fraction, text = in_words(d.session, True, "auto")
     assert 0 < fraction <= 1
-    assert text.startswith("Painting (size 1 of 2) · 64 × 48 px · ") and text.endswith(" · cpu")
+    assert text.startswith("Painting (size 1 of 2) · 64 × 48 px · ")
+    assert text.endswith(" · CPU, 2 threads")
     d.session.keep()
     assert "keeping" in in_words(d.session, True, "auto")[1]
     d.until(lambda: d.told)

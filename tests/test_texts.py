@@ -260,6 +260,7 @@ def test_names_for_scripts_do_not_change_with_the_language(language):
 
 # --- the engine's own sentences -----------------------------------------------------------------
 
+
 def test_the_engine_speaks_in_templates():
     found = spoken()
     assert len(found) > 90
@@ -313,7 +314,9 @@ def test_a_value_is_put_in_once_whatever_it_holds(language):
 
 
 def test_a_sentence_survives_what_no_dialog_can_show():
-    error = EngineError("x", "“{name}”: {n}, {text}.", name="a\udce4\0b", n=10**400, text="x" * 9999)
+    error = EngineError(
+        "x", "“{name}”: {n}, {text}.", name="a\udce4\0b", n=10**400, text="x" * 9999
+    )
     came = arrived(error)
     assert came.message == error.message and "\udce4" in came.message
     text = explained(came)
