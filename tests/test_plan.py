@@ -125,13 +125,13 @@ def test_large_scales_look_at_shallow_layers_only():
 def test_another_network_may_look_at_the_shallow_layers_of_large_scales():
     settings = Settings(features="vgg19")
     found = make_plan(settings, 9000, 6000, VGG, fine="draft")
-    networks = [found.network(scale) for scale in range(len(found.sizes))]
+    networks = [found.features_at(scale) for scale in range(len(found.sizes))]
     assert networks == ["vgg19" if max(size) <= FINE else "draft" for size in found.sizes]
     assert networks[0] == "vgg19" and networks[-1] == "draft"
     alone = make_plan(settings, 9000, 6000, VGG)
-    assert {alone.network(scale) for scale in range(len(alone.sizes))} == {"vgg19"}
+    assert {alone.features_at(scale) for scale in range(len(alone.sizes))} == {"vgg19"}
     classic = make_plan(dataclasses.replace(settings, preset="classic"), 900, 600, VGG)
-    assert classic.network(0) == "vgg19"
+    assert classic.features_at(0) == "vgg19"
 
 
 def test_classic_is_the_notebooks_schedule():

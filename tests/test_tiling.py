@@ -159,6 +159,16 @@ def test_in_float64_and_at_the_exact_margin_tiles_are_the_whole(monkeypatch, sha
     same(whole, tiled, image, 1e-12)
 
 
+def test_where_all_masks_are_black_tiles_are_the_whole(monkeypatch):
+    monkeypatch.setattr(tiling, "DEEP", 1000)
+    content, style, image = (torch.rand(1, 3, 150, 180, dtype=torch.float64) for _ in range(3))
+    nowhere = StyleTarget(style, region=torch.zeros(150, 180, dtype=torch.float64))
+    args = thin(LAYERS), FAST, GramLoss(), content, [nowhere]
+    tiled = PaintObjective(*args, side=64)
+    assert len(tiled.tiles) > 1
+    same(PaintObjective(*args), tiled, image, 1e-12)
+
+
 def test_the_notebooks_loss_can_be_tiled_too(monkeypatch):
     monkeypatch.setattr(tiling, "DEEP", 1000)
     net = thin((*CLASSIC.style_layers, CLASSIC.content_layer))

@@ -69,7 +69,7 @@ class Plan:
         """The layers that a scale looks at."""
         return tuple(dict.fromkeys(name for name, _ in self.methods[scale].looked_at))
 
-    def network(self, scale: int) -> str:
+    def features_at(self, scale: int) -> str:
         """The name of the extractor that looks at a scale."""
         return self.fine if set(self.at(scale)) <= set(FINE_LAYERS) else self.features
 
@@ -84,7 +84,7 @@ class Plan:
         return [*full, left - sum(full)] if left > sum(full) else full
 
 
-def network(settings: Settings, weights: str | None = None) -> str:
+def features_for(settings: Settings, weights: str | None = None) -> str:
     """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
 
     "auto" is the draft network for the preset of that name, else the best at hand.
@@ -94,12 +94,12 @@ def network(settings: Settings, weights: str | None = None) -> str:
     return "draft" if settings.preset == "draft" else best(weights)
 
 
-def fine_network(settings: Settings, weights: str | None = None) -> str:
-    """The name of the extractor for scales that look at shallow layers only; see `network`.
+def fine_features_for(settings: Settings, weights: str | None = None) -> str:
+    """The name of the extractor for scales that look at shallow layers only; see `features_for`.
 
     There the draft network sees what VGG19 does, nearly, in half the time.
     """
-    return "draft" if settings.features == "auto" else network(settings, weights)
+    return "draft" if settings.features == "auto" else features_for(settings, weights)
 
 
 def make_plan(
@@ -112,7 +112,7 @@ def make_plan(
 ) -> Plan:
     """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``.
 
-    ``entry`` is the one called ``settings.features``, which is not "auto"; see `network`.
+    ``entry`` is the one called ``settings.features``, which is not "auto"; see `features_for`.
     ``most``, if given, is the longest side that a working size of the recipe's choice may have.
     ``fine`` names the extractor of the scales with `FINE_LAYERS` only, if it is another one.
     """
