@@ -201,7 +201,7 @@ def weights_command(args: argparse.Namespace) -> int:
         try:
             store.fetch(args.source, url=args.url, progress=_tell_progress)
         except EngineError as error:
-            say(json.dumps(failed(error)), flush=True)
+            say(json.dumps(failed(error)))
             raise
     elif args.action == "fetch":
         columns = (
