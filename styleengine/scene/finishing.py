@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from styleengine.pictures.picture import Picture, fit
-from styleengine.scene import resample
+from styleengine.scene import outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.scene import Scene
 
@@ -21,14 +21,21 @@ def small(scene: Scene, image: Tensor, most: int) -> Picture:
     """A preview of ``image`` (1, 3, h, w), its long side ``most`` pixels or less."""
     height, width = image.shape[-2:]
     size = fit(width, height, min(max(width, height), most))
-    colors = scene.restore_colors(resample.resize(image, size).cpu())
-    seen = scene.levels.source.alpha(size)
+    source = scene.levels.source
+    rgb = resample.to_array(scene.restore_colors(resample.resize(image, size).cpu()))
+    covered = outside.coverage([style.mask for style in scene.styles])
+    if covered is not None:
+        outside.keep(rgb, resample.to_array(source.at(size)), covered)
+    seen = source.alpha(size)
     alpha = None if seen is None else seen[0, 0].cpu().numpy()
-    return Picture(resample.to_array(colors), alpha, 8, scene.levels.source.given.name)
+    return Picture(rgb, alpha, 8, source.given.name)
 
 
 def finished(scene: Scene, image: Tensor, touches: Iterable[Touch]) -> Picture:
-    """``image`` (1, 3, h, w) at the content's full size, with ``touches``; what is hidden stays."""
+    """``image`` (1, 3, h, w) at the content's full size, with ``touches``.
+
+    What is hidden, or outside of every region, stays as it was.
+    """
     given, content = scene.levels.source.given, scene.levels.source.picture
     full = resample.carry_to_full_size(image, content.rgb)
     if scene.keep_colors == "luminance":
@@ -39,6 +46,7 @@ def finished(scene: Scene, image: Tensor, touches: Iterable[Touch]) -> Picture:
             full[rows] = resample.to_array(with_luma(colors, light))
     for touch in touches:
         full = touch(full, content.rgb)
+    outside.keep(full, given.rgb, outside.coverage([style.mask for style in scene.styles]))
     if given.alpha is not None:
         hidden = given.alpha <= 0
         full[hidden] = given.rgb[hidden]
