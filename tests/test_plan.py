@@ -9,7 +9,7 @@ import pytest
 
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.pictures.picture import fit
-from styleengine.planning.plan import MIN_SIDE, make_plan
+from styleengine.planning.plan import SHORTEST, make_plan
 from styleengine.planning.recipes import (
     BEST,
     CLASSIC,
@@ -99,7 +99,7 @@ def test_scales_have_the_pictures_shape(width, height):
 
 def test_extreme_shapes_leave_the_network_something_to_look_at():
     found = plan(5000, 10, size=256)
-    assert all(min(size) >= MIN_SIDE for size in found.sizes)
+    assert all(min(size) >= SHORTEST for size in found.sizes)
 
 
 def test_the_working_size_is_the_pictures_own():

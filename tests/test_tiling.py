@@ -64,7 +64,7 @@ def test_tiles_cover_every_pixel_once_and_begin_on_the_grid(size, side):
         if [(s.before, s.after) for s in spans] != least:  # then they look at as much, nearly
             looked_at = [s.after - s.before for s in spans]
             assert max(looked_at) - min(looked_at) < 16
-            assert sum(looked_at) < tiling.ALIKE * sum(b - a for a, b in least) + 16
+            assert sum(looked_at) < tiling.LEEWAY * sum(b - a for a, b in least) + 16
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 8, 16])

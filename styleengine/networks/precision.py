@@ -21,24 +21,14 @@ from styleengine.protocol import EngineError
 WORTHWHILE = 0.9
 """A candidate must take at most this share of the best time so far, so that near ties, which
 noise could decide either way, always go to the more exact one."""
-
-
 PROBE_SIZE = 128
-
-
 PROBE_ROUNDS, PROBE_S = 8, 0.8
 """Candidates are tried in turns, so often or for so long; a lone trial says little where other
 programs run."""
-
-
 HOPELESS = 3.0
 """How many times as slow as the best a candidate may be to be tried again."""
-
-
 WRONG_DEVICE = "wrong-device"
 """The code of the error for a device that fails the probe."""
-
-
 CANDIDATES = {
     "cpu": (
         Precision(channels_last=True),

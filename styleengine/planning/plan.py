@@ -24,10 +24,8 @@ from styleengine.protocol import Settings
 from styleengine.weights.store import best
 from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
-MIN_SIDE = 16
+SHORTEST = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
-
-
 WORK = {"1": 0.05, "2": 0.15, "3": 0.3, "4": 0.8}
 """Share of VGG19's work that is done up to a block's first layers, by the block's number."""
 
@@ -168,7 +166,7 @@ def _classic(
     if settings.size:
         size = _size(width, height, settings.size)
     else:  # the notebook rounds the width down
-        size = c.height, max(int(width * c.height / height), MIN_SIDE)
+        size = c.height, max(int(width * c.height / height), SHORTEST)
     optimizer = "lbfgs" if settings.optimizer == "auto" else settings.optimizer
     return Plan(
         sizes=(size,),
@@ -192,4 +190,4 @@ def _is_vgg(entry: ExtractorEntry) -> bool:
 
 def _size(width: int, height: int, long_side: float) -> tuple[int, int]:
     h, w = fit(width, height, long_side)
-    return max(h, MIN_SIDE), max(w, MIN_SIDE)
+    return max(h, SHORTEST), max(w, SHORTEST)

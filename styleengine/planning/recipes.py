@@ -51,13 +51,13 @@ class Recipe:
         return [*((n, 1) for n in self.style_layers), (self.content_layer, self.content_pool)]
 
 
-LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
+STYLE_WEIGHTS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
 """Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
 FAST = Recipe(
     style_loss="covariance",
-    style_layers=LAYERS,
+    style_layers=STYLE_WEIGHTS,
     content_layer="relu4_2",
     content_weight=0.25,
     tv_weight=0.5,
