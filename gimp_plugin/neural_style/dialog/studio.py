@@ -261,12 +261,14 @@ class Studio:
         """The work has ended with nothing."""
         if not work.quick:
             work.canvas.discard()
+            work.note.source.close()
             self.window.pane.show_painted(None)
 
     def session_failed(self, work: Work | None, problem: EngineError) -> None:
         """Said in the dialog; the choice stays as it is."""
         if work is not None and not work.quick:
             work.canvas.discard()
+            work.note.source.close()
         self._show_problem(problem)
 
     # --- what is shown -------------------------------------------------------------------------
