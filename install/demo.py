@@ -15,18 +15,22 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from styleengine import EngineError
+from styleengine import EngineError, protocol
 from styleengine.pictures import files
 from styleengine.weights import store
 
 sys.dont_write_bytecode = True
-from installer import base, manifest, plugin, profiles  # noqa: E402
+sys.modules["protocol"] = protocol  # the engine's own, and not one more
+import profiles  # noqa: E402
+from plugin_path import CHECKOUT, PLUGIN  # noqa: E402
+from setup import files as setup_files  # noqa: E402
+from setup import manifest, package  # noqa: E402
 
-DEMO = base.CHECKOUT / "demo"
-INSTALL = base.CHECKOUT / "install"
-ROOT = base.CHECKOUT / ".gimp-roots" / "trixie"
+DEMO = CHECKOUT / "demo"
+INSTALL = CHECKOUT / "install"
+ROOT = CHECKOUT / ".gimp-roots" / "trixie"
 PHOTO = INSTALL / "pictures" / "photo.jpg"
-STYLE = base.PLUGIN_SOURCE / "styles" / "style-night.jpg"
+STYLE = PLUGIN / "styles" / "style-night.jpg"
 HEIGHT, GAP = 540, 8
 
 
@@ -81,7 +85,8 @@ def find_gimp() -> Gimp:
     log = DEMO / "gimp-root.log"
     if patiently([tool, "make", "trixie", str(ROOT)], log):
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        raise base.InstallError(
+        raise EngineError(
+            "demo",
             f"No GIMP 3 could be prepared: {''.join(last).removeprefix('gimp_root: ')}",
             "Or install GIMP 3 with your system's package manager, then run the demo again. "
             f"Details: {log}",
@@ -111,9 +116,9 @@ def private_profile(prefix: Path) -> Path:
     """A GIMP profile for this demo with the installed plug-in; the user's stays as it is."""
     record = manifest.read(prefix)
     assert record, prefix
-    installed = next(t for t in record.trees if Path(t).name == plugin.NAME)
+    installed = next(t for t in record.trees if Path(t).name == package.NAME)
     profile = DEMO / "gimp-profile"
-    shutil.copytree(installed, profile / "plug-ins" / plugin.NAME)
+    shutil.copytree(installed, profile / "plug-ins" / package.NAME)
     return profile
 
 
@@ -127,7 +132,7 @@ def interpreter_paths(prefix: Path) -> list[Path]:
 
 
 def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, object]:
-    """Has GIMP run the filter; returns what it told. Raises `InstallError`."""
+    """Has GIMP run the filter; returns what it told. Raises `EngineError`."""
     job = {
         "photo": str(photo),
         "style": str(style),
@@ -151,9 +156,9 @@ def paint(gimp: Gimp, prefix: Path, photo: Path, style: Path) -> dict[str, objec
     try:
         told: dict[str, object] = json.loads((DEMO / "told.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise base.InstallError("GIMP did not run.", f"See {DEMO / 'gimp.log'}.") from None
+        raise EngineError("demo", "GIMP did not run.", f"See {DEMO / 'gimp.log'}.") from None
     if "error" in told:
-        raise base.InstallError(f"GIMP says: {told['error']}", f"See {DEMO / 'gimp.log'}.")
+        raise EngineError("demo", f"GIMP says: {told['error']}", f"See {DEMO / 'gimp.log'}.")
     return told
 
 
@@ -175,7 +180,7 @@ def side_by_side(paths: Sequence[Path], target: Path) -> None:
 
 
 def run(given: Sequence[Path], install_seconds: float) -> None:
-    """The demo. Raises `InstallError` and `EngineError`."""
+    """The demo. Raises `EngineError`."""
     prefix = Path(sys.prefix).parent
     os.environ["STYLEENGINE_HOME"] = str(prefix)
     times = {"installing": install_seconds}
@@ -187,7 +192,7 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     pictures = [contents(path) for path in given]  # they may lie in the folder that is cleared
     DEMO.mkdir(exist_ok=True)
     for name in ("input", "gimp-profile", "told.json", "result.png", "result.xcf"):
-        manifest.remove_tree(DEMO / name)
+        setup_files.remove_tree(DEMO / name)
     photo, style = inputs(pictures)
     timed("pictures", started)
     started = time.monotonic()
@@ -195,7 +200,7 @@ def run(given: Sequence[Path], install_seconds: float) -> None:
     timed("getting GIMP", started)
     features = store.status()
     if features.problem:
-        raise base.InstallError(features.problem, f"Correct {store.FILE_VARIABLE}, or unset it.")
+        raise EngineError("demo", features.problem, f"Correct {store.FILE_VARIABLE}, or unset it.")
     print(f"Painting in GIMP: {photo.name} in the style of {style.name} …", flush=True)
     told = paint(gimp, prefix, photo, style)
     times["painting"] = float(str(told["seconds"]))
@@ -222,7 +227,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         run(args.pictures, args.install_seconds)
-    except (base.InstallError, EngineError) as error:
+    except EngineError as error:
         print(f"\nError: {error.message}\n{error.hint}".rstrip(), file=sys.stderr)
         return 1
     return 0

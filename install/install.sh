@@ -30,7 +30,10 @@ fetch() { # URL FILE
 }
 
 python=$(find_python)
-if [ -z "$python" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+whole='import ensurepip, venv'
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 &&
+    { [ -z "$python" ] || ! "$python" -E -s -c "$whole" >/dev/null 2>&1; }; then
+    # Debian keeps a part of it in a package of its own.
     echo "Installing Python from this system's packages …"
     {
         apt-get update

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from styleengine.jobs import Event, Job, Preview, Result, Style
     from styleengine.loss.moments import Moments
     from styleengine.loss.style_losses import GramLoss, MomentsLoss, StyleLoss
-    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest, Geometry
     from styleengine.pictures.files import load, save
     from styleengine.pictures.picture import Picture
@@ -33,7 +32,6 @@ __all__ = [
     "Job",
     "Moments",
     "MomentsLoss",
-    "Network",
     "Picture",
     "Preview",
     "Progress",
@@ -51,7 +49,6 @@ _PLACES = {
     "jobs": ("Event", "Job", "Preview", "Result", "Style"),
     "loss.moments": ("Moments",),
     "loss.style_losses": ("GramLoss", "MomentsLoss", "StyleLoss"),
-    "networks.base": ("Network",),
     "networks.extractor": ("ExtractorRequest", "Geometry"),
     "pictures.files": ("load", "save"),
     "pictures.picture": ("Picture",),

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from installer import environment, manifest, plugin, profiles
-from installer.base import InstallError, load, version
-from installer.process import Runner
-from installer.profiles import System
+import profiles
+from setup import environment, manifest, package, places, plugin_folder
+from setup.failures import explain
+from setup.system import System
+from styleengine import EngineError, protocol
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 INSTALL = CHECKOUT / "install"
+PACKAGE = package.of_checkout(CHECKOUT)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell and signals")
 DEADLINE_S = 240
@@ -31,7 +33,7 @@ DEADLINE_S = 240
 
 
 def a_system(home, platform="linux", **env):
-    return System(platform, env, home)
+    return System(platform, "x86_64", env, home)
 
 
 def make_dirs(base, *names):
@@ -43,7 +45,7 @@ def make_dirs(base, *names):
 def test_linux_profiles_of_every_kind_are_found_in_order(tmp_path):
     make_dirs(tmp_path / ".config/GIMP", "3.10", "3.2", "3.0", "2.10", "3.2-old", "tmp")
     make_dirs(tmp_path / ".var/app/org.gimp.GIMP/config/GIMP", "3.0")
-    found = profiles.found_profiles(a_system(tmp_path))
+    found = places.found_profiles(a_system(tmp_path))
     assert [str(p.relative_to(tmp_path)) for p in found] == [
         ".config/GIMP/3.0",
         ".config/GIMP/3.2",
@@ -56,9 +58,9 @@ def test_xdg_config_home_is_searched_beside_the_config_folder_that_flatpak_uses(
     make_dirs(tmp_path / "elsewhere/GIMP", "3.2")
     make_dirs(tmp_path / ".config/GIMP", "3.0")
     system = a_system(tmp_path, XDG_CONFIG_HOME=str(tmp_path / "elsewhere"))
-    found = profiles.found_profiles(system)
+    found = places.found_profiles(system)
     assert found == [tmp_path / "elsewhere/GIMP/3.2", tmp_path / ".config/GIMP/3.0"]
-    assert profiles.profile_bases(system)[0] == tmp_path / "elsewhere/GIMP"
+    assert places.profile_bases(system)[0] == tmp_path / "elsewhere/GIMP"
 
 
 @pytest.mark.parametrize(
@@ -72,15 +74,15 @@ def test_xdg_config_home_is_searched_beside_the_config_folder_that_flatpak_uses(
 def test_profiles_on_windows_and_macos(tmp_path, platform, env, base):
     system = a_system(tmp_path, platform, **{k: v.format(home=tmp_path) for k, v in env.items()})
     make_dirs(tmp_path / base, "3.0", "3.2")
-    assert profiles.found_profiles(system) == [tmp_path / base / "3.0", tmp_path / base / "3.2"]
+    assert places.found_profiles(system) == [tmp_path / base / "3.0", tmp_path / base / "3.2"]
 
 
 def test_gimps_own_variable_replaces_all_profiles(tmp_path):
     make_dirs(tmp_path / ".config/GIMP", "3.0")
     absolute = a_system(tmp_path, GIMP3_DIRECTORY=str(tmp_path / "mine"))
     relative = a_system(tmp_path, GIMP3_DIRECTORY="mine")
-    assert profiles.found_profiles(absolute) == [tmp_path / "mine"]
-    assert profiles.found_profiles(relative) == [tmp_path / "mine"]
+    assert places.found_profiles(absolute) == [tmp_path / "mine"]
+    assert places.found_profiles(relative) == [tmp_path / "mine"]
 
 
 def a_gimp(folder, text, makes=""):
@@ -119,57 +121,97 @@ def test_a_gimp_that_was_never_started_makes_its_profile_itself(tmp_path, monkey
 
 
 def test_the_snap_is_named_as_unsupported(tmp_path):
-    assert profiles.unsupported(a_system(tmp_path)) == ""
+    assert profiles.snap(a_system(tmp_path)) == ""
     make_dirs(tmp_path, "snap/gimp")
-    assert "snap" in profiles.unsupported(a_system(tmp_path))
+    assert "snap" in profiles.snap(a_system(tmp_path))
 
 
 # --- the plug-in's files --------------------------------------------------------------------------
 
 
-def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path):
+@pytest.fixture
+def wheel(tmp_path):
+    path = tmp_path / f"styleengine-{PACKAGE.version}-py3-none-any.whl"
+    path.write_bytes(b"a wheel")
+    return path
+
+
+def put(profile, record, wheel, python="/e/bin/python"):
+    text = plugin_folder.record(Path(python), Path(record.prefix), PACKAGE.version, "managed")
+    return plugin_folder.put(profile, PACKAGE, wheel, text, record)
+
+
+def test_the_plugin_is_whole_executable_and_knows_the_engine(tmp_path, wheel):
     record = manifest.open_prefix(tmp_path / "prefix")
-    folder = plugin.install(tmp_path / "profile", Path("/e/bin/python"), record)
+    folder = put(tmp_path / "profile", record, wheel)
     assert folder == tmp_path / "profile/plug-ins/neural_style"
     script = folder / "neural_style.py"
     assert script.stat().st_mode & stat.S_IXUSR or os.name != "posix"
     source = CHECKOUT / "gimp_plugin/neural_style"
     kinds = (".py", ".po", ".json", ".jpg")
     own = {p.relative_to(source) for p in source.rglob("*") if p.suffix in kinds}
-    some = ("engine/client.py", "language/po/de.po", "styles/style-night.jpg")
+    some = ("engine/client.py", "setup/flow.py", "language/po/de.po", "styles/style-night.jpg")
     assert {Path(name) for name in some} <= own
-    expected = own | {Path("protocol.py"), Path("engine.json")}
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
-    assert expected <= there
-    protocol = CHECKOUT / "styleengine/protocol.py"
-    assert (folder / "protocol.py").read_bytes() == protocol.read_bytes()
+    assert own | {Path("protocol.py"), Path("engine.json")} <= there
+    original = CHECKOUT / "styleengine/protocol.py"
+    assert (folder / "protocol.py").read_bytes() == original.read_bytes()
     told = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
     assert told["command"] == [
         *(str(Path("/e/bin/python")), "-I", "-u", "-X", "utf8", "-m", "styleengine", "serve")
     ]
-    assert told["protocol"] == load(protocol).PROTOCOL
+    assert told["protocol"] == protocol.PROTOCOL and told["version"] == PACKAGE.version
     assert told["home"] == str(tmp_path / "prefix")
     assert os.listdir(folder.parent) == ["neural_style"]
 
 
-def test_an_upgrade_replaces_the_plugin_and_drops_files_it_no_longer_has(tmp_path):
+def test_a_plugin_from_a_checkout_can_set_itself_up_again(tmp_path, wheel):
     record = manifest.open_prefix(tmp_path / "prefix")
-    folder = plugin.install(tmp_path, Path("old"), record)
+    found = package.of_folder(put(tmp_path / "profile", record, wheel))
+    assert found.version == PACKAGE.version and found.is_built
+    assert found.engine.read_bytes() == b"a wheel" and found.uv is None
+    assert found.constraints.read_bytes() == PACKAGE.constraints.read_bytes()
+    again = put_from(found, tmp_path / "other", record)
+    assert all(p.read_bytes() == (again / name).read_bytes() for name, p in found.files().items())
+
+
+def put_from(found, profile, record):
+    return plugin_folder.put(profile, found, found.engine, "{}", record)
+
+
+def test_a_folder_that_lacks_a_part_is_told(tmp_path, wheel):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    folder = put(tmp_path / "profile", record, wheel)
+    (folder / "payload" / wheel.name).unlink()
+    with pytest.raises(EngineError, match="is not complete") as caught:
+        package.of_folder(folder)
+    assert caught.value.code == "setup-incomplete" and "Download" in caught.value.hint
+    facts = json.loads((folder / "payload/package.json").read_text())
+    outside = json.dumps({**facts, "wheel": "../neural_style.py"})
+    (folder / "payload/package.json").write_text(outside)
+    with pytest.raises(EngineError, match="is not complete"):
+        package.of_folder(folder)
+
+
+def test_an_update_replaces_the_plugin_and_drops_files_it_no_longer_has(tmp_path, wheel):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    folder = put(tmp_path, record, wheel, "old")
     (folder / "gone.py").write_text("")
     (folder / "arguments.py").write_text("# old")
-    plugin.install(tmp_path, Path("new"), record)
+    put(tmp_path, record, wheel, "new")
     assert not (folder / "gone.py").exists()
     source = CHECKOUT / "gimp_plugin/neural_style/arguments.py"
     assert (folder / "arguments.py").read_bytes() == source.read_bytes()
     assert json.loads((folder / "engine.json").read_text())["command"][0] == "new"
+    assert os.listdir(folder.parent) == ["neural_style"]
 
 
-def test_somebody_elses_plugin_of_the_same_name_is_left_alone(tmp_path):
+def test_somebody_elses_plugin_of_the_same_name_is_left_alone(tmp_path, wheel):
     foreign = make_dirs(tmp_path, "plug-ins/neural_style") / "plug-ins/neural_style/neural_style.py"
     foreign.write_text("theirs")
     record = manifest.open_prefix(tmp_path / "prefix")
-    with pytest.raises(InstallError, match="another plug-in of the same name"):
-        plugin.install(tmp_path, Path("python"), record)
+    with pytest.raises(EngineError, match="another plug-in of the same name"):
+        put(tmp_path, record, wheel)
     assert foreign.read_text() == "theirs"
     assert str(foreign.parent) not in record.trees
 
@@ -179,22 +221,22 @@ def test_somebody_elses_plugin_of_the_same_name_is_left_alone(tmp_path):
 
 def test_a_folder_with_other_things_is_refused_as_prefix(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(InstallError, match=r"already holds other things \(thesis.txt\)"):
+    with pytest.raises(EngineError, match=r"already holds other things \(thesis.txt\)"):
         manifest.open_prefix(tmp_path)
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
 
 def test_a_prefix_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InstallError, match="cannot be written to") as caught:
+    with pytest.raises(EngineError, match="cannot be written to") as caught:
         manifest.open_prefix(tmp_path / "file" / "prefix")
     assert "--prefix" in caught.value.hint
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_downloaded(tmp_path):
-    with pytest.raises(InstallError, match="GB of disk space") as caught:
+    with pytest.raises(EngineError, match="GB of disk space") as caught:
         environment.check_disk(tmp_path, 10**18)
-    assert "--prefix" in caught.value.hint
+    assert caught.value.code == "setup-disk" and "Free some space" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -204,15 +246,22 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_downloaded(tmp_path
         ("cause: client error (Connect)\ncause: dns error", "internet could not be reached"),
         ("ReadTimeoutError: Read timed out.", "internet could not be reached"),
         ("invalid peer certificate: UnknownIssuer", "certificate is not trusted"),
+        ("error: Permission denied (os error 13)", "may not be written"),
         ("something\n  went wrong.\n", "failed: went wrong"),
         ("error: no\n  cause: no file\n\nhint: try\n", "failed: no file"),
     ],
 )
 def test_what_tools_print_becomes_one_sentence(tmp_path, printed, said):
-    error = Runner(tmp_path / "log", {}).explain(printed, "Installing PyTorch")
+    error = explain(printed, "Installing PyTorch", tmp_path / "log", {})
     assert error.message.startswith("Installing PyTorch failed") and said in error.message
     assert error.message.count(". ") == 0
-    assert str(tmp_path / "log") in error.hint
+    assert error.code == "setup-disk" or str(tmp_path / "log") in error.hint
+
+
+def test_a_proxy_is_named_without_its_password(tmp_path):
+    env = {"HTTPS_PROXY": "http://jane:secret@proxy:3128"}
+    error = explain("dns error", "Installing PyTorch", tmp_path / "log", env)
+    assert "the proxy http://proxy:3128" in error.message and "secret" not in str(error)
 
 
 def test_a_damaged_manifest_never_costs_more_than_the_prefix(tmp_path):
@@ -228,7 +277,7 @@ def test_two_installers_do_not_run_at_once(tmp_path):
     manifest.open_prefix(tmp_path / "p")
     with (
         manifest.lock(tmp_path / "p"),
-        pytest.raises(InstallError, match="Another installation"),
+        pytest.raises(EngineError, match="Another set-up"),
         manifest.lock(tmp_path / "p"),
     ):
         pass
@@ -286,7 +335,7 @@ class Home:
         return json.loads((self.prefix / "manifest.json").read_text())["engine"]
 
     def engines(self) -> list[str]:
-        return sorted(p.name for p in self.prefix.glob("engine-*"))
+        return sorted(p.name for p in self.prefix.glob("e[0-9]*"))
 
     def record(self, gimp: str = "3.0") -> dict[str, object]:
         folder = self.path / ".config/GIMP" / gimp / "plug-ins/neural_style"
@@ -351,7 +400,7 @@ def test_install_paints_and_uninstall_leaves_the_home_as_it_was(home):
     assert home.answers()
     launcher = home.path / ".local/bin/styleengine"
     shown = subprocess.run([launcher, "--version"], env=home.env, capture_output=True, text=True)
-    assert shown.stdout.split()[-1] == version()
+    assert shown.stdout.split()[-1] == PACKAGE.version
     # as GIMP and the engine leave things behind when they run
     (home.path / ".config/GIMP/3.0/plug-ins/neural_style/__pycache__").mkdir()
     (home.prefix / "logs/engine.log").write_text("")
@@ -406,7 +455,7 @@ def wait_for(condition, process):
 KILL_AT = {
     "while the environment is built": lambda home, old: len(home.engines()) > 1,
     "while it is tested": lambda home, old: any(
-        home.prefix.glob("engine-*-2/lib/*/site-packages/styleengine/serving/server.py")
+        home.prefix.glob("e2/lib/*/site-packages/styleengine/serving/server.py")
     ),
     "after the first plug-in was switched": lambda home, old: home.record("3.0") != old,
 }
@@ -431,7 +480,7 @@ def test_an_installer_killed_midway_leaves_a_working_engine(home, moment):
     home.install()
     assert home.answers()
     assert home.engines() == [home.engine()]
-    assert not list(home.path.rglob(".neural_style.new"))
+    assert not list(home.path.rglob(".neural_style.*"))
     assert home.run("--uninstall", "--all").returncode == 0
     assert not home.prefix.exists()
 
@@ -450,13 +499,7 @@ def test_a_new_engine_that_fails_its_test_is_not_switched_to(home, tmp_path):
     (broken / "styleengine/serving/server.py").write_text("raise RuntimeError('out of order')\n")
     script = str(broken / "install/install.py")
     done = subprocess.run(
-        [
-            sys.executable,
-            script,
-            "--use-python",
-            sys.executable,
-            "--no-fetch-weights",
-        ],
+        [sys.executable, script, "--use-python", sys.executable, "--no-fetch-weights"],
         env=home.env,
         capture_output=True,
         text=True,
@@ -509,7 +552,7 @@ def test_named_profiles_and_a_prefix_of_ones_own(home, tmp_path):
 def test_bad_input_gets_a_sentence_and_a_next_step(home, options, message, step):
     done = home.run(*options)
     assert done.returncode == 1
-    first, second = done.stderr.strip().splitlines()
+    first, second = done.stderr.strip().splitlines()[:2]
     assert first.startswith(f"Error: {message}") and first.endswith(".")
     assert step in second
     assert home.engines() == []

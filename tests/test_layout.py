@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.machine import memory
-from styleengine.networks.base import NETWORK_VALUES
 from styleengine.networks.extractor import ExtractorEntry
+from styleengine.networks.trunk import NETWORK_VALUES
 from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
 from styleengine.planning.layout import (
@@ -23,7 +24,7 @@ from styleengine.planning.layout import (
 from styleengine.planning.plan import make_plan
 from styleengine.protocol import Settings
 from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
-from tests.test_tiling import LAYERS, thin
+from tests.test_tiling import LAYERS, Whole, thin
 
 CPU = LIMITS["cpu"]
 VGG = ExtractorEntry(lambda request: None, STYLE_LAYERS, CONTENT_LAYER, "")
@@ -94,7 +95,7 @@ class Trunk:
     values = NETWORK_VALUES
 
 
-def fitted(width, height, free, monkeypatch, additive=True, trunk=Trunk, **settings):
+def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings):
     monkeypatch.setattr(memory, "free", lambda device: free)
     content = Picture(torch.zeros(1).expand(height, width, 3).numpy())
     chosen = Settings(**settings)
@@ -105,7 +106,7 @@ def fitted(width, height, free, monkeypatch, additive=True, trunk=Trunk, **setti
         chosen,
         VGG,
         {plan.features: trunk},
-        additive,
+        loss or CovarianceLoss(),
         torch.device("cpu"),
     )
 
@@ -142,7 +143,7 @@ def test_a_size_the_user_asked_for_is_kept(monkeypatch):
 
 
 def test_a_loss_that_cannot_be_tiled_is_painted_at_the_size_that_fits_in_one_piece(monkeypatch):
-    plan, layouts = fitted(6000, 4000, 4 * GIB, monkeypatch, additive=False)
+    plan, layouts = fitted(6000, 4000, 4 * GIB, monkeypatch, loss=Whole())
     assert all(found.side is None for found in layouts)
     assert 1024 < max(plan.sizes[-1]) < 2000
 

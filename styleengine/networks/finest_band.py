@@ -34,8 +34,7 @@ class Banded:
         self._extractor = extractor
         self.geometry: Mapping[str, Geometry] = {**extractor.geometry, BAND: Geometry(1, 1)}
         self.units: Mapping[str, float] = {**extractor.units, BAND: TYPICAL}
-        self.balance: Mapping[str, float] = extractor.balance
-        self.metrics: Mapping[str, Tensor] = extractor.metrics
+        self.balance, self.metrics = extractor.balance, extractor.metrics
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image`` (1, 3, H, W), and its band under the name `BAND`."""

@@ -7,7 +7,7 @@ functions marked ``@styleengine.hookimpl``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from styleengine.jobs import Event, Job
     from styleengine.loss.style_losses import StyleLoss
-    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest
 
 hookspec = pluggy.HookspecMarker("styleengine")
@@ -24,7 +23,7 @@ hookimpl = pluggy.HookimplMarker("styleengine")
 
 
 class RegisterStyleLoss(Protocol):
-    """``register(name, factory, label)``: ``factory()`` makes a `StyleLoss`."""
+    """``register(name, factory, label)``: ``factory()`` makes a `losses.StyleLoss`."""
 
     def __call__(self, name: str, factory: Callable[[], StyleLoss], label: str) -> None:
         """Adds one style loss."""
@@ -33,14 +32,16 @@ class RegisterStyleLoss(Protocol):
 class RegisterExtractor(Protocol):
     """``register(name, factory, style_layers, content_layer, label)``.
 
-    ``factory(request)`` makes a `Network` whose ``forward`` returns a dict from each of
-    ``request.layers`` to its features.
+    ``factory(request)`` makes a `torch.nn.Module` whose ``forward`` takes (1, 3, H, W) pictures
+    (sRGB-encoded RGB, 0–1) and returns a dict from each of ``request.layers`` to its features, and
+    whose ``units`` maps these names to the size of a typical activation. A network that also maps
+    them to `features.Geometry` in ``geometry`` can paint pictures of any size, in tiles.
     """
 
     def __call__(
         self,
         name: str,
-        factory: Callable[[ExtractorRequest], Network],
+        factory: Callable[[ExtractorRequest], Any],
         style_layers: tuple[str, ...],
         content_layer: str,
         label: str,

@@ -42,7 +42,8 @@ from styleengine.serving.arriving import Incoming
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
-    from styleengine.jobs import Before, Result
+    from styleengine.jobs import Result
+    from styleengine.scene.going_on import Before
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ class Server:
     def _run(self, incoming: Incoming) -> None:
         engine = self._load()
         from styleengine.jobs import Preview
-        from styleengine.scene.going_on import kept
+        from styleengine.scene.going_on import Before
 
         self._unseen_preview = False
         spec = incoming.content.spec
@@ -223,7 +224,7 @@ class Server:
                 else:
                     self._result(incoming.id, event, spec.dtype)
                     if incoming.series:
-                        before = kept(job.content, event.picture)
+                        before = Before.of(job.content, event.picture)
                         self._before = (incoming.series, before)
 
     def _preview(self, job_id: str, event: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,9 @@ from protocol import EngineError
 APP = "gimp-neural-style"
 LOG_BYTES = 512 << 10
 LOG_FILES = 3
+RECORD = "engine.json"
+ENGINE_ARGUMENTS = ("-I", "-u", "-X", "utf8", "-m", "styleengine", "serve")
+"""What the engine's Python is started with."""
 REINSTALL = N_("Run the installer of Neural Style Transfer again.")
 
 # What the engine may inherit. GIMP's own variables (PYTHONHOME, LD_PRELOAD, LD_LIBRARY_PATH, PATH)
@@ -46,17 +50,45 @@ class Installed:
 
 
 def data_dir(environment: Mapping[str, str]) -> Path:
-    """The engine's data directory: the same rule as ``styleengine.machine.folders``."""
+    """The engine's home: engine, network, and all that the user has chosen and made."""
+    flatpak = os.path.exists("/.flatpak-info") or environment.get("container") == "flatpak"
+    return home_rule(environment, sys.platform, Path.home(), flatpak)
+
+
+def home_rule(environment: Mapping[str, str], platform: str, home: Path, flatpak: bool) -> Path:
+    """The rule of ``styleengine.machine.folders``. Unlike there, in a Flatpak the user's own data
+    folder, as the sandbox's would be found by no other GIMP.
+    """
     override = environment.get("STYLEENGINE_HOME")
     if override:
         return Path(override)
-    if sys.platform == "win32":
+    if platform == "win32":
         base = environment.get("LOCALAPPDATA")
-        return (Path(base) if base else Path.home() / "AppData" / "Local") / APP
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / APP
-    base = environment.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / APP
+        return (Path(base) if base else home / "AppData" / "Local") / APP
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / APP
+    base = "" if flatpak else environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else home / ".local" / "share") / APP
+
+
+def home_of(plugin_dir: Path, environment: Mapping[str, str]) -> Path:
+    """The home that ``engine.json`` names, as a set-up may have chosen another one, else
+    `data_dir`.
+    """
+    if not environment.get("STYLEENGINE_HOME"):
+        with contextlib.suppress(EngineError):
+            home = _read_record(record_file(plugin_dir, environment)).get("home")
+            if home:
+                return Path(home)
+    return data_dir(environment)
+
+
+def record_file(plugin_dir: Path, environment: Mapping[str, str]) -> Path:
+    """The ``engine.json`` in use: the plug-in's own, else that in the engine's home, where it is if
+    the plug-in's folder may not be written to.
+    """
+    own = plugin_dir / RECORD
+    return own if own.exists() else data_dir(environment) / RECORD
 
 
 def pretrained_features(environment: Mapping[str, str]) -> bool:
@@ -71,7 +103,7 @@ def log_file(environment: Mapping[str, str]) -> Path:
 
 
 def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
-    """The engine to start: ``$STYLEENGINE_COMMAND``, else ``engine.json`` in ``plugin_dir``.
+    """The engine to start: ``$STYLEENGINE_COMMAND``, else what ``engine.json`` names.
 
     Raises `EngineError` ("engine-missing", "protocol-version") with the next step.
     """
@@ -80,7 +112,7 @@ def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
         command = _split(override)
         child = clean_environment(environment)
     else:
-        record = _read_record(plugin_dir / "engine.json")
+        record = _read_record(record_file(plugin_dir, environment))
         command = record["command"]
         # A sandboxed GIMP has an XDG_DATA_HOME of its own; "home" says where the weights are.
         home = {"STYLEENGINE_HOME": record["home"]} if "home" in record else {}

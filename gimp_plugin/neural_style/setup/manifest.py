@@ -1,42 +1,54 @@
-"""Which paths the installer made, so that exactly these can be removed again.
+"""Which paths the set-up made, so that exactly these can be removed again.
 
-Every path is written down *before* it is made: an installer that is killed leaves nothing behind
-that the next run, or ``--uninstall``, does not know about.
+Every path is written down *before* it is made: a set-up that is killed leaves nothing behind that
+the next one, or the removal, does not know about.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .base import InstallError
+from language.texts import _
+from protocol import EngineError
+from setup.failures import of_system
+from setup.files import remove_tree, write_atomically
+from setup.places import is_cache
 
 NAME = "manifest.json"
-# Made by the engine and by the dialog when they run, not by the installer.
+# Made by the engine and by the dialog when they run, not by the set-up.
 RUNTIME = (
     "logs",
     "probes",
-    "gimp-settings.json",
-    "presets.json",
-    "style-folders.json",
-    "recent-styles.json",
+    # Files that could not be read are kept under longer names.
+    "gimp-settings.json*",
+    "presets.json*",
+    "style-folders.json*",
+    "recent-styles.json*",
+    "engine.json*",
 )
 WEIGHTS = "weights"
+LOCK = "install.lock"
+FILES = ("styleengine", "engine.json")
+"""The names of single files that the set-up makes outside of its own directories."""
 
 
 @dataclass
 class Manifest:
     """``trees`` are whole directories of ours, ``files`` single files, ``dirs`` directories that
-    are removed only when empty. ``engine`` is the name of the engine environment in use.
+    are removed only when empty. ``engine`` is the name of the engine environment in use, ``python``
+    what it runs on: "managed", or the path of the host's.
     """
 
     prefix: str
     engine: str = ""
+    python: str = ""
+    version: str = ""
     trees: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     dirs: list[str] = field(default_factory=list)
@@ -75,28 +87,31 @@ def missing_dirs(path: Path) -> list[Path]:
     return missing[::-1]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes ``path`` so that a reader sees the old or the new text, never a part of it."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
-
-
 def read(prefix: Path) -> Manifest | None:
     """The manifest in ``prefix``, or None if there is none."""
     try:
         values = json.loads((prefix / NAME).read_text(encoding="utf-8"))
-        return Manifest(**{**values, "prefix": str(prefix)})
+        found = Manifest(**{**values, "prefix": str(prefix)})
+        lists = (found.trees, found.files, found.dirs)
+        if not all(isinstance(each, list) for each in lists):
+            raise TypeError
+        texts = [found.engine, found.python, found.version, *found.trees, *found.files]
+        if not all(isinstance(text, str) for text in [*texts, *found.dirs]):
+            raise TypeError
+        return found
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InstallError(
-            f"{prefix / NAME} cannot be read ({error.strerror}).",
-            "Run the installer as the user who installed it.",
+        raise EngineError(
+            "setup-permission",
+            _("{file} cannot be read: {reason}.").format(file=prefix / NAME, reason=error.strerror),
+            _("Set up as the user who did it the first time."),
         ) from None
-    except (ValueError, TypeError):
-        raise InstallError(
-            f"{prefix / NAME} is damaged.", "Delete that file and run the installer again."
+    except (ValueError, TypeError, RecursionError):
+        raise EngineError(
+            "setup-failed",
+            _("{file} is damaged.").format(file=prefix / NAME),
+            _("Delete that file, then set up again."),
         ) from None
 
 
@@ -105,30 +120,34 @@ def open_prefix(prefix: Path) -> Manifest:
     found = read(prefix)
     if found:
         return found
-    ours = {*RUNTIME, WEIGHTS, NAME + ".new", "install.lock"}
+    ours = (*RUNTIME, WEIGHTS, NAME + ".new", LOCK)
     try:
         missing = missing_dirs(prefix)
-        foreign = {p.name for p in prefix.iterdir()} - ours if prefix.is_dir() else set()
+        names = [p.name for p in prefix.iterdir()] if prefix.is_dir() else []
+        foreign = [n for n in names if not any(fnmatchcase(n, each) for each in ours)]
         if foreign:
-            raise InstallError(
-                f"{prefix} already holds other things ({sorted(foreign)[0]}).",
-                "Choose an empty folder with --prefix.",
+            raise EngineError(
+                "setup-permission",
+                _("{folder} already holds other things ({name}).").format(
+                    folder=prefix, name=sorted(foreign)[0]
+                ),
+                _("Choose an empty folder (--prefix, or the variable STYLEENGINE_HOME)."),
             )
         prefix.mkdir(parents=True, exist_ok=True)
         manifest = Manifest(str(prefix), dirs=[str(p) for p in missing])
         manifest.save()
     except OSError as error:
-        raise InstallError(
-            f"{prefix} cannot be written to ({error.strerror}).",
-            "Choose another folder with --prefix DIR.",
-        ) from None
+        problem = of_system(error, _("Setting up"), prefix)
+        step = _("Choose another folder (--prefix, or the variable STYLEENGINE_HOME).")
+        hint = problem.hint if problem.code == "setup-disk" else step
+        raise EngineError(problem.code, problem.message, hint) from None
     return manifest
 
 
 @contextlib.contextmanager
-def lock(prefix: Path):  # type: ignore[no-untyped-def]
-    """Keeps a second installer out of ``prefix``; the system drops it when this process ends."""
-    with open(prefix / "install.lock", "a+b") as file:
+def lock(prefix: Path) -> Iterator[None]:
+    """Keeps a second set-up out of ``prefix``; the system drops it when this process ends."""
+    with open(prefix / LOCK, "a+b") as file:
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -140,25 +159,19 @@ def lock(prefix: Path):  # type: ignore[no-untyped-def]
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InstallError(
-                f"Another installation into {prefix} is running.", "Wait until it has finished."
+            raise EngineError(
+                "setup-busy",
+                _("Another set-up in {folder} is running.").format(folder=prefix),
+                _("Wait until it has finished."),
             ) from None
         yield
 
 
-def remove_tree(path: Path) -> None:
-    """Removes a directory of ours (or a file or link in its place), if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def is_ours(manifest: Manifest, tree: Path) -> bool:
     """Whether ``tree`` may be removed as a whole: a damaged manifest must not cost a home."""
-    in_prefix = tree.parent == Path(manifest.prefix)
+    prefix = Path(manifest.prefix)
     in_profile = tree.parent.name == "plug-ins" and tree.name.strip(".").startswith("neural_style")
-    return in_prefix or in_profile
+    return tree.parent == prefix or in_profile or is_cache(tree, prefix)
 
 
 def remove_all(manifest: Manifest, *, keep_weights: bool) -> list[str]:
@@ -168,12 +181,14 @@ def remove_all(manifest: Manifest, *, keep_weights: bool) -> list[str]:
     """
     prefix, problems = Path(manifest.prefix), []
     trees = [Path(t) for t in manifest.trees if is_ours(manifest, Path(t))]
-    trees += [prefix / name for name in RUNTIME] + ([] if keep_weights else [prefix / WEIGHTS])
-    for path in trees + [Path(f) for f in manifest.files]:
+    trees += [path for name in RUNTIME for path in prefix.glob(name)]
+    trees += [] if keep_weights else [prefix / WEIGHTS]
+    for path in trees + [Path(f) for f in manifest.files if Path(f).name in FILES]:
         try:
             remove_tree(path)
         except OSError as error:
-            problems.append(f"{path} could not be removed ({error.strerror}).")
+            text = _("{file} could not be removed ({reason}).")
+            problems.append(text.format(file=path, reason=error.strerror))
     return problems
 
 
@@ -188,13 +203,17 @@ def forget(manifest: Manifest) -> None:
     Where weights were kept, so is a manifest of the directories around them.
     """
     prefix = Path(manifest.prefix)
-    (prefix / "install.lock").unlink(missing_ok=True)
-    if not (prefix / WEIGHTS).exists():
-        (prefix / NAME).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        (prefix / LOCK).unlink()
+    keeps = (prefix / WEIGHTS).exists()
+    if not keeps:
+        with contextlib.suppress(FileNotFoundError):
+            (prefix / NAME).unlink()
     for path in sorted(map(Path, manifest.dirs), key=lambda p: -len(p.parts)):
         with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
             path.rmdir()
-    if (prefix / WEIGHTS).exists():
+    if keeps:
         manifest.trees, manifest.files, manifest.engine = [], [], ""
+        manifest.python = manifest.version = ""
         manifest.dirs = [d for d in manifest.dirs if Path(d).is_dir()]
         manifest.save()
