@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.loss.moments import Moments, moments
-from styleengine.loss.smoothness import tv_loss
+from styleengine.loss.smoothness import tv_values
 from styleengine.networks.extractor import Extractor
 from styleengine.pictures.picture import fit
 from styleengine.scene.resample import resize
@@ -151,7 +151,7 @@ class _WassersteinGoal:
             _, inverse = _root(root @ covariance.detach().double() @ root)
             slope = torch.eye(len(mean)).to(root) - root @ inverse @ root
             loss = loss + weight * (slope.to(mean) * covariance).sum() / len(mean)
-        loss = loss + 2.0 * tv_loss(x)
+        loss = loss + 2.0 * tv_values(x).mean()
         (gradient,) = torch.autograd.grad(loss, x)
         return gradient
 

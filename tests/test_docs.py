@@ -60,6 +60,7 @@ def test_the_pythons_of_a_page_run_on_names_that_exist(page) -> None:
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
+                assert not node.module.startswith("styleengine."), f"{node.module} is private"
                 module = importlib.import_module(node.module)
                 for alias in node.names:
                     assert hasattr(module, alias.name), f"{node.module}.{alias.name}"

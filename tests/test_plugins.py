@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import types
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from styleengine.engine import Engine
 from styleengine.jobs import Result
+from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.shelf import Shelf
 from styleengine.plugins import bundled
 from styleengine.plugins.hookspecs import hookimpl
 from styleengine.plugins.registry import Plugins, load_plugins
@@ -290,3 +294,37 @@ def test_registering_a_plug_in_twice_by_hand_is_harmless():
     plugins.add("toy", toy_plugin)
     assert "thin" in plugins.extractors
     assert "toy" in plugins.loaded
+
+
+# --- the shelf ------------------------------------------------------------------------------------
+
+
+def test_the_two_networks_used_last_stay_loaded(plain_precision):
+    plugins, shelf, made = toy_plugins(), Shelf(), []
+    entry = plugins.extractor("thin")
+
+    def make(request):
+        made.append(request.features)
+        return entry.factory(request)
+
+    def take(name):
+        request = ExtractorRequest(toy_plugin.STYLE_LAYERS, "max", None, name)
+        return shelf.take(dataclasses.replace(entry, factory=make), request, torch.device("cpu"))
+
+    first = take("a")
+    take("b")
+    assert take("a") is first
+    take("c")  # in the place of b
+    made.clear()
+    assert take("a") is first and not made
+    take("b")
+    assert set(made) == {"b"}
+
+
+def test_what_is_no_network_of_ours_is_a_broken_plug_in():
+    plugins = toy_plugins()
+    entry = dataclasses.replace(plugins.extractor("thin"), factory=lambda request: object())
+    request = ExtractorRequest(toy_plugin.STYLE_LAYERS, "max", None, "thing")
+    with pytest.raises(EngineError) as caught:
+        Shelf().take(entry, request, torch.device("cpu"))
+    assert caught.value.code == "bad-plugin" and "styleengine.Network" in caught.value.message

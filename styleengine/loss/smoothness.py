@@ -12,7 +12,7 @@ from styleengine.planning.tiling import Tile
 
 
 class Smoothness(Term):
-    """``weight`` times `tv_loss` of a picture of ``size`` (h, w); its target is a flat one."""
+    """The mean of `tv_values` over a picture of ``size`` (h, w); a flat one is its target."""
 
     def __init__(self, extractor: Extractor, weight: float, size: tuple[int, int]) -> None:
         super().__init__(extractor, {})
@@ -23,18 +23,13 @@ class Smoothness(Term):
         return [Local(self._factor, tv_values(x))] if self._factor else []
 
 
-def tv_loss(image: Tensor) -> Tensor:
-    """Nine-point total variation of ``image`` (1, 3, H, W), a mean over pixels and channels.
-
-    The mean square of horizontal and vertical differences (1/3 each) and of both diagonals (1/12
-    each), times two: a nearly isotropic form, unlike the five-point one, which prefers edges along
-    the axes.
-    """
-    return tv_values(image).mean()
-
-
 def tv_values(image: Tensor) -> Tensor:
-    """What each pixel adds to `tv_loss`, before the mean over pixels, (H, W)."""
+    """Nine-point total variation of ``image`` (1, 3, H, W) at each pixel, (H, W).
+
+    The mean over channels of the squared horizontal and vertical differences (1/3 each) and of both
+    diagonals (1/12 each), times two: a nearly isotropic form, unlike the five-point one, which
+    prefers edges along the axes.
+    """
     x = F.pad(image, (1, 1, 1, 1), mode="replicate")
     mid = x[..., 1:-1, 1:-1]
     across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()

@@ -29,103 +29,72 @@ class Statistics(Protocol):
 
 
 @dataclass(frozen=True)
-class Plain:
+class _Plain:
     """What a loss of its own kind makes of features: a tensor, if it adds up."""
 
     value: Any
 
     def tensors(self) -> list[Tensor]:
-        """The tensor."""
         return [self.value]
 
-    def like(self, tensors: Sequence[Tensor]) -> Plain:
-        """Another tensor of this kind."""
-        return Plain(*tensors)
+    def like(self, tensors: Sequence[Tensor]) -> _Plain:
+        return _Plain(*tensors)
 
-    def __add__(self, other: Plain) -> Plain:
-        return Plain(self.value + other.value)
+    def __add__(self, other: _Plain) -> _Plain:
+        return _Plain(self.value + other.value)
 
 
-class Measure(Protocol):
-    """How one layer's features (1, C, h, w) are measured.
+@dataclass(frozen=True)
+class Measure:
+    """How ``loss`` measures one layer's features (1, C, h, w), of a typical activation ``unit``.
 
-    ``weight`` (h, w), if any, weighs their positions.
+    They are brought to ``metric``, if there is one, and in units of ``unit`` to the loss, at least
+    in float32. A ``weight`` (h, w) weighs their positions.
     """
-
-    def of(self, features: Tensor, weight: Tensor | None) -> Any:
-        """The statistics of ``features``."""
-        ...
-
-    def of_nothing(self, features: Tensor, weight: Tensor | None, own: Any) -> Any:
-        """Those that the network would have if it saw nothing, where ``own`` are the features'."""
-        ...
-
-    def distance(self, ours: Any, target: Any) -> Tensor:
-        """A scalar ≥ 0, zero where the statistics agree."""
-        ...
-
-    def pull(self, by: Any, features: Tensor, weight: Tensor | None) -> Tensor:
-        """The gradient by the features, where ``by`` is that by their statistics."""
-        ...
-
-
-@dataclass(frozen=True)
-class ByMoments:
-    """Takes `Moments` straight from the network's maps, and brings these to its metric."""
-
-    loss: MomentsLoss
-    unit: float
-    metric: Tensor | None
-
-    def of(self, features: Tensor, weight: Tensor | None) -> Moments:
-        """`moments` of the features in units of ``unit``."""
-        return moments(features.squeeze(0), weight, self.unit)
-
-    def of_nothing(self, features: Tensor, weight: Tensor | None, own: Moments) -> Moments:
-        """As many positions, all of them zero."""
-        return Moments(own.count, torch.zeros_like(own.total), torch.zeros_like(own.outer))
-
-    def distance(self, ours: Moments, target: Moments) -> Tensor:
-        """The loss of the moments, in the network's metric."""
-        if self.metric is not None:
-            ours, target = ours.mapped(self.metric), target.mapped(self.metric)
-        return self.loss.distance(ours, target)
-
-    def pull(self, by: Moments, features: Tensor, weight: Tensor | None) -> Tensor:
-        """One matrix product, in the dtype of the features."""
-        return by.pull(features.detach().squeeze(0), weight, self.unit).unsqueeze(0)
-
-
-@dataclass(frozen=True)
-class ByTensors:
-    """Takes whatever tensor a loss makes of the features, brought to the metric before."""
 
     loss: StyleLoss
     unit: float
     metric: Tensor | None
 
-    def of(self, features: Tensor, weight: Tensor | None) -> Plain:
-        """The loss's own statistics of the features in units of ``unit``, at least float32."""
+    def of(self, features: Tensor, weight: Tensor | None) -> Any:
+        """The statistics of ``features``."""
         seen = in_metric(single(features) / self.unit, self.metric)
-        return Plain(self.loss.statistics(seen, weight))
+        return _Plain(self.loss.statistics(seen, weight))
 
-    def of_nothing(self, features: Tensor, weight: Tensor | None, own: Plain) -> Plain:
-        """Those of zeros."""
+    def of_nothing(self, features: Tensor, weight: Tensor | None, own: Any) -> Any:
+        """Those that the network would have if it saw nothing, where ``own`` are the features'."""
         return self.of(torch.zeros_like(features), weight)
 
-    def distance(self, ours: Plain, target: Plain) -> Tensor:
-        """The loss's own distance."""
+    def distance(self, ours: Any, target: Any) -> Tensor:
+        """A scalar ≥ 0, zero where the statistics agree."""
         return self.loss.distance(ours.value, target.value)
 
-    def pull(self, by: Plain, features: Tensor, weight: Tensor | None) -> Tensor:
-        """By automatic differentiation."""
+    def pull(self, by: Any, features: Tensor, weight: Tensor | None) -> Tensor:
+        """The gradient by the features, where ``by`` is that by their statistics."""
         leaf = features.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self.of(leaf, weight).value, leaf, by.value)
         return gradient
 
 
+class _ByMoments(Measure):
+    """Takes moments straight from the network's maps, and brings them to the metric: both in
+    less time and memory than autograd would need."""
+
+    def of(self, features: Tensor, weight: Tensor | None) -> Moments:
+        return moments(features.squeeze(0), weight, self.unit)
+
+    def of_nothing(self, features: Tensor, weight: Tensor | None, own: Moments) -> Moments:
+        return Moments(own.count, torch.zeros_like(own.total), torch.zeros_like(own.outer))
+
+    def distance(self, ours: Moments, target: Moments) -> Tensor:
+        if self.metric is not None:
+            ours, target = ours.mapped(self.metric), target.mapped(self.metric)
+        return self.loss.distance(ours, target)
+
+    def pull(self, by: Moments, features: Tensor, weight: Tensor | None) -> Tensor:
+        return by.pull(features.detach().squeeze(0), weight, self.unit).unsqueeze(0)
+
+
 def measure_of(loss: StyleLoss, unit: float, metric: Tensor | None) -> Measure:
-    """How ``loss`` measures a layer of a typical activation ``unit``, compared in ``metric``."""
-    if isinstance(loss, MomentsLoss):
-        return ByMoments(loss, unit, metric)
-    return ByTensors(loss, unit, metric)
+    """The `Measure` that suits ``loss``."""
+    return (_ByMoments if isinstance(loss, MomentsLoss) else Measure)(loss, unit, metric)
