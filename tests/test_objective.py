@@ -81,22 +81,25 @@ def picture(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
+    return torch.from_numpy(image).permute(2, 0, 1)[None]
 
 
 CONTENT, STYLE, OTHER, IMAGE = picture(1), picture(2, (20, 40)) ** 2, picture(3) ** 3, picture(4)
 
 
 def check(objective, reference) -> None:
-    """Value and gradient of ``objective`` at IMAGE, the latter along some directions."""
+    """Value and gradient of ``objective`` at IMAGE, the latter along some directions.
+
+    In float64, whose rounding is far below both bounds; 1e-5 is what finite differences leave.
+    """
     loss, gradient = objective(tensor(IMAGE))
-    assert loss == pytest.approx(reference(IMAGE), rel=1e-5)
-    assert gradient.dtype == torch.float32 and gradient.shape == (1, 3, *SIZE)
-    gradient = gradient[0].permute(1, 2, 0).double().numpy()
+    assert loss == pytest.approx(reference(IMAGE), rel=1e-9)
+    assert gradient.dtype == torch.float64 and gradient.shape == (1, 3, *SIZE)
+    gradient = gradient[0].permute(1, 2, 0).numpy()
     for seed in range(4):
         d = np.random.default_rng(50 + seed).standard_normal(IMAGE.shape) * (IMAGE < 2)
         slope = (reference(IMAGE + 1e-6 * d) - reference(IMAGE - 1e-6 * d)) / 2e-6
-        assert (gradient * d).sum() == pytest.approx(slope, rel=2e-3)
+        assert (gradient * d).sum() == pytest.approx(slope, rel=1e-5)
 
 
 # --- the notebook's -------------------------------------------------------------------------------
@@ -247,10 +250,27 @@ def test_masks_weigh_content_and_style_statistics(kind):
         RECIPE,
         LOSSES[kind](),
         tensor(CONTENT),
-        [StyleTarget(tensor(OTHER), 1.0, torch.from_numpy(hole.astype(np.float32)))],
-        torch.from_numpy(alpha.astype(np.float32)),
+        [StyleTarget(tensor(OTHER), 1.0, torch.from_numpy(hole))],
+        torch.from_numpy(alpha),
     )
     check(objective, lambda x: paint_loss(x, CONTENT, styles, alpha, kind=kind))
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_in_float32_it_is_that_of_float64_but_for_rounding(kind):
+    # Statistics are sums of 768 positions at most; their differences, squared, and the units that
+    # they are divided by are of the size of the statistics themselves.
+    bound = 768 * torch.finfo(torch.float32).eps
+
+    def at(dtype):
+        content, style, image = (tensor(x).to(dtype) for x in (CONTENT, STYLE, IMAGE))
+        args = Thin(), RECIPE, LOSSES[kind](), content, [StyleTarget(style)]
+        return PaintObjective(*args)(image)
+
+    (loss, gradient), (exact, exactly) = at(torch.float32), at(torch.float64)
+    assert gradient.dtype == torch.float32
+    assert loss == pytest.approx(exact, rel=bound)
+    assert float((gradient - exactly).norm() / exactly.norm()) < bound
 
 
 def test_hidden_pixels_neither_count_nor_move():

@@ -99,12 +99,15 @@ def test_it_is_frozen_and_lets_gradients_through_to_the_picture_only(he):
     assert all(not p.requires_grad and p.grad is None for p in trunk.parameters())
 
 
+# Rounding may turn a ReLU or a maximum that is nearly a tie, and with it the share of one position
+# in the gradient: in float32 one of some ten thousand, a hundredth of the norm; in float64 none.
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-10), (torch.float32, 0.03)])
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("layers", [("relu1_1", "relu2_1", "relu3_2"), ("conv2_1", "relu2_1")])
-def test_its_gradient_is_that_of_plain_modules(he, layers, pooling):
+def test_its_gradient_is_that_of_plain_modules(he, layers, pooling, dtype, bound):
     """Also where a loss leaves its gradient in another memory layout."""
-    trunk = load(VGG19(layers, pooling), he)
-    image = torch.rand(1, 3, 22, 18, generator=torch.Generator().manual_seed(1))
+    trunk = load(VGG19(layers, pooling), he).to(dtype)
+    image = torch.rand(1, 3, 22, 18, generator=torch.Generator().manual_seed(1)).to(dtype)
     found = {}
 
     def plain(x):
@@ -127,7 +130,7 @@ def test_its_gradient_is_that_of_plain_modules(he, layers, pooling):
                    for k, n in enumerate(layers))  # fmt: skip
         found[name] = torch.autograd.grad(loss, x)[0]
     error = (found["ours"] - found["plain"]).norm() / found["plain"].norm()
-    assert float(error) < 1e-5
+    assert float(error) < bound
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ def pool(x: np.ndarray, how) -> np.ndarray:
 def test_first_layers_equal_a_float64_convolution(he, pooling, how):
     taps = ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "conv2_1", "relu2_1"]
     image = np.random.default_rng(0).random((3, 9, 11))
-    found = load(VGG19(taps, pooling), he)(torch.from_numpy(image[None].astype(np.float32)))
+    found = load(VGG19(taps, pooling), he).double()(torch.from_numpy(image[None]))
 
     w = {k: t.double().numpy() for k, t in he.tensors.items()}
     expected = {}
@@ -163,12 +166,14 @@ def test_first_layers_equal_a_float64_convolution(he, pooling, how):
     assert expected["conv2_1"].min() < 0
     for name in taps:
         assert found[name].shape[1:] == expected[name].shape
-        np.testing.assert_allclose(found[name][0].numpy(), expected[name], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found[name][0].numpy(), expected[name], rtol=1e-9, atol=1e-11)
 
 
 def test_the_frame_of_the_picture_leaves_no_trace_in_conv1_1(he):
-    flat = load(VGG19(["conv1_1"]), he)(torch.full((1, 3, 12, 10), 0.7))["conv1_1"]
-    assert torch.equal(flat, flat[..., 5:6, 5:6].expand_as(flat))
+    # What is added up is the same everywhere; in which order hangs on the processor.
+    flat = load(VGG19(["conv1_1"]), he).double()(torch.full((1, 3, 12, 10), 0.7).double())
+    middle = flat["conv1_1"][..., 5:6, 5:6]
+    torch.testing.assert_close(flat["conv1_1"], middle.expand(-1, -1, 12, 10), rtol=0, atol=1e-12)
 
 
 def test_every_layer_equals_torchvisions(he):
@@ -176,12 +181,13 @@ def test_every_layer_equals_torchvisions(he):
         from torchvision.models import vgg19 as torchvision_vgg19
     except Exception as error:
         pytest.skip(f"torchvision cannot be imported here: {error}")
-    theirs = torchvision_vgg19(weights=None).features.eval()
+    theirs = torchvision_vgg19(weights=None).features.eval().double()
     theirs.load_state_dict({k.removeprefix("features."): t for k, t in he.tensors.items()})
     theirs[0].padding_mode = "replicate"
     taps = [n for relu in ALL for n in (relu.replace("relu", "conv"), relu)]
-    image = torch.rand(1, 3, 48, 40, generator=torch.Generator().manual_seed(0))
-    found = load(VGG19(taps), he)(image)
+    # In float64: sixteen layers of rounding would hang on how each is computed.
+    image = torch.rand(1, 3, 48, 40, generator=torch.Generator().manual_seed(0)).double()
+    found = load(VGG19(taps), he).double()(image)
     x, expected = image, []
     with torch.no_grad():
         for module in theirs:
