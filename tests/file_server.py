@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from styleengine.weights.download import Remote
-
-DEADLINE = 30.0
+from tests.patience import DEADLINE
 
 
 @dataclass

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,9 @@ from styleengine.scene import resample
 from styleengine.weights import store
 from styleengine.weights.vgg_layout import LAYERS
 from tests import toy_plugin
+from tests.patience import DEADLINE
 
 ROOT = Path(__file__).resolve().parents[1]
-DEADLINE = 60.0
-
 TINY = {"size": 64, "iterations": 4, "features": "thin"}
 """Settings of a run that takes a fraction of a second."""
 
@@ -254,14 +252,6 @@ class Serving:
     def ended(self) -> int:
         """Waits for the process to end by itself; its exit status."""
         return self.process.wait(DEADLINE)
-
-
-def wait_until(condition: Any, what: str) -> None:
-    """Waits until ``condition()`` is true; fails after the deadline."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(0.01)
 
 
 # --- the pictures and weights beside the project --------------------------------------------------

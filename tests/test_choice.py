@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from engine.installed import Installed, pretrained_features
 from styleengine import protocol
 from tests.file_server import Site, serving
 from tests.helpers import command, environment
+from tests.patience import wait_until
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
@@ -224,14 +224,6 @@ def installed(tmp_path, url):
     return Installed(tuple(command("serve")), env, tmp_path / "log")
 
 
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return found
-
-
 def test_the_download_is_done_by_the_engine_that_serves():
     remote = ["ssh", "box", "styleengine", "serve"]
     assert fetch_command(remote)[:4] == ["ssh", "box", "styleengine", "weights"]
@@ -243,7 +235,7 @@ def test_the_download_tells_how_far_it_is_and_can_be_cancelled(tmp_path):
     body = os.urandom(3 << 20)
     with serving(Site(body, hold_after=1 << 20)) as site:
         fetch = Fetch(installed(tmp_path, f"{site.url()}#sha256={'0' * 64}"))
-        wait_for(lambda: fetch.state.done >= 1 << 20)
+        wait_until(lambda: fetch.state.done >= 1 << 20)
         assert fetch.state.total == len(body) and not fetch.finished()
         pid = fetch.pid
         fetch.cancel()
@@ -257,7 +249,7 @@ def test_a_download_that_fails_says_why(tmp_path):
     with serving(Site(b"not the network", status=404)) as site:
         fetch = Fetch(installed(tmp_path, f"{site.url()}#sha256={'0' * 64}"))
         with pytest.raises(protocol.EngineError) as caught:
-            wait_for(fetch.finished)
+            wait_until(fetch.finished)
     assert caught.value.code == "download" and "404" in caught.value.message
     assert "Try again" in caught.value.hint
 
@@ -274,5 +266,5 @@ def test_the_whole_download_makes_the_engine_pretrained(tmp_path):
         engine = installed(tmp_path, url)
         assert not pretrained_features(engine.environment)
         fetch = Fetch(engine)
-        wait_for(fetch.finished)
+        wait_until(fetch.finished)
     assert pretrained_features(engine.environment)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -77,14 +76,6 @@ def failure(client, style=b"a picture"):
     with pytest.raises(protocol.EngineError) as caught:
         collect(client.run(request(style)))
     return caught.value
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return found
 
 
 def test_a_run_sends_the_pictures_and_returns_the_result(fake, tmp_path):

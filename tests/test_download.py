@@ -18,7 +18,8 @@ import pytest
 
 from styleengine.protocol import EngineError
 from styleengine.weights.download import Remote, download
-from tests.file_server import DEADLINE, Site, serving
+from tests.file_server import Site, serving
+from tests.patience import DEADLINE
 
 BODY = np.random.default_rng(5).integers(0, 256, 3_000_000, dtype=np.uint8).tobytes()
 ORIGINAL = Remote((), "sha256", hashlib.sha256(BODY).hexdigest(), len(BODY))

@@ -20,14 +20,13 @@ from setup import environment, manifest, package, places, plugin_folder
 from setup.failures import explain
 from setup.system import System
 from styleengine import EngineError, protocol
+from tests.patience import DEADLINE
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 INSTALL = CHECKOUT / "install"
 PACKAGE = package.of_checkout(CHECKOUT)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell and signals")
-DEADLINE_S = 240
-
 
 # --- where GIMP's profiles are --------------------------------------------------------------------
 
@@ -322,7 +321,7 @@ class Home:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=DEADLINE,
         )
 
     def install(self, *options: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -445,7 +444,7 @@ def test_running_it_again_repairs_and_leaves_one_engine(home):
 
 def wait_for(condition, process):
     """Waits until ``condition()`` or the end of ``process``."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + DEADLINE
     while not condition():
         assert process.poll() is None, "the installer ended before it could be killed"
         assert time.monotonic() < deadline

@@ -144,6 +144,7 @@ def test_the_network_with_fewer_products_is_the_same_network():
         loss = sum(f.square().mean() for f in trunk(image).values())
         gradients.append(torch.autograd.grad(loss, image)[0])
     assert len(fewer._net._kernels) == 4  # all but the first two
+
     def apart(a, b):
         return float((a - b).detach().norm() / b.detach().norm())
 

@@ -28,6 +28,7 @@ from styleengine.protocol import (
     read_frame,
     write_frame,
 )
+from tests.patience import DEADLINE
 
 PACKAGE = Path(__file__).resolve().parents[1] / "styleengine"
 
@@ -259,7 +260,7 @@ def test_importing_does_not_load_torch(module):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert not HEAVY & set(done.stdout.split())
 
@@ -277,7 +278,7 @@ def test_the_protocol_works_alone_on_the_standard_library(tmp_path):
         [sys.executable, "-I", "-S", "-c", code, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")

@@ -26,7 +26,6 @@ from styleengine.protocol import (
 )
 from styleengine.serving.arriving import Canvas
 from tests.helpers import (
-    DEADLINE,
     ROOT,
     Serving,
     command,
@@ -35,14 +34,15 @@ from tests.helpers import (
     picture,
     run_cli,
     tinted,
-    wait_until,
 )
+from tests.patience import DEADLINE, wait_until
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
 TOP = {"u8": 255, "u16": 65535, "f32": 1.0}
 TYPES = {"u8": np.uint8, "u16": np.uint16, "f32": np.float32}
 QUICK = {"features": "thin", "size": 48, "iterations": 4}
+ENDLESS = {"iterations": 100_000, "optimizer": "adam"}  # which never converges
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +347,7 @@ def test_a_network_that_cannot_be_loaded_ahead_fails_its_own_job_only_once(engin
 
 def test_no_preview_comes_before_the_last_one_was_seen(own):
     own.hello()
-    start(own, "1", rgba(60, 90), preview=32, iterations=100_000)
+    start(own, "1", rgba(60, 90), preview=32, **ENDLESS)
     header, payload = own.until("preview")
     assert (header["width"], header["height"]) == (32, 21)
     assert len(payload) == 32 * 21 * 4
@@ -377,7 +377,7 @@ def test_previews_carry_the_alpha(engine):
 
 
 def test_stop_keeps_what_there_is(engine):
-    start(engine, "keep", rgba(40, 40), iterations=100_000)
+    start(engine, "keep", rgba(40, 40), **ENDLESS)
     engine.until("progress", step=3)
     engine.send({"type": "stop", "id": "keep", "keep": True})
     header, result = result_of(engine, "keep")
@@ -386,7 +386,7 @@ def test_stop_keeps_what_there_is(engine):
 
 
 def test_stop_drops_when_asked_to_and_the_next_job_runs(engine):
-    start(engine, "drop", rgba(40, 40), iterations=100_000)
+    start(engine, "drop", rgba(40, 40), **ENDLESS)
     start(engine, "after", rgba(40, 40))
     engine.until("progress", id="drop", step=3)
     engine.send({"type": "stop", "id": "drop", "keep": False})
@@ -397,7 +397,7 @@ def test_stop_drops_when_asked_to_and_the_next_job_runs(engine):
 
 
 def test_a_job_that_waits_or_still_arrives_can_be_dropped(engine):
-    start(engine, "busy", rgba(40, 40), iterations=100_000)
+    start(engine, "busy", rgba(40, 40), **ENDLESS)
     start(engine, "waiting", rgba(40, 40))
     pixels = rgba(40, 40)
     engine.send(
@@ -589,7 +589,7 @@ def test_the_end_of_the_stream_ends_an_idle_engine(own):
 @pytest.mark.parametrize("features", ["thin", "slow"])
 def test_the_end_of_the_stream_ends_the_engine_in_the_middle_of_a_run(own, features):
     own.hello()
-    start(own, "1", rgba(40, 40), features=features, iterations=100_000)
+    start(own, "1", rgba(40, 40), features=features, **ENDLESS)
     own.until("progress", step=1)
     own.close_stdin()
     assert own.ended() == 0

@@ -16,6 +16,7 @@ from engine.installed import find
 from engine.request import Request, StyleFile
 from engine.session import DEBOUNCE_S, Phase, Session, Work
 from styleengine import protocol
+from tests.patience import DEADLINE
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -83,7 +84,7 @@ class Desk:
         self.told.append(("failed", work.note if work else None, problem.code))
 
     def until(self, condition, advance=0.0):
-        end = time.monotonic() + 60
+        end = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < end, (self.told, self.session.phase)
             self.now += advance

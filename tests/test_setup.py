@@ -32,7 +32,7 @@ from setup.system import System, is_store_python, refusal, release_name, sandbox
 from setup.talk import Step, Stopped, Talk
 from setup.torch_build import Card
 from styleengine import EngineError
-from tests.helpers import wait_until
+from tests.patience import wait_until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell, links and signals")
 INSTALL = Path(__file__).resolve().parents[1] / "install"

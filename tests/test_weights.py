@@ -24,7 +24,8 @@ from styleengine.protocol import EngineError
 from styleengine.weights import sources, store
 from styleengine.weights.reading import load_file
 from styleengine.weights.vgg_layout import BLOCKS, LAYERS, OXFORD_BIAS, Layer, fold, layers_of
-from tests.file_server import DEADLINE, Site, serving
+from tests.file_server import Site, serving
+from tests.patience import DEADLINE
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "vgg19" / "vgg19_notop_rebuilt.h5"
