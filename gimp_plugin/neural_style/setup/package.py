@@ -36,6 +36,7 @@ class Package:
     uv_sha256: str = ""
     weights: Path | None = None
     system: str = ""
+    licence: Path | None = None
 
     @property
     def is_built(self) -> bool:
@@ -51,6 +52,8 @@ class Package:
         }
         found.pop(Path(RECORD), None)
         found[Path("protocol.py")] = self.protocol
+        if self.licence:
+            found[Path(self.licence.name)] = self.licence
         if Path(f"{NAME}.py") not in found:
             raise incomplete(self.plugin)
         return found
@@ -137,6 +140,7 @@ def of_checkout(root: Path) -> Package:
         root / "install" / CONSTRAINTS,
         root / "gimp_plugin" / NAME,
         root / "styleengine" / "protocol.py",
+        licence=root / "LICENSE" if (root / "LICENSE").is_file() else None,
     )
 
 
