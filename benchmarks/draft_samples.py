@@ -18,10 +18,9 @@ from benchmarks.draft_pictures import Crops
 from styleengine.descent.minimizers import LBFGS, Diverged
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss
-from styleengine.machine.devices import CPU
 from styleengine.networks.draft import MAPPED, Draft
 from styleengine.networks.extractor import Extractor
-from styleengine.networks.trunk import Precision, Trunk
+from styleengine.networks.trunk import CPU, Precision, Trunk
 from styleengine.networks.vgg import vgg19
 from styleengine.planning.recipes import FAST, content_factor, tv_factor
 from styleengine.scene.color import color_statistics, recolor

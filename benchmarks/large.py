@@ -33,8 +33,9 @@ from benchmarks import metrics, report
 from benchmarks.pairs import add_options, chosen_precision, load_pairs
 from styleengine.engine import Engine
 from styleengine.jobs import Job, Result, Style
-from styleengine.machine.devices import CPU
-from styleengine.networks import draft, trunk
+from styleengine.networks import draft
+from styleengine.networks.base import NETWORK_VALUES
+from styleengine.networks.trunk import CPU
 from styleengine.networks.vgg import VGG19
 from styleengine.pictures.files import Picture, load, save
 from styleengine.pictures.picture import fit
@@ -42,12 +43,11 @@ from styleengine.planning import layout as planning_layout
 from styleengine.planning import tiling
 from styleengine.planning.fitting import fit_to_memory
 from styleengine.planning.layout import ACCELERATOR, GIB, Layout
-from styleengine.planning.plan import Plan, fine_network, make_plan, network
+from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
 from styleengine.plugins.registry import load_plugins
-from styleengine.protocol import Progress, Settings
+from styleengine.protocol import PREVIEW_PX, Progress, Settings
 from styleengine.scene.resample import STRIP_ROWS, enlarge, resize, to_array, to_tensor
 
-PREVIEW = 512
 SOURCE = 1536
 """Long side of the pictures that are enlarged."""
 BESIDE = (-64, -48, -32, -16, 16, 32, 48, 64)
@@ -103,8 +103,9 @@ def predict(options: argparse.Namespace) -> None:
     for pair in load_pairs(options, PREDICTED):
         with tempfile.TemporaryDirectory() as folder:
             small, large = (Path(folder) / f"{name}.png" for name in ("small", "large"))
-            measured(options, pair.content, pair.style, options.long_side, size=PREVIEW, out=small)
-            measured(options, pair.content, pair.style, options.long_side, out=large)
+            given = options, pair.content, pair.style, options.long_side
+            measured(*given, size=PREVIEW_PX, out=small)
+            measured(*given, out=large)
             a, b = (shrunk(load(path)) for path in (small, large))
         found.append({"pair": pair.name, "predicts": metrics.ssim(a, b)})
         report.say(f"{pair.name}: {found[-1]['predicts']:.3f}")
@@ -159,20 +160,19 @@ def run_one(options: argparse.Namespace) -> None:
 
 def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
     """The plan of a run, and how the engine computes it on this machine."""
-    chosen = dataclasses.replace(settings, features=network(settings))
+    chosen = dataclasses.replace(settings, features=features_for(settings))
     entry = load_plugins().extractor(chosen.features)
-    fine = fine_network(settings)
+    fine = fine_features_for(settings)
     plan = make_plan(chosen, content.width, content.height, entry, fine=fine)
     trunks: Any = {
         name: SimpleNamespace(
             geometry=VGG19(plan.layers).geometry,
             precision=chosen_precision(name, CPU),
-            values=draft.VALUES if name == "draft" else trunk.NETWORK_VALUES,
+            values=draft.VALUES if name == "draft" else NETWORK_VALUES,
         )
         for name in {plan.features, plan.fine}
     }
-    loss = load_plugins().style_loss(plan.style_loss)
-    return fit_to_memory(plan, content, chosen, entry, trunks, loss, CPU)
+    return fit_to_memory(plan, content, chosen, entry, trunks, True, CPU)
 
 
 def record(
@@ -261,7 +261,7 @@ def enlarged(picture: Picture, long_side: int) -> Picture:
 
 def shrunk(picture: Picture) -> np.ndarray:
     """``picture`` at the preview's size."""
-    size = fit(picture.width, picture.height, PREVIEW)
+    size = fit(picture.width, picture.height, PREVIEW_PX)
     return to_array(resize(to_tensor(picture.rgb), size))
 
 

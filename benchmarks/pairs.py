@@ -142,7 +142,7 @@ def _drawn(name: str, long_side: int) -> Picture:
 def chosen_precision(features: str, device: torch.device) -> trunk.Precision:
     """The precision that the engine chooses for itself; raises `EngineError` without weights."""
     entry = load_plugins(()).extractor(features)
-    request = ExtractorRequest((*STYLE_LAYERS, CONTENT_LAYER), "max", None, 0, features)
+    request = ExtractorRequest((*STYLE_LAYERS, CONTENT_LAYER), "max", None, features)
     first = entry.factory(request)
 
     def make() -> nn.Module:

@@ -132,7 +132,7 @@ def measure_size(options: argparse.Namespace, size: int) -> dict[str, Any]:
     settings = Settings(preset="fast", size=size, features=options.features)
     entry = load_plugins(()).extractor(settings.features)
     plan = make_plan(settings, width, height, entry)
-    request = ExtractorRequest(plan.layers, settings.pooling, None, 0, settings.features)
+    request = ExtractorRequest(plan.layers, settings.pooling, None, settings.features)
     precision = PRECISIONS.get(options.precision) or chosen_precision(options.features, device)
     trunk = Trunk(build(entry, request), device, precision)
     scene = Scene.of(Job(content, (Style(style),), settings), plan, device)

@@ -16,7 +16,7 @@ from styleengine.jobs import Job, Preview, Result, Style
 from styleengine.networks import trunk
 from styleengine.networks.vgg import vgg19
 from styleengine.pictures.files import Picture
-from styleengine.planning.plan import make_plan, network
+from styleengine.planning.plan import features_for, make_plan
 from styleengine.protocol import Settings
 from styleengine.scene.resample import to_array
 from styleengine.weights.store import resolve
@@ -63,7 +63,7 @@ def paint(
     Its seconds are those of the whole run from its pictures to the result, without the time that
     the previews take.
     """
-    chosen = dataclasses.replace(settings, features=network(settings))
+    chosen = dataclasses.replace(settings, features=features_for(settings))
     entry = engine.plugins.extractor(chosen.features)
     total = make_plan(chosen, content.width, content.height, entry).total_steps
     long_side = max(content.width, content.height)

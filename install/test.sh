@@ -149,6 +149,7 @@ check() { # NAME COMMAND...
 check ruff "$bin/ruff" check .
 check format "$bin/ruff" format --check .
 check mypy "$bin/mypy"
+check walls "$bin/lint-imports"
 
 if [ -n "$maker" ]; then
     say "Waiting for the roots"

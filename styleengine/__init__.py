@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from styleengine.jobs import Event, Job, Preview, Result, Style
     from styleengine.loss.moments import Moments
     from styleengine.loss.style_losses import GramLoss, MomentsLoss, StyleLoss
+    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest, Geometry
     from styleengine.pictures.files import load, save
     from styleengine.pictures.picture import Picture
@@ -32,6 +33,7 @@ __all__ = [
     "Job",
     "Moments",
     "MomentsLoss",
+    "Network",
     "Picture",
     "Preview",
     "Progress",
@@ -49,6 +51,7 @@ _PLACES = {
     "jobs": ("Event", "Job", "Preview", "Result", "Style"),
     "loss.moments": ("Moments",),
     "loss.style_losses": ("GramLoss", "MomentsLoss", "StyleLoss"),
+    "networks.base": ("Network",),
     "networks.extractor": ("ExtractorRequest", "Geometry"),
     "pictures.files": ("load", "save"),
     "pictures.picture": ("Picture",),

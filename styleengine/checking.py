@@ -2,7 +2,43 @@
 
 from __future__ import annotations
 
-from styleengine.protocol import Settings
+import numpy as np
+
+from styleengine.jobs import Job
+from styleengine.pictures.picture import require_usable
+from styleengine.plugins.registry import Plugins
+from styleengine.protocol import EngineError, Settings
+
+
+def check(job: Job, plugins: Plugins) -> None:
+    """Raises the `EngineError` for a job that cannot be painted."""
+    require_usable(job.content, "content")
+    if not job.styles:
+        raise EngineError("no-style", "No style picture was given.", "Choose a style picture.")
+    for style in job.styles:
+        require_usable(style.picture, "style")
+        if not (np.isfinite(style.weight) and style.weight > 0):
+            raise EngineError("bad-setting", "The weight of a style must be above zero.")
+    classic = job.settings.preset == "classic"
+    if classic and len(job.styles) > 1:
+        raise EngineError(
+            "bad-setting",
+            "The classic method takes one style picture.",
+            "Choose the quality Fast or Best to blend several styles.",
+        )
+    if job.settings.style_loss != "auto":
+        plugins.style_loss(job.settings.style_loss)
+    masks = [style.mask for style in job.styles if style.mask is not None]
+    if masks and classic:
+        raise EngineError(
+            "bad-setting",
+            "The classic method paints one style everywhere.",
+            "Choose the quality Fast or Best to paint styles in regions.",
+        )
+    if not all(mask.ndim == 2 and mask.size and np.isfinite(mask).all() for mask in masks):
+        raise EngineError("bad-setting", "The mask of a style must be a gray picture.")
+    for name in postprocessors(job.settings):
+        plugins.postprocessor(name)
 
 
 def postprocessors(settings: Settings) -> list[str]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from styleengine.pictures.picture import Picture
 from styleengine.protocol import Progress, Sentence, Settings
-from styleengine.scene.going_on import Before
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,17 @@ class Style:
 
 
 @dataclass(frozen=True)
+class Before:
+    """The picture before: the photo and what was made of it, small and of the same shape.
+
+    `going_on.kept` makes one.
+    """
+
+    content: Picture
+    painted: Picture
+
+
+@dataclass(frozen=True)
 class Job:
     """One picture to paint.
 
@@ -32,7 +42,7 @@ class Job:
     most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
     weight file (None: see `weights.resolve`). ``before`` is what was painted before of the same
     photo, from which the run goes on, or the frame of an animation before this one; see
-    `Painter.follow`.
+    `going_on.start`.
     """
 
     content: Picture

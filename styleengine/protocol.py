@@ -45,6 +45,9 @@ PROTOCOL = 1
 CHANNELS = 4
 SAMPLE_BYTES = {"u8": 1, "u16": 2, "f32": 4}
 STRIP_BYTES = 4 << 20
+PREVIEW_PX = 512
+"""Long side of the dialog's previews. All larger pictures pass through that size while they are
+painted, so that a preview becomes what it showed."""
 MAX_HEADER = 1 << 20
 MAX_PAYLOAD = 1 << 30
 

@@ -163,11 +163,10 @@ def test_output_formats(here, files, suffix, capfd):
 def test_the_default_output_is_beside_the_photo_and_repeats_itself(here, files):
     photo = here / "my [b] :smile: photo.png"
     photo.write_bytes((files / "photo.png").read_bytes())
-    results = []
     for _ in range(2):
         assert cli.main(["run", photo.name, "--style", str(files / "painting.png"), *QUICK]) == 0
-        results.append((here / "my [b] :smile: photo-styled.png").read_bytes())
-    assert results[0] == results[1]
+    stem = "my [b] :smile: photo-styled"
+    assert (here / f"{stem}.png").read_bytes() == (here / f"{stem}-2.png").read_bytes()
     assert photo.read_bytes() == (files / "photo.png").read_bytes()
 
 
@@ -238,7 +237,7 @@ BAD = {
                          "--preset", "classic"], "classic"),
     "brackets": (["photo.png", "--style", "[/red] [bold].png"], "[/red] [bold].png"),
     "trace": (["photo.png", "--style", "painting.png", "--trace", "no/t.json", "--features", "thin",
-               "--iterations", "1", "-o", "{tmp}/out.png"], "no/t.json"),
+               "--iterations", "1", "-o", "{tmp}/out.png"], "t.json"),
 }  # fmt: skip
 
 
@@ -396,3 +395,113 @@ def test_doctor_finds_what_is_wrong(tmp_path, monkeypatch, capsys):
     assert "BAD  plug-ins: wreck: RuntimeError: wrecked" in report
     assert "BAD  weights: " in report and "BAD  painting: " in report and "gone" in report
     assert "ok   torch: " in report
+
+
+# --- nothing lost, nothing written over -----------------------------------------------------------
+
+
+def test_no_picture_is_written_over_that_was_not_named(here, files):
+    for name in ("photo.png", "photo.jpg"):
+        with Image.open(files / "photo.png") as image:
+            image.save(here / name)
+    line = ["--style", str(files / "painting.png"), *QUICK, "-q"]
+    (here / "photo-styled.png").write_bytes(b"mine")
+    (here / "photo-styled-2.png").symlink_to("gone")  # a name that is taken, too
+    for name in ("photo.png", "photo.jpg"):
+        assert cli.main(["run", name, *line]) == 0
+    assert (here / "photo-styled.png").read_bytes() == b"mine"
+    assert (here / "photo-styled-2.png").is_symlink() and not (here / "gone").exists()
+    first, second = ((here / f"photo-styled-{n}.png").read_bytes() for n in (3, 4))
+    assert first != second
+    (here / "out-00002.png").write_bytes(b"mine")
+    assert cli.main(["run", "photo.png", *line, "-o", "out.png", "--save-every", "2"]) == 0
+    assert (here / "out-00002.png").read_bytes() == b"mine"
+    assert {"out.png", "out-00002-2.png", "out-00004.png"} <= {p.name for p in here.iterdir()}
+    before = (here / "out.png").read_bytes()
+    assert cli.main(["run", "photo.jpg", *line, "-o", "out.png"]) == 0  # this one was named
+    assert (here / "out.png").read_bytes() != before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2> >(true)"])
+def test_the_picture_is_written_whatever_becomes_of_the_messages(env, files, tmp_path, stderr):
+    line = command("run", files / "photo.png", "--style", files / "painting.png", *QUICK)
+    done = subprocess.run(
+        ["bash", "-c", f'sleep 0.1; exec "$@" -o {tmp_path}/out.png {stderr}', "-", *line],
+        env={**env, "FORCE_COLOR": "1"}, capture_output=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (64, 48)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+@pytest.mark.parametrize("line", ["plugins | true", "plugins | head -1", "--help | true"])
+def test_a_closed_pipe_ends_the_command_quietly(env, line):
+    words = " ".join(f"'{word}'" for word in command())
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} {line}"],
+        env=env, capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode in (0, cli.PIPE_CLOSED)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_standard_output_gets_a_sentence(env):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("plugins"), env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: “standard output” could not be written: the disk is full")
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def refused_before_painting(here, capfd, monkeypatch, *arguments: str) -> str:
+    monkeypatch.setattr("styleengine.command.run._paint", lambda *_: pytest.fail("it painted"))
+    before = set(here.iterdir())
+    assert cli.main(["run", *arguments]) == 1
+    assert set(here.iterdir()) == before
+    return capfd.readouterr().err
+
+
+def test_what_cannot_be_written_is_refused_before_painting(here, files, capfd, monkeypatch):
+    photo, painting = str(files / "photo.png"), str(files / "painting.png")
+    for trace, why in (("no/t.json", "the folder “no” does not exist"), (".", "a folder")):
+        line = [photo, "--style", painting, "-o", "out.png", "--trace", trace]
+        assert why in refused_before_painting(here, capfd, monkeypatch, *line)
+    Image.fromarray(np.zeros((16, 16_500, 3), np.uint8)).save(here / "wide.png")
+    Image.fromarray(np.zeros((16, 66_000), np.uint8)).save(here / "wider.png")
+    for name, suffix, limit in (("wide", "webp", 16383), ("wider", "jpg", 65500)):
+        line = [f"{name}.png", "--style", painting, "-o", f"out.{suffix}"]
+        text = refused_before_painting(here, capfd, monkeypatch, *line)
+        assert f"at most {limit} pixels" in text and "Save it as .png or .tif." in text
+
+
+def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(here, files, capfd, monkeypatch):
+    (here / "there").mkdir()
+    real = cli.run_command.__globals__["_paint"]
+
+    def vanish(*arguments):
+        result = real(*arguments)
+        (here / "there").rmdir()
+        return result
+
+    monkeypatch.setattr("styleengine.command.run._paint", vanish)
+    line = ["run", str(files / "photo.png"), "--style", str(files / "painting.png"), *QUICK]
+    assert cli.main([*line, "-o", "there/out.png"]) == 1
+    text = capfd.readouterr().err
+    assert "the folder “there” does not exist" in text and "styleengine-rescued.png" in text
+    with Image.open(here / "styleengine-rescued.png") as image:
+        assert image.size == (64, 48)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs /dev/stdout")
+def test_a_trace_may_go_to_a_pipe(env, files, tmp_path):
+    done = run_cli(
+        "run", files / "photo.png", "--style", files / "painting.png", *QUICK, "-q",
+        "-o", tmp_path / "out.png", "--trace", "/dev/stdout", env=env,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert '"features": "thin"' in done.stdout

@@ -15,12 +15,11 @@ from styleengine.engine import Engine
 from styleengine.loss.moments import moments
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss, GramLoss
-from styleengine.machine.devices import CPU
 from styleengine.networks import draft
 from styleengine.networks.extractor import Geometry
-from styleengine.networks.trunk import PLAIN, Trunk
+from styleengine.networks.trunk import CPU, PLAIN, Trunk
 from styleengine.networks.vgg import VGG19, calibration_image, vgg19
-from styleengine.planning.plan import fine_network, make_plan, network
+from styleengine.planning.plan import features_for, fine_features_for, make_plan
 from styleengine.planning.recipes import FAST
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
@@ -183,21 +182,21 @@ def test_the_objective_is_that_of_the_mapped_features():
 
 
 def test_auto_is_vgg19_if_it_is_installed_and_the_draft_network_otherwise(monkeypatch, tmp_path):
-    assert network(Settings()) == "draft"
-    assert network(Settings(), weights="mine.h5") == "vgg19"
-    assert network(Settings(features="thin")) == "thin"
+    assert features_for(Settings()) == "draft"
+    assert features_for(Settings(), weights="mine.h5") == "vgg19"
+    assert features_for(Settings(features="thin")) == "thin"
     monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(tmp_path / "any.h5"))
-    assert network(Settings()) == "vgg19"
-    assert network(Settings(preset="draft")) == "draft"
-    assert network(Settings(preset="draft", features="vgg19")) == "vgg19"
-    assert network(Settings(features="draft")) == "draft"
+    assert features_for(Settings()) == "vgg19"
+    assert features_for(Settings(preset="draft")) == "draft"
+    assert features_for(Settings(preset="draft", features="vgg19")) == "vgg19"
+    assert features_for(Settings(features="draft")) == "draft"
 
 
 def test_fine_scales_are_the_drafts_unless_a_network_is_insisted_on(monkeypatch, tmp_path):
     monkeypatch.setenv("STYLEENGINE_WEIGHTS", str(tmp_path / "any.h5"))
-    assert fine_network(Settings()) == "draft"
-    assert fine_network(Settings(features="vgg19")) == "vgg19"
-    assert fine_network(Settings(features="thin")) == "thin"
+    assert fine_features_for(Settings()) == "draft"
+    assert fine_features_for(Settings(features="vgg19")) == "vgg19"
+    assert fine_features_for(Settings(features="thin")) == "thin"
 
 
 def test_classic_takes_the_content_layer_that_the_draft_network_has():

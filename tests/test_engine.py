@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from styleengine.descent.band_scaling import BandScaling
+from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
 from styleengine.engine import Engine
 from styleengine.jobs import Job, Preview, Result, Style
@@ -153,7 +154,7 @@ def test_the_first_preview_is_a_painted_picture(engine):
 def test_what_is_loaded_ahead_is_not_loaded_again(monkeypatch):
     engine, work = Engine(toy_plugins()), job(picture(40, 40), iterations=2)
     engine.prepare(work.settings)
-    monkeypatch.setattr("styleengine.engine.Trunk", lambda *_: pytest.fail("loaded again"))
+    monkeypatch.setattr("styleengine.networks.shelf.Trunk", lambda *_: pytest.fail("loaded again"))
     paint(engine, work)
     with pytest.raises(EngineError, match="nothing-of-that-name"):
         engine.prepare(Settings(features="nothing-of-that-name"))
@@ -558,7 +559,8 @@ def painted_by(
     settings = Settings(**{**TINY, "size": 16, "iterations": len(script.losses), **options})
     plan = make_plan(settings, 16, 16, engine.plugins.extractor("thin"))
     plan = dataclasses.replace(plan, round_steps=rounds)
-    painter = Painter(plan, [Layout(None, narrow, 10, 0, 1.0)], lambda: False)
+    layouts = [Layout(None, narrow, 10, 0, 1.0)]
+    painter = Painter(plan, layouts, Pace(plan, layouts), lambda: False)
     painter.begin(0, script)
     assert sum(1 for _ in painter.paint(script)) <= len(script.losses)
     return painter
@@ -755,7 +757,8 @@ def test_the_network_stays_loaded_from_run_to_run(engine, monkeypatch):
     entry = engine.plugins.extractors["thin"]
     broken = dataclasses.replace(entry, factory=lambda request: pytest.fail("loaded again"))
     monkeypatch.setitem(engine.plugins.extractors, "thin", broken)
-    paint(engine, dataclasses.replace(work, content=picture(48, 64, 3)))
+    settings = dataclasses.replace(work.settings, seed=work.settings.seed + 1)
+    paint(engine, dataclasses.replace(work, content=picture(48, 64, 3), settings=settings))
 
 
 @pytest.mark.parametrize("features", ["auto", "vgg19"])
@@ -806,7 +809,7 @@ def test_a_device_that_computes_nonsense_is_left_for_the_processor(engine, monke
         return choose(make, device, kind)
 
     monkeypatch.setattr(devices, "pick", lambda name: meta)
-    monkeypatch.setattr("styleengine.engine.choose_precision", refuse)
+    monkeypatch.setattr("styleengine.networks.shelf.choose_precision", refuse)
     found = paint(engine, job(picture(40, 48)))
     assert "CPU" in found.device
     assert [n for n in map(str, found.notes) if "'meta'" in n and "processor" in n]

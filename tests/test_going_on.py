@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from styleengine.pictures.picture import Picture
-from styleengine.protocol import Progress
-from styleengine.scene.going_on import AROUND, CHANGE, KEPT_PX, Before, follow
+from styleengine.protocol import PREVIEW_PX, Progress
+from styleengine.scene.going_on import AROUND, CHANGE, fits, follow, kept
 from styleengine.scene.resample import resize, to_array, to_tensor
 from tests.helpers import events_of, job, paint, picture, tinted
 
@@ -49,7 +49,7 @@ def test_noise_flickers_less_than_without(engine):
     for color in ((0.7, 0.3, 0.2), (0.2, 0.4, 0.7), (0.5, 0.5, 0.2)):  # some flicker more
         style = tinted(color)
         alone = [paint(engine, job(frame, style, **DRAFT)).picture.rgb for frame in (first, second)]
-        before = Before.of(first, dataclasses.replace(first, rgb=alone[0]))
+        before = kept(first, dataclasses.replace(first, rgb=alone[0]))
         work = dataclasses.replace(job(second, style, **DRAFT), before=before)
         following = paint(engine, work).picture.rgb
         flicker += [float(np.abs(rgb - alone[0]).mean()) for rgb in (alone[1], following)]
@@ -75,7 +75,7 @@ def test_a_preview_becomes_what_it_showed_and_its_steps_are_saved(engine, filter
     small = Picture(shrunk, seen)
     preview = paint(engine, job(small, style, size=0, iterations=12)).picture
     work = job(photo, style, size=0, iterations=8)
-    events = events_of(engine, dataclasses.replace(work, before=Before.of(small, preview)))
+    events = events_of(engine, dataclasses.replace(work, before=kept(small, preview)))
     steps = [e for e in events if isinstance(e, Progress) and e.stage == "paint"]
     assert {e.scale for e in steps} == {3, 4} and steps[0].scales == 4
     assert steps[0].step > 1 and steps[-1].step == steps[-1].steps == 8
@@ -92,7 +92,7 @@ def test_the_notebooks_method_begins_with_the_photo_all_the_same(engine):
     other = dataclasses.replace(photo, rgb=1 - photo.rgb)
     found = [
         paint(engine, w).picture.rgb
-        for w in (work, dataclasses.replace(work, before=Before.of(photo, other)))
+        for w in (work, dataclasses.replace(work, before=kept(photo, other)))
     ]
     np.testing.assert_array_equal(*found)
 
@@ -100,9 +100,9 @@ def test_the_notebooks_method_begins_with_the_photo_all_the_same(engine):
 def test_a_picture_of_another_shape_is_not_followed(engine):
     first = picture(72, 96)
     other, style = picture(64, 64, seed=3), tinted((0.2, 0.3, 0.7))
-    before = Before.of(first, first)
-    assert before.fits(picture(144, 192)) and not before.fits(other)
-    assert max(before.content.width, before.content.height) == KEPT_PX
+    before = kept(first, first)
+    assert fits(before, picture(144, 192)) and not fits(before, other)
+    assert max(before.content.width, before.content.height) == PREVIEW_PX
     work = job(other, style, **DRAFT)
     found = [paint(engine, w).picture.rgb for w in (work, dataclasses.replace(work, before=before))]
     np.testing.assert_array_equal(*found)
@@ -111,10 +111,10 @@ def test_a_picture_of_another_shape_is_not_followed(engine):
 def test_colours_that_are_kept_stay_gray_for_the_network(engine):
     first, second = frames()
     style = tinted((0.7, 0.3, 0.2))
-    before = Before.of(first, first)
+    before = kept(first, first)
     settings = {**DRAFT, "keep_colors": "luminance"}
     work = dataclasses.replace(job(second, style, **settings), before=before)
     painted = paint(engine, work).picture.rgb
-    own, kept = (rgb - rgb.mean(-1, keepdims=True) for rgb in (second.rgb, painted))
+    own, held = (rgb - rgb.mean(-1, keepdims=True) for rgb in (second.rgb, painted))
     inside = (painted > 0.02).all(-1) & (painted < 0.98).all(-1)
-    assert np.abs(own - kept)[inside].mean() < 0.05
+    assert np.abs(own - held)[inside].mean() < 0.05

@@ -13,7 +13,7 @@ from styleengine.descent import band_scaling
 from styleengine.jobs import Style
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import GramLoss
-from styleengine.networks import trunk
+from styleengine.networks.base import NETWORK_VALUES
 from styleengine.planning import layout
 from styleengine.planning.layout import Limits
 from styleengine.planning.recipes import FAST
@@ -25,7 +25,7 @@ from tests.test_tiling import LAYERS, thin
 STYLE = picture(48, 56, 9, block=4)
 
 
-TILE = trunk.NETWORK_VALUES * 4 * 200**2
+TILE = NETWORK_VALUES * 4 * 200**2
 """Bytes of a tile of 200 pixels a side, its margin included."""
 
 

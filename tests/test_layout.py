@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.machine import memory
+from styleengine.networks.base import NETWORK_VALUES
 from styleengine.networks.extractor import ExtractorEntry
-from styleengine.networks.trunk import NETWORK_VALUES
 from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
 from styleengine.planning.layout import (
@@ -24,7 +23,7 @@ from styleengine.planning.layout import (
 from styleengine.planning.plan import make_plan
 from styleengine.protocol import Settings
 from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
-from tests.test_tiling import LAYERS, Whole, thin
+from tests.test_tiling import LAYERS, thin
 
 CPU = LIMITS["cpu"]
 VGG = ExtractorEntry(lambda request: None, STYLE_LAYERS, CONTENT_LAYER, "")
@@ -95,7 +94,7 @@ class Trunk:
     values = NETWORK_VALUES
 
 
-def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings):
+def fitted(width, height, free, monkeypatch, additive=True, trunk=Trunk, **settings):
     monkeypatch.setattr(memory, "free", lambda device: free)
     content = Picture(torch.zeros(1).expand(height, width, 3).numpy())
     chosen = Settings(**settings)
@@ -106,7 +105,7 @@ def fitted(width, height, free, monkeypatch, loss=None, trunk=Trunk, **settings)
         chosen,
         VGG,
         {plan.features: trunk},
-        loss or CovarianceLoss(),
+        additive,
         torch.device("cpu"),
     )
 
@@ -143,7 +142,7 @@ def test_a_size_the_user_asked_for_is_kept(monkeypatch):
 
 
 def test_a_loss_that_cannot_be_tiled_is_painted_at_the_size_that_fits_in_one_piece(monkeypatch):
-    plan, layouts = fitted(6000, 4000, 4 * GIB, monkeypatch, loss=Whole())
+    plan, layouts = fitted(6000, 4000, 4 * GIB, monkeypatch, additive=False)
     assert all(found.side is None for found in layouts)
     assert 1024 < max(plan.sizes[-1]) < 2000
 

@@ -9,7 +9,7 @@ import pytest
 
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.pictures.picture import fit
-from styleengine.planning.plan import MIN_SIDE, make_plan
+from styleengine.planning.plan import SHORTEST, make_plan
 from styleengine.planning.recipes import (
     BEST,
     CLASSIC,
@@ -99,7 +99,7 @@ def test_scales_have_the_pictures_shape(width, height):
 
 def test_extreme_shapes_leave_the_network_something_to_look_at():
     found = plan(5000, 10, size=256)
-    assert all(min(size) >= MIN_SIDE for size in found.sizes)
+    assert all(min(size) >= SHORTEST for size in found.sizes)
 
 
 def test_the_working_size_is_the_pictures_own():
@@ -125,13 +125,13 @@ def test_large_scales_look_at_shallow_layers_only():
 def test_another_network_may_look_at_the_shallow_layers_of_large_scales():
     settings = Settings(features="vgg19")
     found = make_plan(settings, 9000, 6000, VGG, fine="draft")
-    networks = [found.network(scale) for scale in range(len(found.sizes))]
+    networks = [found.features_at(scale) for scale in range(len(found.sizes))]
     assert networks == ["vgg19" if max(size) <= FINE else "draft" for size in found.sizes]
     assert networks[0] == "vgg19" and networks[-1] == "draft"
     alone = make_plan(settings, 9000, 6000, VGG)
-    assert {alone.network(scale) for scale in range(len(alone.sizes))} == {"vgg19"}
+    assert {alone.features_at(scale) for scale in range(len(alone.sizes))} == {"vgg19"}
     classic = make_plan(dataclasses.replace(settings, preset="classic"), 900, 600, VGG)
-    assert classic.network(0) == "vgg19"
+    assert classic.features_at(0) == "vgg19"
 
 
 def test_classic_is_the_notebooks_schedule():

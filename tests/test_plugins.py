@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
 import types
 from importlib.metadata import distributions
 from pathlib import Path
@@ -36,7 +37,7 @@ from tests.helpers import (
 
 BUILT_IN = {
     "style_losses": {"covariance", "gram", "gram-moments"},
-    "features": {"auto", "vgg19", "draft"},
+    "features": {"vgg19", "draft"},
     "postprocessors": {"contrast", "sharpen"},
 }
 
@@ -59,6 +60,18 @@ def built_ins_work(plugins: Plugins) -> bool:
 # --- good ones ------------------------------------------------------------------------------------
 
 
+def test_the_plug_ins_of_the_documentation_paint():
+    text = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    plugins = load_plugins(())
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+        module = types.ModuleType(f"from_the_page_{number}")
+        exec(block, module.__dict__)
+        plugins.add(module.__name__, module)
+    assert not plugins.broken and number
+    work = job(picture(40, 48), features="small", style_loss="mean", iterations=3)
+    assert np.isfinite(paint(Engine(plugins), work).picture.rgb).all()
+
+
 def test_built_ins_come_through_the_same_hooks():
     plugins = load_plugins(())
     names = {kind: set(entries) for kind, entries in plugins.capabilities().items()}
@@ -72,8 +85,7 @@ def test_a_third_partys_loss_is_used_in_a_run_of_the_command(tmp_path):
     package = tmp_path / "package"
     source = (
         "import os\n"
-        "from styleengine.plugins.hookspecs import hookimpl\n"
-        "from styleengine.loss.style_losses import GramLoss\n"
+        "from styleengine import GramLoss, hookimpl\n"
         "class Counting(GramLoss):\n"
         "    def distance(self, ours, target):\n"
         "        with open(os.environ['COUNT_FILE'], 'a') as file:\n"

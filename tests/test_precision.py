@@ -14,6 +14,7 @@ from torch import nn
 
 from styleengine.machine import devices, folders
 from styleengine.networks import precision
+from styleengine.networks.base import Network
 from styleengine.networks.precision import (
     CANDIDATES,
     WRONG_DEVICE,
@@ -30,7 +31,7 @@ BFLOAT16 = Precision(torch.bfloat16, True)
 WINOGRAD = Precision(channels_last=True, winograd=True)
 
 
-class Net(nn.Module):
+class Net(Network):
     """A convolution; ``harm`` makes its gradient wrong in bfloat16."""
 
     def __init__(self, harm: float = 0.0) -> None:

@@ -45,6 +45,7 @@ SPEAKING = {"EngineError": 1, "bad": 1, "bad_weights": 1, "Sentence": 0, "Senten
 ONLY_THE_COMMAND_LINE = {
     "machine/files.py": "writes files, which the plug-in never asks for",
     "command/cli.py": "reads the command's own options",
+    "command/places.py": "keeps pictures that the command painted",
     "command/run.py": "reads the options of its run",
     "pictures/files.py": "opens files by name; the plug-in sends their bytes",
     "pictures/saving.py": "writes picture files",

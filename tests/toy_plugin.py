@@ -15,15 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from styleengine.loss.style_losses import GramLoss
-from styleengine.networks.extractor import Geometry
-from styleengine.plugins.hookspecs import hookimpl
+from styleengine import Geometry, GramLoss, Network, hookimpl
 
 STYLE_LAYERS = ("thin1", "thin2")
 CONTENT_LAYER = "thin2"
 
 
-class Thin(nn.Module):
+class Thin(Network):
     """Two convolutions with a pooling between them, always the same."""
 
     def __init__(self, request):

@@ -21,6 +21,7 @@ from engine import installed
 from engine.client import start
 from engine.wording import explained
 from language.texts import _, use
+from pixels.hidden import sweep
 from pixels.layers import layer_to_paint, measure
 from pixels.notes import note_of
 from protocol import EngineError
@@ -85,6 +86,7 @@ def run(procedure, run_mode, image, drawables, config, data):
             os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
     use(GLib.get_language_names())
     try:
+        sweep()
         work = paint_again if procedure.get_name() == AGAIN else paint
         layer = work(run_mode, image, drawables, config)
     except Dismissed:
@@ -98,6 +100,8 @@ def run(procedure, run_mode, image, drawables, config, data):
         text = _("Something unexpected happened: {reason}.").format(reason=reason[:200])
         hint = _("Details: {file}").format(file=log)
         return failure(procedure, EngineError("plug-in", text, hint))
+    finally:
+        sweep(own=True)
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
     values.remove(1)
     values.append(GObject.Value(Gimp.Layer, layer))

@@ -38,6 +38,7 @@ def paint_all(run_mode, image, groups, choice):
             source = open_source(image, drawables)
             reader, canvas = source.reader(), HiddenCanvas(source.seen)
             stack.callback(canvas.discard)
+            stack.callback(source.close)
             styles = load_styles(choice.styles, image, source.layer, source.seen, False)
             request = Request(choice.settings, reader.spec, reader.strips(), styles, series=SERIES)
             client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))

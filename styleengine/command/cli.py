@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.logging import RichHandler
@@ -22,9 +24,10 @@ from rich.text import Text
 
 from styleengine import __version__
 from styleengine.command.run import run_command
-from styleengine.command.terminal import console
+from styleengine.command.terminal import OutputGone, close_output, console, say
 from styleengine.machine import allocator
 from styleengine.machine.failures import broken_install, out_of_memory
+from styleengine.machine.files import cannot_write
 from styleengine.machine.openmp import wait_briefly
 from styleengine.protocol import EngineError, Settings, failed
 
@@ -32,11 +35,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PIPE_CLOSED = 141
+"""The exit status that a shell gives to a program ended by SIGPIPE."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 after an error, 2 for wrong usage."""
     wait_briefly()
     allocator.keep_freed_memory()
-    args = parser().parse_args(arguments)
+    try:
+        args = parser().parse_args(arguments)
+    except SystemExit:
+        with contextlib.suppress(OutputGone):
+            close_output()
+        raise
     if args.command != "serve":
         logging.basicConfig(
             level=logging.WARNING,
@@ -47,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(args.function(args) or 0)
     except EngineError as error:
         return _refused(error)
+    except OutputGone as gone:
+        if gone.reader_left:
+            return PIPE_CLOSED
+        return _refused(cannot_write(Path("standard output"), gone.error))
     except ImportError as error:
         return _refused(broken_install(error))
     except MemoryError:
@@ -97,7 +113,10 @@ def parser() -> argparse.ArgumentParser:
         "elsewhere, or - for wherever no mask is",
     )
     run.add_argument(
-        "-o", "--output", metavar="FILE", help="PNG, TIFF, JPEG or WebP (default: PHOTO-styled.png)"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="PNG, TIFF, JPEG or WebP (default: a new PHOTO-styled.png)",
     )
     run.add_argument(
         "--depth",
@@ -182,7 +201,7 @@ def weights_command(args: argparse.Namespace) -> int:
         try:
             store.fetch(args.source, url=args.url, progress=_tell_progress)
         except EngineError as error:
-            print(json.dumps(failed(error)), flush=True)
+            say(json.dumps(failed(error)))
             raise
     elif args.action == "fetch":
         columns = (
@@ -202,18 +221,18 @@ def weights_command(args: argparse.Namespace) -> int:
     elif args.action == "import":
         store.import_file(args.file, args.convention)
     status = store.status()
-    print(f"Weights in use: {status.source}")
-    print(f"From: {status.path or 'the package itself'} ({status.origin})")
-    print(f"Licence: {status.licence}")
+    say(f"Weights in use: {status.source}")
+    say(f"From: {status.path or 'the package itself'} ({status.origin})")
+    say(f"Licence: {status.licence}")
     if status.problem:
-        print(f"Problem: {status.problem}")
+        say(f"Problem: {status.problem}")
     if status.name == "draft":
-        print("`styleengine weights fetch` downloads the pretrained VGG19 (80 MB).")
+        say("`styleengine weights fetch` downloads the pretrained VGG19 (80 MB).")
     return 1 if status.problem else 0
 
 
 def _tell_progress(done: int, total: int) -> None:
-    print(json.dumps({"done": done, "total": total}), flush=True)
+    say(json.dumps({"done": done, "total": total}))
 
 
 def doctor_command(args: argparse.Namespace) -> int:
@@ -222,7 +241,7 @@ def doctor_command(args: argparse.Namespace) -> int:
 
     findings = examine()
     for finding in findings:
-        print(f"{'ok ' if finding.ok else 'BAD'}  {finding.name}: {finding.text}")
+        say(f"{'ok ' if finding.ok else 'BAD'}  {finding.name}: {finding.text}")
     return 0 if all(f.ok for f in findings) else 1
 
 
@@ -232,13 +251,13 @@ def plugins_command(args: argparse.Namespace) -> int:
 
     plugins = load_plugins()
     for name, origin in plugins.loaded.items():
-        print(f"{name} ({origin})")
+        say(f"{name} ({origin})")
     for name, problem in plugins.broken.items():
-        print(f"{name} is broken: {problem}")
+        say(f"{name} is broken: {problem}")
     for kind, entries in plugins.capabilities().items():
-        print(f"\n{kind.replace('_', ' ')}:")
+        say(f"\n{kind.replace('_', ' ')}:")
         for name, label in entries.items():
-            print(f"  {name:16}{label}")
+            say(f"  {name:16}{label}")
     return 1 if plugins.broken else 0
 
 

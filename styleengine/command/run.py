@@ -6,28 +6,40 @@ import argparse
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from styleengine.command.places import (
+    default_output,
+    require_text_place,
+    rescued,
+    save_new,
+    write_text,
+)
 from styleengine.command.terminal import console
 from styleengine.protocol import EngineError, Progress, Settings
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job, Preview, Result
+    from styleengine.pictures.files import Picture
 
 
 def run_command(args: argparse.Namespace) -> int:
     """Repaints PHOTO in the style of PAINTING. Ctrl-C stops and keeps what there is."""
-    from styleengine.pictures.files import require_writable, save
+    from styleengine.pictures.files import require_writable
 
     settings = Settings(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Settings)})
     photo = Path(args.content)
-    output = Path(args.output) if args.output else photo.parent / f"{photo.stem}-styled.png"
+    output = Path(args.output) if args.output else default_output(photo)
     require_writable(output)
+    if args.trace:
+        require_text_place(Path(args.trace))
     job = _job(args, settings)
+    require_writable(output, (job.content.width, job.content.height))
     trace: list[dict[str, Any]] = []
     started = time.monotonic()
 
@@ -35,17 +47,18 @@ def run_command(args: argparse.Namespace) -> int:
         trace.append({**dataclasses.asdict(event), "seconds": time.monotonic() - started})
 
     def keep(preview: Preview) -> None:
-        save(output.with_name(f"{output.stem}-{preview.step:05d}{output.suffix}"), preview.picture)
+        name = output.with_name(f"{output.stem}-{preview.step:05d}{output.suffix}")
+        save_new(name, preview.picture)
 
     result = _paint(job, args.quiet, note, keep)
     picture = result.picture
     if args.depth:
         picture = dataclasses.replace(picture, depth=args.depth)
-    save(output, picture)
+    output = _keep(output, picture, named=bool(args.output))
     if args.trace:
         about = {"features": result.features, "device": result.device, "seconds": result.seconds}
         text = json.dumps({**about, "settings": settings.to_dict(), "steps": trace}, indent=1)
-        _write_text(Path(args.trace), text)
+        write_text(Path(args.trace), text)
     if not args.quiet:
         for line in result.notes:
             console.print(f"Note: {line}", soft_wrap=True)
@@ -58,9 +71,22 @@ def run_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def _keep(output: Path, picture: Picture, *, named: bool) -> Path:
+    """Saves the result before anything else can go wrong; returns where it is."""
+    from styleengine.pictures.files import save
+
+    try:
+        if not named:
+            return save_new(output, picture)
+        save(output, picture)
+    except EngineError as error:
+        raise rescued(picture, error) from error
+    return output
+
+
 def _job(args: argparse.Namespace, settings: Settings) -> Job:
     from styleengine.jobs import Job, Style
-    from styleengine.pictures.files import as_mask, load
+    from styleengine.pictures.files import STYLE_PIXELS, as_mask, load
 
     shares = args.style_weight or [1.0] * len(args.style)
     if len(shares) != len(args.style):
@@ -84,14 +110,16 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
         )
     content = load(args.content)
     styles = tuple(
-        Style(load(style), share, None if mask == "-" else as_mask(load(mask)))
+        Style(load(style, STYLE_PIXELS), share, None if mask == "-" else as_mask(load(mask)))
         for style, share, mask in zip(args.style, shares, masks, strict=True)
     )
     long_side = max(content.width, content.height) if args.save_every else 0
     return Job(content, styles, settings, long_side, args.save_every, args.weights)
 
 
-def _paint(job: Job, quiet: bool, note: Any, keep: Any) -> Result:
+def _paint(
+    job: Job, quiet: bool, note: Callable[[Progress], None], keep: Callable[[Preview], None]
+) -> Result:
     from styleengine.engine import Engine
     from styleengine.jobs import Preview, Result
 
@@ -160,15 +188,3 @@ def time_left(seconds: float) -> str:
     """ "45 s", "3 min 20 s"."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EngineError(
-            "cannot-write",
-            "{file} cannot be written: {reason}.",
-            file=path,
-            reason=error.strerror,
-        ) from error

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 RANGE = 25.0
 """Most that the squared distance from the mean may be above or below the usual one."""
-FLAT = 1e-5
+ROUNDING = 1e-5
 """Share of the features' energy that is taken for rounding."""
 TINY = 1e-12
 
@@ -32,7 +32,7 @@ def focus(features: Tensor, exponent: float, visible: Tensor | None = None) -> T
     apart = (features - mean).square().mean(0)
     apart = _around(apart * shown) / _around(shown).clamp_min(TINY)
     usual = (apart * shown).sum()
-    rounding = FLAT * mean.square().mean() + TINY
+    rounding = ROUNDING * mean.square().mean() + TINY
     ratio = (apart + rounding) / (usual + rounding)
     weights = ratio.clamp(1 / RANGE, RANGE) ** exponent
     return weights / (weights * shown).sum().clamp_min(TINY)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from styleengine.protocol import EngineError, Sentence
 
-CPU = torch.device("cpu")
+if TYPE_CHECKING:
+    import torch
 
 
 def available() -> list[str]:
     """Names of the devices at hand, best first; "cpu" is always among them."""
+    import torch
+
     names = []
     if torch.cuda.is_available():
         names += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
@@ -23,6 +26,8 @@ def available() -> list[str]:
 
 def describe(name: str) -> Sentence:
     """What a person calls the device: "NVIDIA GeForce RTX 4070", "CPU, 8 threads"."""
+    import torch
+
     if name.startswith("cuda"):
         return Sentence(torch.cuda.get_device_name(torch.device(name)))
     if name == "mps":
@@ -34,6 +39,8 @@ def describe(name: str) -> Sentence:
 
 def pick(name: str) -> torch.device:
     """The device called ``name``; "auto" takes the best at hand. Raises `EngineError`."""
+    import torch
+
     names = available()
     if name == "auto":
         return torch.device(names[0])

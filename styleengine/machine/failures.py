@@ -1,8 +1,11 @@
-"""Failures that can show anywhere: lack of memory, and libraries that cannot be loaded."""
+"""Failures that can show anywhere: of memory, of plug-ins, of libraries."""
 
 from __future__ import annotations
 
-from styleengine.protocol import EngineError
+import contextlib
+from collections.abc import Iterator
+
+from styleengine.protocol import EngineError, Sentence
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -18,6 +21,31 @@ def out_of_memory() -> EngineError:
         "out-of-memory",
         "There is not enough memory to paint at this size.",
         "Choose a smaller working size, or close other programs.",
+    )
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Lack of memory inside becomes an `EngineError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory() from error
+        raise
+
+
+def bad_plugin(kind: Sentence, name: str, error: Exception) -> Exception:
+    """What to raise for an ``error`` that came out of something registered through the hooks."""
+    if isinstance(error, EngineError) or is_out_of_memory(error):
+        return error
+    return EngineError(
+        "bad-plugin",
+        "The {kind} {name} failed: {reason}.",
+        "Leave it out, and tell its author.",
+        kind=kind,
+        name=repr(name),
+        reason=f"{type(error).__name__}: {error}",
     )
 
 

@@ -10,7 +10,7 @@ APP = "gimp-neural-style"
 
 
 def data_dir() -> Path:
-    """The engine's own directory (not created): weights, probe results and logs live below it."""
+    """The engine's own directory (not created): weights and probe results live below it."""
     override = os.environ.get("STYLEENGINE_HOME")
     if override:
         return Path(override)
@@ -31,8 +31,3 @@ def weights_dir() -> Path:
 def probe_dir() -> Path:
     """Cached results of the start-up probes, one small JSON file per device and torch version."""
     return data_dir() / "probes"
-
-
-def logs_dir() -> Path:
-    """Log files of the engine."""
-    return data_dir() / "logs"

@@ -36,7 +36,7 @@ TOLERANCE = 0.2
 """Largest relative error of the gradient that a faster precision may have. Far less than the error
 of the network itself, and no difference can be seen in the pictures."""
 VALUES = 680
-"""Numbers that a step holds per pixel, see `memory.NETWORK_VALUES`; at 1 megapixel 675 are held."""
+"""Numbers that a step holds per pixel, see `NETWORK_VALUES`; at 1 megapixel 675 are held."""
 MAPPED = {
     "relu1_1": 64,
     "relu2_1": 128,
@@ -56,6 +56,8 @@ class Draft(VGG19):
     512 channels; the others in the draft's own, with their ``metrics``.
     """
 
+    tolerance, values = TOLERANCE, VALUES
+
     def __init__(
         self,
         layers: Sequence[str] = tuple(MAPPED),
@@ -65,7 +67,6 @@ class Draft(VGG19):
     ) -> None:
         super().__init__(layers, pooling, DRAFT_BLOCKS, replicated=replicated)
         self.source, self.kind = DRAFT, "draft"
-        self.tolerance, self.values = TOLERANCE, VALUES
         self.balance = {n: f for n, f in BALANCE.items() if n in (*self.taps, TV, BAND)}
         self.maps = nn.ParameterDict(
             {n: nn.Parameter(torch.zeros(MAPPED[n], width(n)), False) for n in self.taps}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from styleengine.networks.base import Network
 
 TV = "tv"
 """The name of the total variation in an extractor's balance."""
@@ -36,32 +38,12 @@ class Geometry:
 
 
 class Extractor(Protocol):
-    """What the engine needs of a network that looks at pictures.
+    """What a loss looks at pictures through: a network in place, see `Network` for its parts."""
 
-    ``units`` gives, per layer name, the size of a typical activation; losses divide by it, so that
-    one recipe serves networks of any scale. ``balance`` may change the recipe's weights.
-    ``geometry`` lets a picture be looked at in tiles; empty for a network that cannot.
-    """
-
-    @property
-    def geometry(self) -> Mapping[str, Geometry]:
-        """Stride and reach by layer name."""
-        ...
-
-    @property
-    def balance(self) -> Mapping[str, float]:
-        """Factors on a recipe's weights by layer name, and by `TV`; 1 for what is not named."""
-        ...
-
-    @property
-    def units(self) -> Mapping[str, float]:
-        """Typical activations by layer name."""
-        ...
-
-    @property
-    def metrics(self) -> Mapping[str, Tensor]:
-        """By layer name, a matrix (D, C) that the features' statistics are compared after."""
-        ...
+    units: Mapping[str, float]
+    geometry: Mapping[str, Geometry]
+    balance: Mapping[str, float]
+    metrics: Mapping[str, Tensor]
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features (1, C, h, w) of ``image`` (1, 3, H, W; sRGB-encoded, 0–1), by layer name."""
@@ -70,12 +52,15 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True)
 class ExtractorRequest:
-    """What the engine asks of an extractor factory."""
+    """What the engine asks of an extractor's factory: the layers, and how they are to be computed.
+
+    ``pooling`` is "max" or "average"; ``weights`` names a weight file, if the user named one;
+    ``features`` is the extractor's name.
+    """
 
     layers: tuple[str, ...]
     pooling: str
     weights: str | None
-    seed: int
     features: str
 
 
@@ -83,7 +68,7 @@ class ExtractorRequest:
 class ExtractorEntry:
     """A registered feature extractor and the layers a recipe reads from it."""
 
-    factory: Callable[[ExtractorRequest], Any]
+    factory: Callable[[ExtractorRequest], Network]
     style_layers: tuple[str, ...]
     content_layer: str
     label: str

@@ -34,7 +34,8 @@ class Banded:
         self._extractor = extractor
         self.geometry: Mapping[str, Geometry] = {**extractor.geometry, BAND: Geometry(1, 1)}
         self.units: Mapping[str, float] = {**extractor.units, BAND: TYPICAL}
-        self.balance, self.metrics = extractor.balance, extractor.metrics
+        self.balance: Mapping[str, float] = extractor.balance
+        self.metrics: Mapping[str, Tensor] = extractor.metrics
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image`` (1, 3, H, W), and its band under the name `BAND`."""

@@ -10,34 +10,25 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from styleengine.machine import folders
-from styleengine.machine.devices import CPU, describe
-from styleengine.networks.trunk import PLAIN, Precision, Trunk
+from styleengine.machine.devices import describe
+from styleengine.networks.base import Network
+from styleengine.networks.trunk import CPU, PLAIN, Precision, Trunk
 from styleengine.protocol import EngineError
 
 WORTHWHILE = 0.9
 """A candidate must take at most this share of the best time so far, so that near ties, which
 noise could decide either way, always go to the more exact one."""
-
-
 PROBE_SIZE = 128
-
-
 PROBE_ROUNDS, PROBE_S = 8, 0.8
 """Candidates are tried in turns, so often or for so long; a lone trial says little where other
 programs run."""
-
-
 HOPELESS = 3.0
 """How many times as slow as the best a candidate may be to be tried again."""
-
-
 WRONG_DEVICE = "wrong-device"
 """The code of the error for a device that fails the probe."""
-
-
 CANDIDATES = {
     "cpu": (
         Precision(channels_last=True),
@@ -50,7 +41,7 @@ CANDIDATES = {
 }
 
 
-def choose_precision(make: Callable[[], nn.Module], device: torch.device, kind: str) -> Precision:
+def choose_precision(make: Callable[[], Network], device: torch.device, kind: str) -> Precision:
     """The fastest precision whose gradient is right, found by a probe and remembered on disk.
 
     ``make`` builds a fresh network. bfloat16 doubles the speed where the processor multiplies it in
@@ -118,7 +109,7 @@ def _fingerprint(device: torch.device, kind: str) -> str:
 
 
 def _probe(
-    make: Callable[[], nn.Module], device: torch.device, candidates: list[Precision]
+    make: Callable[[], Network], device: torch.device, candidates: list[Precision]
 ) -> tuple[Precision, dict[str, dict[str, float]]]:
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, PROBE_SIZE, PROBE_SIZE, generator=generator)
@@ -128,7 +119,7 @@ def _probe(
         reference, _ = _timed_gradient(Trunk(make(), CPU, PLAIN), image)
     image = image.to(device)
     nets = ((candidate, make()) for candidate in candidates)
-    trunks = [Trunk(n, device, c) for c, n in nets if not c.winograd or hasattr(n, "use_winograd")]
+    trunks = [Trunk(n, device, c) for c, n in nets if n.has_winograd or not c.winograd]
     times, errors = _in_turns(trunks, image, reference)
     chosen, best = PLAIN, float("inf")
     for trunk, seconds, error in zip(trunks, times, errors, strict=True):

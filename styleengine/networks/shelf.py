@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 import torch
 
-from styleengine.machine.failures import is_out_of_memory
+from styleengine.machine import allocator
+from styleengine.machine.failures import bad_plugin
+from styleengine.networks.base import Network
 from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
+from styleengine.networks.precision import choose_precision, seconds_per_pixel
 from styleengine.networks.trunk import Trunk
-from styleengine.protocol import EngineError, Sentence
+from styleengine.protocol import Sentence
+
+MOST = 2
+"""Networks kept: one and the draft are enough memory."""
 
 
 @dataclass(frozen=True)
-class Network:
+class Shelved:
     """A network in place; ``source`` says what it is for people.
 
     ``rate`` is how many seconds a pixel of a step takes with all of it, None if it is not known.
@@ -24,24 +30,49 @@ class Network:
     rate: float | None
 
 
-def build(entry: ExtractorEntry, request: ExtractorRequest) -> torch.nn.Module:
+class Shelf:
+    """Holds the networks used last."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[ExtractorRequest, torch.device], Shelved] = {}
+
+    def take(
+        self, entry: ExtractorEntry, request: ExtractorRequest, device: torch.device
+    ) -> Shelved:
+        """The network of ``entry`` on ``device``, loaded unless it is there.
+
+        Raises `EngineError`, also for what goes wrong in a plug-in.
+        """
+        key = (request, device)
+        found = self._kept.pop(key, None)
+        if found is None:
+            while len(self._kept) >= MOST:
+                self._kept.pop(next(iter(self._kept)))
+            found = load(entry, request, device)
+        self._kept[key] = found
+        return found
+
+
+def load(entry: ExtractorEntry, request: ExtractorRequest, device: torch.device) -> Shelved:
+    """The network of ``entry`` in the fastest right precision on ``device``."""
+    nets = [build(entry, request)]
+    source, kind = nets[0].source or entry.label, nets[0].kind or type(nets[0]).__name__
+
+    def make() -> Network:
+        return nets.pop() if nets else build(entry, request)
+
+    precision = choose_precision(make, device, kind)
+    allocator.give_back()
+    trunk = Trunk(make(), device, precision)
+    return Shelved(trunk, source, seconds_per_pixel(device, kind, precision))
+
+
+def build(entry: ExtractorEntry, request: ExtractorRequest) -> Network:
     """The network of an extractor; what goes wrong in a plug-in becomes an `EngineError`."""
     try:
-        net: torch.nn.Module = entry.factory(request)
+        net = entry.factory(request)
+        if not isinstance(net, Network):
+            raise TypeError(f"{type(net).__name__} is no styleengine.Network")
         return net
     except Exception as error:
         raise bad_plugin(Sentence("feature extractor"), request.features, error) from error
-
-
-def bad_plugin(kind: Sentence, name: str, error: Exception) -> Exception:
-    """What to raise for an ``error`` that came out of something registered through the hooks."""
-    if isinstance(error, EngineError) or is_out_of_memory(error):
-        return error
-    return EngineError(
-        "bad-plugin",
-        "The {kind} {name} failed: {reason}.",
-        "Leave it out, and tell its author.",
-        kind=kind,
-        name=repr(name),
-        reason=f"{type(error).__name__}: {error}",
-    )

@@ -9,7 +9,7 @@ after the last layer that is asked for, frozen, and read at any subset of its la
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleengine.networks import winograd
+from styleengine.networks.base import Network
 from styleengine.networks.convolution import Border, conv_relu, replicate
 from styleengine.networks.extractor import Geometry
 from styleengine.protocol import EngineError
@@ -47,7 +48,7 @@ def layer_name(name: str) -> str:
     )
 
 
-class VGG19(nn.Module):
+class VGG19(Network):
     """The frozen trunk up to the last of ``layers``.
 
     Input: (N, 3, H, W) RGB, sRGB-encoded, 0–1. Output: a dict from layer name to (N, C, h, w),
@@ -58,6 +59,8 @@ class VGG19(nn.Module):
     set's mean (and the channel order) into conv1_1. With ``replicated``, all convolutions do:
     zeros in the deep layers, too, show as a strip of calm, saturated colour along the border.
     """
+
+    has_winograd = True
 
     def __init__(
         self,
@@ -71,10 +74,8 @@ class VGG19(nn.Module):
         super().__init__()
         self.replicated = replicated
         self.taps = tuple(layer_name(n) for n in layers)
-        self.units: dict[str, float] = {n: 1.0 for n in self.taps}
-        self.balance: Mapping[str, float] = {}
-        self.metrics: Mapping[str, Tensor] = {}
-        self.geometry: dict[str, Geometry] = {}
+        self.units = dict.fromkeys(self.taps, 1.0)
+        geometry: dict[str, Geometry] = {}
         self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
         self._kernels: dict[int, Tensor] = {}
@@ -93,11 +94,12 @@ class VGG19(nn.Module):
                 self._at[len(modules) - 1] = relu
                 radius += 2 ** (block - 1)
                 for name in left & {conv, relu}:
-                    self.geometry[name] = Geometry(2 ** (block - 1), radius)
+                    geometry[name] = Geometry(2 ** (block - 1), radius)
                 left -= {conv, relu}
                 channels = width
             if left:
                 modules.append(nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2))
+        self.geometry = geometry
         self.features = nn.Sequential(*modules)
         self.eval().requires_grad_(False)
 

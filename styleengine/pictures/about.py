@@ -5,13 +5,12 @@ Nothing in here is worth losing a picture for: what cannot be read is left out a
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 log = logging.getLogger(__name__)
 
@@ -125,18 +124,9 @@ def _resolution(dpi: Any) -> tuple[float, float] | None:
     return (x, y) if 1 <= x <= 100_000 and 1 <= y <= 100_000 else None
 
 
-def exif_directory(values: dict[int, Any], offset: int, order: bytes) -> bytes:
-    """A TIFF directory that is to stand at ``offset`` of a file; ``order`` is b"II" or b"MM"."""
-    head = b"II*\0\0\0\0\0" if order == b"II" else b"MM\0*\0\0\0\0"
-    directory = TiffImagePlugin.ImageFileDirectory_v2(ifh=head)
-    for tag, value in values.items():
-        directory[tag] = value
-    return bytes(directory.tobytes(offset))
-
-
 def raw_profile(text: bytes) -> bytes:
     """The bytes in ImageMagick's "Raw profile type …": its name, its length, hexadecimal digits."""
-    fields = io.BytesIO(text.strip()).read().split(None, 2)
+    fields = text.split(None, 2)
     if len(fields) < 3 or not fields[1].isdigit():
         return b""
     try:

@@ -22,6 +22,7 @@ from styleengine.protocol import EngineError
 __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
+    "STYLE_PIXELS",
     "Picture",
     "as_mask",
     "decode",
@@ -34,12 +35,15 @@ __all__ = [
     "to_pixels",
 ]
 
+STYLE_PIXELS = 32_000_000
+"""Style pictures of more pixels are made smaller while they are decoded: this many show every
+stroke on the largest photos, and take 0.4 GB."""
 MAX_FILE = 4 << 30
 """Larger files are refused unread; the largest picture that is decoded fits in it."""
 
 
-def load(path: str | Path) -> Picture:
-    """The picture in a file; see `decode`.
+def load(path: str | Path, most: int = 0) -> Picture:
+    """The picture in a file, of at most ``most`` pixels (0: any); see `decode`.
 
     Raises `EngineError`: "no-such-file", "cannot-read" (a folder, no permission, a disk error), and
     those of `decode`.
@@ -59,7 +63,7 @@ def load(path: str | Path) -> Picture:
             data = file.read(MAX_FILE)
     except OSError as error:
         raise _cannot_read(path, error) from error
-    return decode(data, path.name)
+    return decode(data, path.name, most)
 
 
 def _cannot_read(path: Path, error: OSError) -> EngineError:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import psutil
 import torch
 
-from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import memory
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import Trunk
@@ -17,7 +16,6 @@ from styleengine.planning.layout import ACCELERATOR, LIMITS, PICTURE, USABLE, La
 from styleengine.planning.plan import Plan, make_plan
 from styleengine.planning.recipes import Classic, Recipe
 from styleengine.protocol import Settings
-from styleengine.scene.scene import Scene
 
 SMALL_ENOUGH = 1024
 """Long side below which a picture is not made smaller for lack of memory."""
@@ -30,12 +28,13 @@ def fit_to_memory(
     settings: Settings,
     entry: ExtractorEntry,
     trunks: Mapping[str, Trunk],
-    style_loss: StyleLoss,
+    additive: bool,
     device: torch.device,
 ) -> tuple[Plan, list[Layout]]:
     """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
 
-    ``trunks`` holds the plan's networks by name. A working size that the user asked for stays.
+    ``trunks`` holds the plan's networks by name; ``additive`` tells whether the style loss can be
+    taken in tiles. A working size that the user asked for stays.
     """
     width, height = content.width, content.height
     while True:
@@ -46,13 +45,13 @@ def fit_to_memory(
         limits = LIMITS.get(device.type, ACCELERATOR)
         layouts = []
         for scale, size in enumerate(plan.sizes):
-            trunk = trunks[plan.network(scale)]
+            trunk = trunks[plan.features_at(scale)]
             layouts.append(
                 layout(
                     size,
                     plan.steps[scale],
                     plan.history,
-                    margin(trunk, plan.methods[scale], style_loss),
+                    margin(trunk, plan.methods[scale], additive),
                     trunk.precision.dtype.itemsize,
                     room,
                     limits,
@@ -66,19 +65,19 @@ def fit_to_memory(
         plan = make_plan(settings, width, height, entry, most, plan.fine)
 
 
-def needed(scene: Scene, layouts: Sequence[Layout]) -> int:
+def needed(plan: Plan, layouts: Sequence[Layout], device: torch.device) -> int:
     """About how many bytes the process will hold at most, or the accelerator besides it."""
     most = max(each.bytes for each in layouts)
-    if scene.levels.source.device.type != "cpu":
+    if device.type != "cpu":
         return most
     # The largest scale but one may take the most, beside what the largest will begin with. In the
     # end there are the picture at its working size, and the result.
-    height, width = scene.plan.sizes[-1]
+    height, width = plan.sizes[-1]
     picture = PICTURE * height * width
     return int(psutil.Process().memory_info().rss) + picture + max(most, picture)
 
 
-def margin(trunk: Trunk, method: Recipe | Classic, style_loss: StyleLoss) -> int | None:
+def margin(trunk: Trunk, method: Recipe | Classic, additive: bool) -> int | None:
     """The margin of the tiles of a scale; None where the picture cannot be cut."""
     looked_at = tiling.geometries(trunk.geometry, method.looked_at)
-    return tiling.margin(looked_at) if looked_at and style_loss.additive else None
+    return tiling.margin(looked_at) if looked_at and additive else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from styleengine.networks.trunk import NETWORK_VALUES
+from styleengine.networks.base import NETWORK_VALUES
 
 GIB = 1 << 30
 

@@ -24,10 +24,8 @@ from styleengine.protocol import Settings
 from styleengine.weights.store import best
 from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
-MIN_SIDE = 16
+SHORTEST = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
-
-
 WORK = {"1": 0.05, "2": 0.15, "3": 0.3, "4": 0.8}
 """Share of VGG19's work that is done up to a block's first layers, by the block's number."""
 
@@ -69,7 +67,7 @@ class Plan:
         """The layers that a scale looks at."""
         return tuple(dict.fromkeys(name for name, _ in self.methods[scale].looked_at))
 
-    def network(self, scale: int) -> str:
+    def features_at(self, scale: int) -> str:
         """The name of the extractor that looks at a scale."""
         return self.fine if set(self.at(scale)) <= set(FINE_LAYERS) else self.features
 
@@ -84,7 +82,7 @@ class Plan:
         return [*full, left - sum(full)] if left > sum(full) else full
 
 
-def network(settings: Settings, weights: str | None = None) -> str:
+def features_for(settings: Settings, weights: str | None = None) -> str:
     """The name of the extractor that ``settings`` and a weight file, if any is named, ask for.
 
     "auto" is the draft network for the preset of that name, else the best at hand.
@@ -94,12 +92,12 @@ def network(settings: Settings, weights: str | None = None) -> str:
     return "draft" if settings.preset == "draft" else best(weights)
 
 
-def fine_network(settings: Settings, weights: str | None = None) -> str:
-    """The name of the extractor for scales that look at shallow layers only; see `network`.
+def fine_features_for(settings: Settings, weights: str | None = None) -> str:
+    """The name of the extractor for scales that look at shallow layers only; see `features_for`.
 
     There the draft network sees what VGG19 does, nearly, in half the time.
     """
-    return "draft" if settings.features == "auto" else network(settings, weights)
+    return "draft" if settings.features == "auto" else features_for(settings, weights)
 
 
 def make_plan(
@@ -112,7 +110,7 @@ def make_plan(
 ) -> Plan:
     """The plan for a content of ``width`` × ``height`` pixels and the extractor ``entry``.
 
-    ``entry`` is the one called ``settings.features``, which is not "auto"; see `network`.
+    ``entry`` is the one called ``settings.features``, which is not "auto"; see `features_for`.
     ``most``, if given, is the longest side that a working size of the recipe's choice may have.
     ``fine`` names the extractor of the scales with `FINE_LAYERS` only, if it is another one.
     """
@@ -168,7 +166,7 @@ def _classic(
     if settings.size:
         size = _size(width, height, settings.size)
     else:  # the notebook rounds the width down
-        size = c.height, max(int(width * c.height / height), MIN_SIDE)
+        size = c.height, max(int(width * c.height / height), SHORTEST)
     optimizer = "lbfgs" if settings.optimizer == "auto" else settings.optimizer
     return Plan(
         sizes=(size,),
@@ -192,4 +190,4 @@ def _is_vgg(entry: ExtractorEntry) -> bool:
 
 def _size(width: int, height: int, long_side: float) -> tuple[int, int]:
     h, w = fit(width, height, long_side)
-    return max(h, MIN_SIDE), max(w, MIN_SIDE)
+    return max(h, SHORTEST), max(w, SHORTEST)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from styleengine.protocol import PREVIEW_PX
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -49,13 +51,13 @@ class Recipe:
         return [*((n, 1) for n in self.style_layers), (self.content_layer, self.content_pool)]
 
 
-LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
+STYLE_WEIGHTS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
 """Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
 FAST = Recipe(
     style_loss="covariance",
-    style_layers=LAYERS,
+    style_layers=STYLE_WEIGHTS,
     content_layer="relu4_2",
     content_weight=0.25,
     tv_weight=0.5,
@@ -164,8 +166,6 @@ def layer_balance(layers: Mapping[str, float], shapes: float) -> dict[str, float
     return {n: w * factor for n, w in tilted.items()}
 
 
-PREVIEW = 512
-"""Long side at which all larger pictures pass by."""
 EARLY = 0.2
 """How much sooner than at half a step another scale is put in: leaps are worse than small steps."""
 
@@ -173,15 +173,15 @@ EARLY = 0.2
 def scale_sizes(recipe: Recipe, long_side: int) -> tuple[int, ...]:
     """Long sides of the pyramid, ascending, ending with ``long_side``.
 
-    Pictures larger than `PREVIEW` pass through the scales of one of that size, and go on from there
-    in equal steps of about ``recipe.ratio``: so a small preview is what the large picture was on
-    its way.
+    Pictures larger than `PREVIEW_PX` pass through the scales of one of that size, and go on from
+    there in equal steps of about ``recipe.ratio``: so a small preview is what the large picture was
+    on its way.
     """
-    between = round(math.log(max(1.0, long_side / PREVIEW), recipe.ratio) + EARLY)
+    between = round(math.log(max(1.0, long_side / PREVIEW_PX), recipe.ratio) + EARLY)
     if between:
-        growth = (long_side / PREVIEW) ** (1 / between)
-        after = [round(PREVIEW * growth**k) for k in range(1, between)]
-        return (*scale_sizes(recipe, PREVIEW), *after, long_side)
+        growth = (long_side / PREVIEW_PX) ** (1 / between)
+        after = [round(PREVIEW_PX * growth**k) for k in range(1, between)]
+        return (*scale_sizes(recipe, PREVIEW_PX), *after, long_side)
     sizes = [float(long_side)]
     while sizes[-1] / recipe.ratio >= recipe.smallest * 0.9:
         sizes.append(sizes[-1] / recipe.ratio)
@@ -192,7 +192,7 @@ def scale_steps(recipe: Recipe, sizes: tuple[int, ...], total: int) -> tuple[int
     """Steps per scale: the recipe's, or ``total`` (if not 0) shared out in the same proportion."""
     falling = [recipe.iterations * (512 / s) ** recipe.decline for s in sizes]
     if recipe.rising:
-        early = [recipe.iterations * s / PREVIEW for s in sizes[:-1]]
+        early = [recipe.iterations * s / PREVIEW_PX for s in sizes[:-1]]
         falling[:-1] = [min(e, f) for e, f in zip(early, falling[:-1], strict=True)]
     wanted = [max(recipe.least, min(recipe.most, f)) for f in falling]
     if not total:

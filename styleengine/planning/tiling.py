@@ -22,6 +22,11 @@ from torch import Tensor
 
 from styleengine.networks.extractor import Geometry
 
+LEEWAY = 1.05
+"""How much more spans may look at for all to look at as much."""
+DEEP = 38
+"""Radius from which a layer's outermost positions hardly pull at a tile any more: relu4_2's."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -103,7 +108,7 @@ def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
     inner = [(a, b) for a, b in pairwise(ends) if b > a]
     least = [Span(max(0, a - margin), a, b, min(length, b + margin)) for a, b in inner]
     reach = max(b - a for a, b in inner) + 2 * margin
-    if len(inner) * reach > ALIKE * sum(s.after - s.before for s in least):
+    if len(inner) * reach > LEEWAY * sum(s.after - s.before for s in least):
         return least
     last = (length - reach) // align * align
     return [
@@ -130,12 +135,6 @@ def geometries(
 def alignment(layers: Iterable[Geometry]) -> int:
     """What tiles must begin at multiples of: the largest stride; strides are powers of two."""
     return max(g.stride for g in layers)
-
-
-ALIKE = 1.05
-"""How much more spans may look at for all to look at as much."""
-DEEP = 38
-"""Radius from which a layer's outermost positions hardly pull at a tile any more: relu4_2's."""
 
 
 def margin(layers: Iterable[Geometry], *, exact: bool = False) -> int:

@@ -5,7 +5,7 @@ torch is imported only when one of these is used, so that listing plug-ins is qu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from styleengine.plugins.hookspecs import (
     RegisterExtractor,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from styleengine.loss.style_losses import StyleLoss
+    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest
 
 
@@ -40,7 +41,7 @@ def _covariance() -> StyleLoss:
     return CovarianceLoss()
 
 
-def _vgg19(request: ExtractorRequest) -> Any:
+def _vgg19(request: ExtractorRequest) -> Network:
     from styleengine.networks import vgg
     from styleengine.weights import store
 
@@ -48,16 +49,10 @@ def _vgg19(request: ExtractorRequest) -> Any:
     return vgg.vgg19(request.layers, given, request.pooling, replicated=True)
 
 
-def _draft(request: ExtractorRequest) -> Any:
+def _draft(request: ExtractorRequest) -> Network:
     from styleengine.networks import draft
 
     return draft.load(request.layers, request.pooling, replicated=True)
-
-
-def _auto(request: ExtractorRequest) -> Any:
-    from styleengine.weights import store
-
-    return {"vgg19": _vgg19, "draft": _draft}[store.best(request.weights)](request)
 
 
 @hookimpl
@@ -70,13 +65,9 @@ def register_style_losses(register: RegisterStyleLoss) -> None:
 
 @hookimpl
 def register_extractors(register: RegisterExtractor) -> None:
-    """VGG19, the draft network, and whichever of the two is the best at hand."""
-    for name, factory, label in (
-        ("auto", _auto, "Pretrained VGG19 if installed, else the draft network"),
-        ("vgg19", _vgg19, "Pretrained VGG19"),
-        ("draft", _draft, "Draft network"),
-    ):
-        register(name, factory, STYLE_LAYERS, CONTENT_LAYER, label)
+    """VGG19 and the draft network."""
+    register("vgg19", _vgg19, STYLE_LAYERS, CONTENT_LAYER, "Pretrained VGG19")
+    register("draft", _draft, STYLE_LAYERS, CONTENT_LAYER, "Draft network")
 
 
 @hookimpl

@@ -7,7 +7,7 @@ functions marked ``@styleengine.hookimpl``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from styleengine.jobs import Event, Job
     from styleengine.loss.style_losses import StyleLoss
+    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest
 
 hookspec = pluggy.HookspecMarker("styleengine")
@@ -23,7 +24,7 @@ hookimpl = pluggy.HookimplMarker("styleengine")
 
 
 class RegisterStyleLoss(Protocol):
-    """``register(name, factory, label)``: ``factory()`` makes a `losses.StyleLoss`."""
+    """``register(name, factory, label)``: ``factory()`` makes a `StyleLoss`."""
 
     def __call__(self, name: str, factory: Callable[[], StyleLoss], label: str) -> None:
         """Adds one style loss."""
@@ -32,16 +33,14 @@ class RegisterStyleLoss(Protocol):
 class RegisterExtractor(Protocol):
     """``register(name, factory, style_layers, content_layer, label)``.
 
-    ``factory(request)`` makes a `torch.nn.Module` whose ``forward`` takes (1, 3, H, W) pictures
-    (sRGB-encoded RGB, 0–1) and returns a dict from each of ``request.layers`` to its features, and
-    whose ``units`` maps these names to the size of a typical activation. A network that also maps
-    them to `features.Geometry` in ``geometry`` can paint pictures of any size, in tiles.
+    ``factory(request)`` makes a `Network` whose ``forward`` returns a dict from each of
+    ``request.layers`` to its features.
     """
 
     def __call__(
         self,
         name: str,
-        factory: Callable[[ExtractorRequest], Any],
+        factory: Callable[[ExtractorRequest], Network],
         style_layers: tuple[str, ...],
         content_layer: str,
         label: str,

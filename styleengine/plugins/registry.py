@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from styleengine.machine.failures import bad_plugin
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.plugins import bundled, hookspecs
 from styleengine.protocol import EngineError, Sentence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from styleengine.jobs import Event, Job
     from styleengine.loss.style_losses import StyleLoss
+    from styleengine.networks.base import Network
     from styleengine.networks.extractor import ExtractorRequest
 
 GROUP = "styleengine"
@@ -87,6 +89,23 @@ class Plugins:
         """The post-processor of that name; raises `EngineError`."""
         return _find(self.postprocessors, name, Sentence("post-processor"))[0]
 
+    def postprocess(self, name: str, image: np.ndarray, content: np.ndarray) -> np.ndarray:
+        """``image`` as that post-processor returns it; raises `EngineError`."""
+        import numpy as np
+
+        try:
+            done = np.asarray(self.postprocessor(name)(image, content))
+        except Exception as error:
+            raise bad_plugin(Sentence("post-processor"), name, error) from error
+        if done.shape != image.shape or not np.isfinite(done).all():
+            raise EngineError(
+                "bad-plugin",
+                "The post-processor {name} did not return a picture of the same size.",
+                "Leave it out, and tell its author.",
+                name=repr(name),
+            )
+        return done.astype(np.float32, copy=False)
+
     def capabilities(self) -> dict[str, dict[str, str]]:
         """Names and labels of all that can be chosen, for the protocol's ``ready``."""
         return {
@@ -102,7 +121,7 @@ class Plugins:
 
         def extractor(
             name: str,
-            factory: Callable[[ExtractorRequest], Any],
+            factory: Callable[[ExtractorRequest], Network],
             style_layers: tuple[str, ...],
             content_layer: str,
             label: str,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styleengine.jobs import Before
 from styleengine.pictures.picture import Picture, fit
+from styleengine.protocol import PREVIEW_PX
 from styleengine.scene import resample
 from styleengine.scene.pyramid import Source
+from styleengine.scene.scene import Scene
 
-KEPT_PX = 512
-"""Long side of what is kept: that of a preview, and more than a run's smallest scale ever has."""
 SAME, SAME_AT_MOST = 0.015, 0.08
 """Differences of two copies of one photo, in the mean and at any spot: those of box, linear, cubic
 and Lanczos filters, by which they may have been made small, stay below 0.010 and 0.061 on photos.
@@ -24,22 +23,43 @@ AROUND = 9
 """Side, in pixels of the smallest scale, of the square over which the difference is averaged."""
 
 
-@dataclass(frozen=True)
-class Before:
-    """The picture before: the photo and what was made of it, small and of the same shape."""
+def kept(content: Picture, painted: Picture) -> Before:
+    """What is to be kept of a run for the next."""
+    return Before(_small(content), _small(painted))
 
-    content: Picture
-    painted: Picture
 
-    @classmethod
-    def of(cls, content: Picture, painted: Picture) -> Before:
-        """What is to be kept of a run for the next."""
-        return cls(_small(content), _small(painted))
+def fits(before: Before, content: Picture) -> bool:
+    """Whether ``content`` has the same shape."""
+    size = fit(content.width, content.height, PREVIEW_PX)
+    return size == (before.content.height, before.content.width)
 
-    def fits(self, content: Picture) -> bool:
-        """Whether ``content`` has the same shape."""
-        size = fit(content.width, content.height, KEPT_PX)
-        return size == (self.content.height, self.content.width)
+
+def start(scene: Scene, before: Before) -> tuple[int, Tensor]:
+    """The scale to go on at from the painting before, and the picture to begin with.
+
+    Of the same photo the painting is taken as it is, at the scale whose size it has, so that a
+    preview becomes what it showed. Of another one, as the next frame of an animation is, it is
+    taken at the smallest scale, where the photo has not changed.
+    """
+    sizes = scene.plan.sizes
+    scale = max((k for k, size in enumerate(sizes) if max(size) <= PREVIEW_PX), default=0)
+    content, then, painted = _as_before(scene, before, scale)
+    if not unchanged(content, then):
+        scale = 0
+        content, then, painted = _as_before(scene, before, scale)
+        painted = follow(scene.start(scale, None), content, then, painted)
+    return scale, painted.contiguous()
+
+
+def _as_before(scene: Scene, before: Before, scale: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The content at a scale, and that of the painting before, and this painting."""
+    content = scene.content(scale)
+    size = (content.shape[-2], content.shape[-1])
+    then, painted = (
+        resample.resize(scene.shown(each.rgb), size).clamp_(0, 1).to(content.device)
+        for each in (before.content, before.painted)
+    )
+    return content, then, painted
 
 
 def unchanged(content: Tensor, content_before: Tensor) -> bool:
@@ -65,5 +85,5 @@ def _change(content: Tensor, other: Tensor) -> Tensor:
 
 def _small(picture: Picture) -> Picture:
     """The picture as a scale of that size has it, with nothing of what is hidden in it."""
-    size = fit(picture.width, picture.height, KEPT_PX)
+    size = fit(picture.width, picture.height, PREVIEW_PX)
     return Picture(resample.to_array(Source(picture, torch.device("cpu")).at(size)))

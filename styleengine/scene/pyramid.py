@@ -30,7 +30,7 @@ class Source:
 
     def __init__(self, picture: Picture, device: torch.device) -> None:
         self.width, self.height, self.device = picture.width, picture.height, device
-        self._given = picture
+        self.given = picture
         self._opaque = picture.alpha is None or float(picture.alpha.min()) >= 1
 
     def at(self, size: Size) -> Tensor:
@@ -45,18 +45,18 @@ class Source:
         """The alpha (1, 1, h, w) at ``size``, on the device; None if the picture is opaque."""
         if self._opaque:
             return None
-        assert self._given.alpha is not None
+        assert self.given.alpha is not None
         if self._small is not None and _suits(self._small[0], size):
             source = self._small[1]
             assert source is not None
         else:
-            source = resample.to_tensor(self._given.alpha)
+            source = resample.to_tensor(self.given.alpha)
         return resized(source, size).to(self.device)
 
     @cached_property
     def picture(self) -> Picture:
         """The picture in full, with nothing left of what is fully transparent in it."""
-        return without_hidden_colors(self._given)
+        return without_hidden_colors(self.given)
 
     def sample(self) -> tuple[Tensor, Tensor | None]:
         """The picture at a size for statistics, and its alpha (h, w) there."""
@@ -72,10 +72,10 @@ class Source:
             return None
         size = fit(self.width, self.height, SMALL)
         if self._opaque:
-            return resample.to_tensor(reduced(self._given.rgb, None, size)), None
-        assert self._given.alpha is not None
-        alpha = reduced(self._given.alpha[..., None], None, size)
-        weighted = reduced(self._given.rgb, self._given.alpha, size)
+            return resample.to_tensor(reduced(self.given.rgb, None, size)), None
+        assert self.given.alpha is not None
+        alpha = reduced(self.given.alpha[..., None], None, size)
+        weighted = reduced(self.given.rgb, self.given.alpha, size)
         colors = resample.to_tensor(weighted / np.maximum(alpha, resample.TINY))
         found = resample.to_tensor(alpha).clamp_(0, 1)
         return resample.fill_transparent(colors.clamp_(0, 1), found), found

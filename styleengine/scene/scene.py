@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from styleengine.jobs import Job
 from styleengine.pictures.bare_edges import without_bare_edges
 from styleengine.pictures.picture import Floats, Picture, fit
-from styleengine.planning.plan import MIN_SIDE, Plan
+from styleengine.planning.plan import SHORTEST, Plan
 from styleengine.scene import resample
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
-
-if TYPE_CHECKING:
-    from styleengine.jobs import Job
-
 
 ENLARGED, UNSEEN = 2.5, 1200
 """How much a style picture is enlarged at most, and the long side of the content up to which its
@@ -62,7 +58,7 @@ class SceneStyle:
         height, width = self.source.height, self.source.width
         own = max(width, height)
         h, w = fit(width, height, style_size(own, long_side * self.ratio, long_side))
-        size = max(h, MIN_SIDE), max(w, MIN_SIDE)
+        size = max(h, SHORTEST), max(w, SHORTEST)
         alpha = self.source.alpha(size)
         return StyleTarget(
             self.image(size), self.share, None if alpha is None else alpha[0, 0], region

@@ -42,8 +42,7 @@ from styleengine.serving.arriving import Incoming
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
-    from styleengine.jobs import Result
-    from styleengine.scene.going_on import Before
+    from styleengine.jobs import Before, Result
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +200,7 @@ class Server:
     def _run(self, incoming: Incoming) -> None:
         engine = self._load()
         from styleengine.jobs import Preview
-        from styleengine.scene.going_on import Before
+        from styleengine.scene.going_on import kept
 
         self._unseen_preview = False
         spec = incoming.content.spec
@@ -224,7 +223,7 @@ class Server:
                 else:
                     self._result(incoming.id, event, spec.dtype)
                     if incoming.series:
-                        before = Before.of(job.content, event.picture)
+                        before = kept(job.content, event.picture)
                         self._before = (incoming.series, before)
 
     def _preview(self, job_id: str, event: Any) -> None:

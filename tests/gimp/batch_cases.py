@@ -451,6 +451,72 @@ def case_filters_that_look_around_and_along():
     assert_near(array.array("B", sent_pixels()), expected, 1)
 
 
+def filtered(item, operation, **settings):
+    """Puts a live filter on a layer or group."""
+    live = Gimp.DrawableFilter.new(item, operation, operation)
+    for name, value in settings.items():
+        live.get_config().set_property(name.replace("_", "-"), value)
+    item.append_filter(live)
+    return item
+
+
+FAR_FILTERS = {
+    "gegl:dropshadow": {},
+    "gegl:long-shadow": {},
+    "gegl:gaussian-blur": {"std_dev_x": 9.0, "std_dev_y": 9.0, "clip_extent": False},
+}
+
+
+def shown(image, item):
+    """The image's pixels where ``item`` lies, as GIMP itself shows them."""
+    all_of_it = Gimp.Layer.new_from_visible(image, image, "shown")
+    size = item.get_width(), item.get_height()
+    return pixels(all_of_it, "R'G'B'A u8", *offsets(item), *size)
+
+
+def case_filters_that_reach_beyond_the_layer():
+    for operation, settings in FAR_FILTERS.items():
+        image = new_image(width=300, height=200)
+        layer = new_layer(image, 200, 100)
+        layer.set_offsets(40, 50)
+        buffer = layer.get_buffer()  # a hole, in which the shadow shows
+        buffer.set(Gegl.Rectangle.new(60, 30, 80, 40), "R'G'B'A u8", bytes(4 * 80 * 40))
+        buffer.flush()
+        del buffer
+        filtered(layer, operation, **settings)
+        expected = shown(image, layer)
+        result = painted(image, layer)
+        assert_near(array.array("B", sent_pixels()), expected, 1)
+        assert any(expected[3::4][i] not in (0, 255) for i in range(len(expected) // 4))
+        assert offsets(result) == (40, 50)
+        assert (result.get_width(), result.get_height()) == (200, 100)
+        other = new_image()
+        painted(other, new_layer(other), style=None, style_layer=layer)
+        got = array.array("B", (FOLDER / "dump" / "style.raw").read_bytes())
+        assert_near(got, expected, 1)
+        assert len(Gimp.get_images()) == 2, "a hidden image was left behind"
+        image.delete()
+        other.delete()
+
+
+def case_groups_with_shadows():
+    for on_the_group in (False, True):
+        image = new_image(width=300, height=200)
+        group = Gimp.GroupLayer.new(image, "Group")
+        image.insert_layer(group, None, 0)
+        first = new_layer(image, 60, 50, parent=group)
+        first.set_offsets(100, 90)
+        second = new_layer(image, 30, 20, parent=group)
+        second.set_offsets(30, 20)
+        filtered(group if on_the_group else first, "gegl:dropshadow")
+        expected = shown(image, group)
+        result = painted(image, group)
+        assert_near(array.array("B", sent_pixels()), expected, 1)
+        assert offsets(result) == offsets(group) == (30, 20)
+        assert len(Gimp.get_images()) == 1, "a hidden image was left behind"
+        image.delete()
+
+
 def case_a_group_in_an_image_with_a_lut_profile():
     image, layer = colored_layer("lut")
     group = Gimp.GroupLayer.new(image, "Group")

@@ -144,7 +144,7 @@ SIZE = CONTEXT["size"]
 
 def shown():
     """The layers of the images that the user sees; the plug-in's hidden ones do not count."""
-    return [layers for layers in probe() if [layer["name"] for layer in layers] != ["result"]]
+    return probe()
 
 
 def layer_count():

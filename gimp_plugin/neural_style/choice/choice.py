@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from language.texts import _
-from protocol import EngineError, Settings
+from protocol import PREVIEW_PX, EngineError, Settings
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,6 @@ def blend_from(text: str) -> tuple[StyleChoice, ...]:
 
 
 # --- the quick preview ------------------------------------------------------------------------
-
-PREVIEW_PX = 512
 
 
 def quick(settings: Settings) -> Settings:

@@ -15,6 +15,7 @@ from choice.kept import Folders, Recent
 from choice.styles import SHIPPED, at_hand, choice_of, pictures_in, title
 from engine import installed
 from language.texts import _
+from pixels.hidden import shown_images
 from pixels.style_pictures import places
 from widgets.cutout import pixbuf
 from widgets.style_browser import StyleBrowser
@@ -109,7 +110,7 @@ def _layers() -> Iterator[StyleChoice]:
             if layer.is_group():
                 yield from walk(layer.get_children())
 
-    for image in Gimp.get_images():
+    for image in shown_images():
         for layer in walk(image.get_layers()):
             name = f"{layer.get_name()} ({image.get_name()})"
             yield StyleChoice(layer=layer.get_id(), name=name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
-from choice.choice import PREVIEW_PX, Choice, choice_from, quick
+from choice.choice import Choice, choice_from, quick
 from choice.kept import Presets, read_json, write_json
 from dialog.catalog import Catalog
 from dialog.delivery import SHOWN_PX, Delivery, Order
@@ -30,7 +30,7 @@ from language.texts import _
 from pixels.canvas import HiddenCanvas, MemoryCanvas
 from pixels.layers import locate
 from pixels.style_pictures import load_styles
-from protocol import EngineError
+from protocol import PREVIEW_PX, EngineError
 from widgets.cutout import pixbuf
 from widgets.notice import copy_text
 
@@ -261,12 +261,14 @@ class Studio:
         """The work has ended with nothing."""
         if not work.quick:
             work.canvas.discard()
+            work.note.source.close()
             self.window.pane.show_painted(None)
 
     def session_failed(self, work: Work | None, problem: EngineError) -> None:
         """Said in the dialog; the choice stays as it is."""
         if work is not None and not work.quick:
             work.canvas.discard()
+            work.note.source.close()
         self._show_problem(problem)
 
     # --- what is shown -------------------------------------------------------------------------

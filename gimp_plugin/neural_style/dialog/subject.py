@@ -8,14 +8,13 @@ from typing import Any, Callable
 
 from gi.repository import Gimp, GLib
 
-from choice.choice import PREVIEW_PX
 from dialog.stopwatch import Stopwatch
 from language.texts import _
 from pixels.layers import measure
 from pixels.reading import native_form
 from pixels.selection import selected
 from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
-from protocol import EngineError, PictureSpec
+from protocol import PREVIEW_PX, EngineError, PictureSpec
 from widgets.cutout import Shape
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from gi.repository import Gimp
 
 from language.texts import _
-from pixels.reading import FORMATS, scratch_image
+from pixels.hidden import hidden_image, hide
+from pixels.private_copy import PRECISIONS
+from pixels.reading import FORMATS
 from pixels.rect import Rect
 from pixels.tilewise import Writer
 from protocol import EngineError, PictureSpec
@@ -31,7 +33,8 @@ class HiddenCanvas:
                 ),
                 _("Run the installer of Neural Style Transfer again."),
             )
-        self.image = scratch_image(spec, spec.width, spec.height)
+        base, precision = Gimp.ImageBaseType.RGB, PRECISIONS[spec.dtype]
+        self.image = hidden_image(spec.width, spec.height, base, precision)
         layer = Gimp.Layer.new(
             self.image,
             "result",
@@ -73,6 +76,7 @@ class HiddenCanvas:
         """The picture as an image of its own, for somebody who keeps it."""
         image = self.image.duplicate()
         image.undo_disable()
+        hide(image)
         return image
 
     def discard(self) -> None:

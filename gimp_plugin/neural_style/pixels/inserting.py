@@ -7,6 +7,7 @@ from collections.abc import Generator
 from gi.repository import Gimp
 
 from pixels.canvas import HiddenCanvas
+from pixels.hidden import give_away
 from pixels.layers import Source
 from pixels.notes import _attach
 from pixels.tilewise import finished
@@ -84,7 +85,7 @@ def _new_image(
     mask = yield from _mask(picture, source)
     _add_mask(picture, source, mask, None)
     image.set_selected_layers([picture])
-    image.undo_enable()
+    give_away(image)
     return picture
 
 

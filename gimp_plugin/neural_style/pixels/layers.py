@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from gi.repository import Gimp
 
 from language.texts import _
-from pixels.reading import Reader, sample_type
+from pixels.private_copy import PrivateCopy, copy_of_layer, sample_type
+from pixels.reading import Reader
 from pixels.rect import Rect
 from pixels.selection import Selection
 from protocol import EngineError
@@ -54,7 +55,7 @@ def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.La
     return drawable
 
 
-def whole(layer: Gimp.Layer) -> Rect:
+def whole(layer: Gimp.Drawable) -> Rect:
     """All of a layer."""
     return Rect(0, 0, layer.get_width(), layer.get_height())
 
@@ -63,14 +64,15 @@ def whole(layer: Gimp.Layer) -> Rect:
 class Source:
     """The part of a layer to paint, as it was when the run started.
 
-    ``painted`` is what the new layer covers, ``seen`` what the engine gets: a margin more, so that
-    the strokes at the border know what comes next. ``selection`` holds the selection's values on
-    ``painted`` (from 0, 0) once it has been copied, None without a selection. ``origin`` is the
-    layer's place in the image.
+    ``copy`` is the layer as it was then. ``painted`` is what the new layer covers, ``seen`` what
+    the engine gets: a margin more, so that the strokes at the border know what comes next.
+    ``selection`` holds the selection's values on ``painted`` (from 0, 0) once it has been copied,
+    None without a selection. ``origin`` is the layer's place in the image.
     """
 
     image: Gimp.Image
     layer: Gimp.Layer
+    copy: PrivateCopy
     name: str
     origin: tuple[int, int]
     painted: Rect
@@ -78,8 +80,14 @@ class Source:
     selection: Selection | None
 
     def reader(self) -> Reader:
-        """What the engine gets."""
-        return Reader(self.layer, self.seen, sample_type(self.image))
+        """What the engine gets; can be read once."""
+        return Reader(self.copy, self.seen, sample_type(self.image))
+
+    def close(self) -> None:
+        """Nothing of it is to be read any more."""
+        self.copy.close()
+        if self.selection is not None:
+            self.selection.close()
 
 
 def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Layer, Rect, Rect]:
@@ -104,17 +112,17 @@ def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Lay
 
 def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
     """Checks what the user has selected, and notes what may change during the run; the selection
-    is still to be copied (`Selection.copy`).
+    is still to be copied (`Selection.copy`). The caller closes the source.
 
-    Raises `EngineError` ("bad-layer").
+    Raises `EngineError` ("bad-layer", "layer-gone").
     """
     layer, painted, seen = measure(image, drawables)
     _ok, left, top = layer.get_offsets()
-    selection = None
+    copy, selection = copy_of_layer(layer), None
     if not Gimp.Selection.is_empty(image):
         place = painted.moved(left, top)
         selection = Selection(image, (place.x, place.y, place.width, place.height))
-    return Source(image, layer, layer.get_name(), (left, top), painted, seen, selection)
+    return Source(image, layer, copy, layer.get_name(), (left, top), painted, seen, selection)
 
 
 def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gi.repository import Gegl, Gimp
 
 from pixels import tilewise
+from pixels.private_copy import copy_of_channel
 
 Area = tuple[int, int, int, int]  # x, y, width, height
 NONE = Gegl.AbyssPolicy.NONE
@@ -15,26 +16,27 @@ NONE = Gegl.AbyssPolicy.NONE
 class Selection:
     """The values of an image's selection in ``area`` (of the image), which becomes 0, 0.
 
-    Nothing is copied before `copy`, which does so in small steps.
+    It is that of the moment when this is made; `copy`, in small steps, makes it readable.
     """
 
     def __init__(self, image: Gimp.Image, area: Area) -> None:
         exact = image.get_precision() == Gimp.Precision.U8_NON_LINEAR
-        self._image, self._area = image, area
+        self._area, self._private = area, copy_of_channel(image.get_selection())
         self._buffer = Gegl.Buffer.new("Y u8" if exact else "Y float", 0, 0, area[2], area[3])
 
     def copy(self) -> Iterator[None]:
         """Copies it, a block at each step."""
-        if not self._image.is_valid():
-            return
-        source = self._image.get_selection().get_buffer()
+        source = self._private.drawable.get_buffer()
         left, top, _, _ = self._area
         for block in _blocks(self._area):
-            if not self._image.is_valid():  # GIMP kills who reads what is gone
-                return
             x, y, width, height = block
             _copy(source, block, self._buffer, (x - left, y - top, width, height))
             yield
+        self.close()
+
+    def close(self) -> None:
+        """Ends the copying."""
+        self._private.close()
 
     def put_into(self, mask: Gimp.LayerMask) -> Iterator[None]:
         """Makes it the values of a mask of the same size, a block at each step."""
@@ -57,10 +59,11 @@ class Selection:
 
 def selected(image: Gimp.Image, area: Area, scale: float) -> Iterator[tilewise.Part]:
     """The values of the selection as it is now, u8; ``area`` of the image, after scaling."""
-    channel = image.get_selection()
-    parts = tilewise.read(channel.get_buffer(), area, scale, "Y u8", 1, NONE)
-    while channel.is_valid() and (part := next(parts, None)) is not None:
-        yield part
+    copy = copy_of_channel(image.get_selection())
+    try:
+        yield from tilewise.read(copy.drawable.get_buffer(), area, scale, "Y u8", 1, NONE)
+    finally:
+        copy.close()
 
 
 def _blocks(area: Area) -> Iterator[Area]:

@@ -7,14 +7,8 @@ from collections.abc import Generator, Iterator
 from gi.repository import Gegl, Gimp
 
 from pixels import tilewise
-from pixels.reading import (
-    FORMATS,
-    gegl_knows_profile,
-    needs_scratch,
-    scratch_image,
-    seen_copy,
-    while_there,
-)
+from pixels.private_copy import PrivateCopy, copy_of_layer
+from pixels.reading import FORMATS, while_there
 from pixels.rect import Rect
 from protocol import PictureSpec
 
@@ -25,9 +19,9 @@ def small_spec(rect: Rect, long_side: int) -> PictureSpec:
     return PictureSpec(max(1, round(rect.width * scale)), max(1, round(rect.height * scale)))
 
 
-def small_strips(layer: Gimp.Layer, rect: Rect, spec: PictureSpec) -> Iterator[tilewise.Part]:
+def small_strips(layer: Gimp.Drawable, rect: Rect, spec: PictureSpec) -> Iterator[tilewise.Part]:
     """The part ``rect`` of the layer's buffer in the shape ``spec``, in strips that take little
-    time each (see `blocks.read`); raises `EngineError` ("layer-gone").
+    time each (see `tilewise.read`); raises `EngineError` ("layer-gone").
     """
     scale = small_scale(rect, spec)
     area = round(rect.x * scale), round(rect.y * scale), spec.width, spec.height
@@ -69,40 +63,38 @@ class LayerView:
 
     def __init__(self, layer: Gimp.Layer, rect: Rect) -> None:
         self.rect, self.shown = rect, layer
-        self._layer: Gimp.Drawable = layer
-        self._scratch: Gimp.Image | None = None
+        self._copy: PrivateCopy | None = None
 
     def refresh(self) -> None:
-        """Sees to it that the layer is seen as it is now."""
-        if self._scratch is not None and gegl_knows_profile(self.shown.get_image()):
-            self.close()
-        if self._scratch is None and needs_scratch(self.shown):
-            size = self.shown.get_width(), self.shown.get_height()
-            self._scratch = scratch_image(PictureSpec(*size), *size)
-            self._layer = seen_copy(self.shown, self._scratch)
+        """Sees to it that the layer is seen as it is now. Raises `EngineError` ("layer-gone")."""
+        self.close()
+        self._copy = copy_of_layer(self.shown)
 
     @property
     def is_valid(self) -> bool:
         """Whether the layer is still there."""
-        return self.shown.is_valid() and self._layer.is_valid()
+        return self.shown.is_valid()
 
     def small(self, long_side: int) -> tuple[PictureSpec, Iterator[tilewise.Part]]:
-        """The whole part, its long side at most ``long_side`` pixels; RGBA u8."""
+        """The whole part as `refresh` found it, RGBA u8, its long side at most ``long_side``."""
+        assert self._copy is not None
         spec = small_spec(self.rect, long_side)
-        return spec, small_strips(self._layer, self.rect, spec)
+        return spec, small_strips(self._copy.drawable, self.rect, spec)
 
     def spot(self, x: int, y: int, width: int, height: int) -> bytes:
-        """Some pixels at full size, from the part's corner on; empty if the layer is gone."""
-        return spot(self._layer, self.rect.x + x, self.rect.y + y, width, height)
+        """Some pixels at full size, from the part's corner on; empty before `refresh`."""
+        if self._copy is None:
+            return b""
+        return spot(self._copy.drawable, self.rect.x + x, self.rect.y + y, width, height)
 
     def close(self) -> None:
-        """Deletes the copy, if there was need of one."""
-        if self._scratch is not None:
-            self._scratch.delete()
-            self._scratch, self._layer = None, self.shown
+        """Deletes the copy, if there is one."""
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
 
 
-def spot(layer: Gimp.Layer, x: int, y: int, width: int, height: int) -> bytes:
+def spot(layer: Gimp.Drawable, x: int, y: int, width: int, height: int) -> bytes:
     """RGBA u8 pixels of a layer; transparent outside of it, empty if it is gone."""
     if not layer.is_valid():
         return b""

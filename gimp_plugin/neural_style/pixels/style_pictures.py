@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gi.repository import Gegl, Gimp, Gio, GLib
@@ -12,10 +12,11 @@ from engine.request import Mask, StyleFile, StylePixels
 from language.texts import _
 from pixels import tilewise
 from pixels.layers import whole
-from pixels.reading import Reader, needs_scratch, while_there
+from pixels.private_copy import PrivateCopy, copy_of_channel, copy_of_layer
+from pixels.reading import Reader
 from pixels.rect import Rect
 from pixels.small import small_scale, small_spec, small_strips
-from protocol import EngineError
+from protocol import EngineError, PictureSpec
 
 STYLE_BYTES = 512 << 20
 SMALL_PX = 1024
@@ -63,14 +64,27 @@ def load_styles(
                 _("The layer that was the style is not there any more."),
                 _("Choose the picture whose style shall be painted."),
             )
-        if small and not needs_scratch(found):
-            spec = small_spec(whole(found), SMALL_PX)
-            strips = small_strips(found, whole(found), spec)
-        else:
-            reader = Reader(found, whole(found), "u8")
-            spec, strips = reader.spec, reader.strips()
+        spec, strips = _layer_pixels(found, small)
         styles.append(StylePixels(spec, strips, choice.name, choice.weight, mask))
     return tuple(styles)
+
+
+def _layer_pixels(layer: Gimp.Layer, small: bool) -> tuple[PictureSpec, Iterator[tilewise.Part]]:
+    """A layer as it is now, for the engine."""
+    copy = copy_of_layer(layer)
+    area = whole(copy.drawable)
+    if not small:
+        reader = Reader(copy, area, "u8")
+        return reader.spec, reader.strips()
+    spec = small_spec(area, SMALL_PX)
+    return spec, _and_close(small_strips(copy.drawable, area, spec), copy)
+
+
+def _and_close(parts: Iterator[tilewise.Part], copy: PrivateCopy) -> Iterator[tilewise.Part]:
+    try:
+        yield from parts
+    finally:
+        copy.close()
 
 
 def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
@@ -88,18 +102,19 @@ def _mask(
     if not choice.where or not image.is_valid():
         return None
     place = places(image).get(choice.where)
-    gone = EngineError(
-        "no-style",
-        _("There is no channel {name} any more.").format(name=choice.where),
-        _("Choose where the style shall be painted."),
-    )
     if place is None:
-        raise gone
+        raise EngineError(
+            "no-style",
+            _("There is no channel {name} any more.").format(name=choice.where),
+            _("Choose where the style shall be painted."),
+        )
     _ok, left, top = layer.get_offsets()
     _ok, place_left, place_top = place.get_offsets()
     seen = rect.moved(left - place_left, top - place_top)
     spec = small_spec(rect, SMALL_PX if small else MASK_PX)
     scale = small_scale(rect, spec)
     area = round(seen.x * scale), round(seen.y * scale), spec.width, spec.height
-    parts = tilewise.read(place.get_buffer(), area, scale, "Y u8", 1, Gegl.AbyssPolicy.NONE)
-    return Mask(spec.width, spec.height, while_there(place, parts, gone))
+    copy = copy_of_channel(place)
+    none = Gegl.AbyssPolicy.NONE
+    parts = tilewise.read(copy.drawable.get_buffer(), area, scale, "Y u8", 1, none)
+    return Mask(spec.width, spec.height, _and_close(parts, copy))

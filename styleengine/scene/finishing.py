@@ -1,0 +1,53 @@
+"""From a tensor of a run back to a picture: a preview of it, and the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from torch import Tensor
+
+from styleengine.pictures.picture import Picture, fit
+from styleengine.scene import outside, resample
+from styleengine.scene.color import luma, with_luma
+from styleengine.scene.scene import Scene
+
+Touch = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Takes the result and the content, (H, W, 3) float32, 0–1, and returns a new result."""
+
+
+def small(scene: Scene, image: Tensor, most: int) -> Picture:
+    """A preview of ``image`` (1, 3, h, w), its long side ``most`` pixels or less."""
+    height, width = image.shape[-2:]
+    size = fit(width, height, min(max(width, height), most))
+    source = scene.levels.source
+    rgb = resample.to_array(scene.restore_colors(resample.resize(image, size).cpu()))
+    covered = outside.coverage([style.mask for style in scene.styles])
+    if covered is not None:
+        outside.keep(rgb, resample.to_array(source.at(size)), covered)
+    seen = source.alpha(size)
+    alpha = None if seen is None else seen[0, 0].cpu().numpy()
+    return Picture(rgb, alpha, 8, source.given.name)
+
+
+def finished(scene: Scene, image: Tensor, touches: Iterable[Touch]) -> Picture:
+    """``image`` (1, 3, h, w) at the content's full size, with ``touches``.
+
+    What is hidden, or outside of every region, stays as it was.
+    """
+    given, content = scene.levels.source.given, scene.levels.source.picture
+    full = resample.carry_to_full_size(image, content.rgb)
+    if scene.keep_colors == "luminance":
+        for y in range(0, full.shape[0], resample.STRIP_ROWS):
+            rows = slice(y, y + resample.STRIP_ROWS)
+            light = luma(resample.to_tensor(full[rows]))
+            colors = resample.to_tensor(content.rgb[rows]).clamp(0, 1)
+            full[rows] = resample.to_array(with_luma(colors, light))
+    for touch in touches:
+        full = touch(full, content.rgb)
+    outside.keep(full, given.rgb, outside.coverage([style.mask for style in scene.styles]))
+    if given.alpha is not None:
+        hidden = given.alpha <= 0
+        full[hidden] = given.rgb[hidden]
+    return dataclasses.replace(content, rgb=full)
