@@ -13,7 +13,7 @@ import pytest
 
 from engine import client as engine_client
 from engine import installed
-from engine.client import Cancelled, Done, EngineClient, Idle, Preview, Sent
+from engine.client import Cancelled, Done, EngineClient, Idle, PictureSoFar, Sent
 from engine.job import Job, State
 from engine.request import Mask, Request, StyleFile, StylePixels
 from engine.wording import describe
@@ -83,11 +83,11 @@ def test_a_run_sends_the_pictures_and_returns_the_result(fake, tmp_path):
     events = collect(client.run(request(strength=70.0, preview=64)))
 
     names = [type(event).__name__ for event in events]
-    assert names == ["Progress"] * 3 + ["Preview", "ResultStart", "ResultStrip", "Done"]
+    assert names == ["Progress"] * 3 + ["PictureSoFar", "ResultStart", "ResultStrip", "Done"]
     assert [event.step for event in events[:3]] == [1, 2, 3]
     spec, data, _ = content()
     expected = bytes(v if i % 4 == 3 else 255 - v for i, v in enumerate(data))
-    assert events[3] == Preview(spec.width, spec.height, expected)
+    assert events[3] == PictureSoFar(spec.width, spec.height, expected)
     assert (events[4].spec, events[5].data) == (spec, expected)
     sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
     assert sent["settings"]["strength"] == 70.0

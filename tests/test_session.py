@@ -14,7 +14,8 @@ from dialog.status import in_words
 from engine import client
 from engine.installed import find
 from engine.request import Request, StyleFile
-from engine.session import DEBOUNCE_S, Phase, Session, Work
+from engine.session import DEBOUNCE_S, Phase, Session
+from engine.work import Painting, QuickPreview
 from styleengine import protocol
 from tests.patience import DEADLINE
 
@@ -47,7 +48,7 @@ class Desk:
 
     def __init__(self, folder, mode=""):
         self.folder, self.now, self.told = folder, 0.0, []
-        self.previews, self.phases = [], []
+        self.shown, self.phases, self.problems = [], [], []
         words = [sys.executable, str(FAKE), "--dump", str(folder / "dump"), *[mode][: bool(mode)]]
         record = {"command": words, "protocol": protocol.PROTOCOL}
         (folder / "engine.json").write_text(json.dumps(record))
@@ -58,30 +59,37 @@ class Desk:
         installed = find(self.folder, self.home)
         return client.EngineClient(installed)
 
-    def work(self, note, style=b"a style", quick=False):
-        def request():
-            styles = (StyleFile(style),)
-            settings = protocol.Settings()
-            return Request(settings, SPEC, [(0, 3, DATA)], styles, 64)
+    def painting(self, note, style=b"a style", **given):
+        return self.work(Painting, note, style, **given)
 
-        return Work(request, Canvas(), quick, note)
+    def preview(self, note, style=b"a style"):
+        return self.work(QuickPreview, note, style)
+
+    def work(self, kind, note, style, strips=((0, 3, DATA),), **given):
+        canvas = Canvas()
+
+        def request():
+            return Request(protocol.Settings(), SPEC, strips, (StyleFile(style),), 64)
+
+        def so_far(picture):
+            self.shown.append((note, picture.data))
+
+        def done(info):
+            self.told.append(("done", note, canvas.data))
+
+        def given_up(problem):
+            told = ("failed", note, problem.code) if problem else ("dropped", note)
+            self.told.append(told)
+
+        return kind(request, canvas, so_far, done, given_up, **given)
 
     def session_changed(self):
         phase = self.session.phase
         if self.phases[-1:] != [phase]:
             self.phases.append(phase)
 
-    def session_preview(self, work, preview):
-        self.previews.append((work.note, preview.data))
-
-    def session_done(self, work, info):
-        self.told.append(("done", work.note, work.canvas.data))
-
-    def session_dropped(self, work):
-        self.told.append(("dropped", work.note))
-
-    def session_failed(self, work, problem):
-        self.told.append(("failed", work.note if work else None, problem.code))
+    def session_failed(self, problem):
+        self.problems.append(problem.code)
 
     def until(self, condition, advance=0.0):
         end = time.monotonic() + DEADLINE
@@ -91,7 +99,7 @@ class Desk:
             self.session.tick()
             time.sleep(0.002)
 
-    def painting(self):
+    def is_painting(self):
         return self.session.progress is not None and self.session.phase is Phase.PAINTING
 
 
@@ -128,19 +136,19 @@ def test_a_preview_starts_at_once_and_those_that_follow_wait_for_calm(desk):
     d = desk()
     d.session.warm_up()
     d.until(lambda: d.session.phase is Phase.READY)
-    d.session.preview(d.work("a", quick=True))
+    d.session.preview(d.preview("a"))
     d.session.tick()
     assert d.session.phase is Phase.PREVIEWING and d.session.progress is None
     d.until(lambda: d.told)  # without any time going by
     assert d.told == [("done", "a", INVERTED)]
     (d.folder / "dump" / "run.json").unlink()
     for note in ("b", "c", "d"):
-        d.session.preview(d.work(note, quick=True))
+        d.session.preview(d.preview(note))
         d.now += DEBOUNCE_S / 2
         d.session.tick()
     assert not (d.folder / "dump" / "run.json").exists()
-    d.until(lambda: d.told[1:], advance=0.01)
-    assert d.told[1:] == [("done", "d", INVERTED)]
+    d.until(lambda: d.told[3:], advance=0.01)
+    assert d.told[1:] == [("dropped", "b"), ("dropped", "c"), ("done", "d", INVERTED)]
 
 
 def test_work_is_prepared_in_steps_before_it_is_sent(desk):
@@ -151,8 +159,7 @@ def test_work_is_prepared_in_steps_before_it_is_sent(desk):
             done.append(number)
             yield
 
-    work = d.work("real")
-    d.session.paint(Work(work.request, work.canvas, False, "real", steps()))
+    d.session.paint(d.painting("real", prepare=steps()))
     d.session.tick()  # the engine is still starting
     assert done and d.session.phase is Phase.PAINTING
     d.until(lambda: d.told)
@@ -161,19 +168,19 @@ def test_work_is_prepared_in_steps_before_it_is_sent(desk):
 
 def test_a_new_choice_replaces_the_running_preview(desk):
     d = desk()
-    d.session.preview(d.work("slow", b"fake:wait", quick=True))
+    d.session.preview(d.preview("slow", b"fake:wait"))
     d.until(lambda: d.session.progress is not None, advance=0.1)
-    d.session.preview(d.work("new", quick=True))
+    d.session.preview(d.preview("new"))
     d.until(lambda: len(d.told) == 2, advance=0.01)
     assert d.told == [("dropped", "slow"), ("done", "new", INVERTED)]
 
 
 def test_real_work_takes_the_place_of_a_preview(desk):
     d = desk()
-    d.session.preview(d.work("quick", b"fake:wait", quick=True))
+    d.session.preview(d.preview("quick", b"fake:wait"))
     d.until(lambda: d.session.progress is not None, advance=0.1)
     pid = d.session.pid
-    d.session.paint(d.work("real"))
+    d.session.paint(d.painting("real"))
     assert d.session.phase is Phase.PAINTING
     d.until(lambda: len(d.told) == 2)
     assert d.told == [("dropped", "quick"), ("done", "real", INVERTED)]
@@ -182,24 +189,24 @@ def test_real_work_takes_the_place_of_a_preview(desk):
 
 def test_a_preview_does_not_disturb_real_work(desk):
     d = desk()
-    d.session.paint(d.work("real", b"fake:wait"))
-    d.until(d.painting)
-    d.session.preview(d.work("quick", quick=True))
+    d.session.paint(d.painting("real", b"fake:wait"))
+    d.until(d.is_painting)
+    d.session.preview(d.preview("quick"))
     d.session.keep()
     assert d.session.phase is Phase.KEEPING
     d.until(lambda: d.session.phase is Phase.READY, advance=0.1)
-    assert d.told == [("done", "real", INVERTED)]
+    assert d.told == [("dropped", "quick"), ("done", "real", INVERTED)]
 
 
 def test_cancel_gives_nothing_and_the_engine_stays(desk):
     d = desk()
-    d.session.paint(d.work("one", b"fake:wait"))
-    d.until(d.painting)
+    d.session.paint(d.painting("one", b"fake:wait"))
+    d.until(d.is_painting)
     pid = d.session.pid
     d.session.cancel()
     assert d.session.phase is Phase.CANCELLING
     d.until(lambda: d.told)
-    d.session.paint(d.work("two"))
+    d.session.paint(d.painting("two"))
     d.until(lambda: len(d.told) == 2)
     assert d.told == [("dropped", "one"), ("done", "two", INVERTED)]
     assert d.session.pid == pid and not is_gone(pid)
@@ -207,8 +214,8 @@ def test_cancel_gives_nothing_and_the_engine_stays(desk):
 
 def test_cancel_after_stop_and_keep_means_cancel(desk):
     d = desk()
-    d.session.paint(d.work("one", b"fake:wait"))
-    d.until(d.painting)
+    d.session.paint(d.painting("one", b"fake:wait"))
+    d.until(d.is_painting)
     d.session.keep()
     d.session.cancel()
     d.until(lambda: d.told)
@@ -217,7 +224,7 @@ def test_cancel_after_stop_and_keep_means_cancel(desk):
 
 def test_cancel_before_the_engine_is_there(desk):
     d = desk("mute")
-    d.session.paint(d.work("early"))
+    d.session.paint(d.painting("early"))
     d.session.tick()
     assert d.session.phase is Phase.PAINTING
     d.session.cancel()
@@ -226,23 +233,25 @@ def test_cancel_before_the_engine_is_there(desk):
 
 def test_closing_ends_the_engine_in_the_middle_of_its_work(desk):
     d = desk()
-    d.session.paint(d.work("one", b"fake:wait"))
-    d.until(d.painting)
+    d.session.paint(d.painting("one", b"fake:wait"))
+    d.until(d.is_painting)
     pid = d.session.pid
     d.session.close()
     assert is_gone(pid) and d.session.phase is Phase.CLOSED
     d.session.tick()
-    d.session.paint(d.work("late"))
-    assert not d.told
+    d.session.paint(d.painting("late"))
+    d.session.preview(d.preview("later"))
+    assert d.told == [("dropped", "one"), ("dropped", "late"), ("dropped", "later")]
 
 
 def test_a_failed_job_leaves_the_engine_in_use(desk):
     d = desk()
-    d.session.paint(d.work("bad", b"fake:failed"))
+    d.session.paint(d.painting("bad", b"fake:failed"))
     d.until(lambda: d.told)
     pid = d.session.pid
-    assert d.told == [("failed", "bad", "bad-picture")] and d.session.phase is Phase.READY
-    d.session.paint(d.work("good"))
+    assert d.told == [("failed", "bad", "bad-picture")] and d.problems == ["bad-picture"]
+    assert d.session.phase is Phase.READY
+    d.session.paint(d.painting("good"))
     d.until(lambda: len(d.told) == 2)
     assert d.told[1] == ("done", "good", INVERTED) and d.session.pid == pid
 
@@ -252,11 +261,11 @@ def test_a_failed_job_leaves_the_engine_in_use(desk):
                                              (b"fake:wrong-strip", "protocol")])  # fmt: skip
 def test_an_engine_that_breaks_down_is_replaced_when_it_is_needed(desk, style, code):
     d = desk()
-    d.session.paint(d.work("bad", style))
+    d.session.paint(d.painting("bad", style))
     d.until(lambda: d.told)
     assert d.told == [("failed", "bad", code)] and d.session.phase is Phase.BROKEN
     assert d.session.pid == 0
-    d.session.paint(d.work("good"))
+    d.session.paint(d.painting("good"))
     d.until(lambda: len(d.told) == 2)
     assert d.told[1] == ("done", "good", INVERTED)
 
@@ -264,7 +273,7 @@ def test_an_engine_that_breaks_down_is_replaced_when_it_is_needed(desk, style, c
 def test_an_engine_that_cannot_start_is_told_once(desk):
     d = desk()
     (d.folder / "engine.json").unlink()
-    d.session.paint(d.work("real"))
+    d.session.paint(d.painting("real"))
     for _ in range(5):
         d.session.tick()
     assert d.told == [("failed", "real", "engine-missing")] and d.session.phase is Phase.BROKEN
@@ -277,16 +286,39 @@ def test_a_layer_that_goes_while_it_is_read_fails_only_this_work(desk):
         yield 0, 1, DATA[:16]
         raise protocol.EngineError("layer-gone", "The layer was deleted.")
 
-    def request():
-        styles = (StyleFile(b"a style"),)
-        return Request(protocol.Settings(), SPEC, strips(), styles)
-
-    d.session.paint(Work(request, Canvas(), False, "gone"))
+    d.session.paint(d.painting("gone", strips=strips()))
     d.until(lambda: d.told)
     assert d.told == [("failed", "gone", "layer-gone")] and d.session.phase is Phase.READY
-    d.session.paint(d.work("good"))
+    d.session.paint(d.painting("good"))
     d.until(lambda: len(d.told) == 2)
     assert d.told[1] == ("done", "good", INVERTED)
+
+
+def test_what_fails_while_it_is_prepared_never_starts(desk):
+    d = desk()
+
+    def steps():
+        yield
+        raise protocol.EngineError("image-gone", "The image was closed.")
+
+    d.session.paint(d.painting("gone", prepare=steps()))
+    d.until(lambda: d.told)
+    d.until(lambda: d.session.phase is Phase.READY)
+    assert d.told == [("failed", "gone", "image-gone")] and d.problems == ["image-gone"]
+    assert not (d.folder / "dump" / "run.json").exists()
+
+
+def test_a_restart_gives_up_what_there_is(desk):
+    d = desk()
+    d.session.paint(d.painting("one", b"fake:wait"))
+    d.until(d.is_painting)
+    d.session.restart()
+    d.session.paint(d.painting("two"))
+    d.session.restart()
+    assert d.told == [("dropped", "one"), ("dropped", "two")]
+    d.session.preview(d.preview("three"))
+    d.session.close()
+    assert d.told[2:] == [("dropped", "three")]
 
 
 def test_a_restart_is_another_engine(desk):
@@ -302,7 +334,7 @@ def test_a_restart_is_another_engine(desk):
 def test_the_bar_says_what_is_going_on(desk):
     d = desk()
     assert in_words(d.session, True, "auto") == (None, "The engine is starting …")
-    d.session.paint(d.work("real", b"fake:wait"))
+    d.session.paint(d.painting("real", b"fake:wait"))
     d.until(lambda: d.session.progress is not None)
     fraction, text = in_words(d.session, True, "auto")
     assert 0 < fraction <= 1

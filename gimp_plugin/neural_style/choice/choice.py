@@ -126,9 +126,6 @@ def blend_from(text: str) -> tuple[StyleChoice, ...]:
     return tuple(s if s.name else replace(s, name=file_stem(s.uri)) for s in styles)
 
 
-# --- files ------------------------------------------------------------------------------------
-
-
 # --- the quick preview ------------------------------------------------------------------------
 
 

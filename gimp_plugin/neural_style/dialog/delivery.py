@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Callable
 
 from gi.repository import Gimp, GLib
@@ -21,19 +20,6 @@ from widgets.cutout import Shape, cut, pixbuf
 SHOWN_PX = 1024
 
 
-@dataclass(frozen=True)
-class Order:
-    """What real work is about: the layer, the choice made for it, and the layers still to come.
-
-    ``series`` is empty if these shall not follow each other like the frames of an animation.
-    """
-
-    source: Source
-    choice: Choice
-    rest: tuple[Gimp.Layer, ...]
-    series: str
-
-
 class Delivery:
     """Inserts results, in several callbacks of the main loop, because GIMP takes its time."""
 
@@ -44,9 +30,11 @@ class Delivery:
         self._timer = 0
         self.inserted: Gimp.Layer | None = None
 
-    def deliver(self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]) -> None:
+    def deliver(
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[], None]
+    ) -> None:
         """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
-        self._begin(self._deliver(order, canvas, then))
+        self._begin(self._deliver(source, choice, canvas, then))
 
     def _begin(self, steps: Iterator[None]) -> None:
         self._steps.append(steps)
@@ -61,9 +49,9 @@ class Delivery:
         return bool(self._steps)
 
     def _deliver(
-        self, order: Order, canvas: HiddenCanvas, then: Callable[[], None]
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[], None]
     ) -> Iterator[None]:
-        layer, source = canvas.finish(), order.source
+        layer = canvas.finish()
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
         spec, data = yield from small_picture(layer, rect, SHOWN_PX)
         picture = pixbuf(data, spec.width, spec.height)
@@ -76,8 +64,8 @@ class Delivery:
                 mask += part
                 yield
             picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
-        name = result_name(source.name, order.choice.styles)
-        entry = Entry(source, canvas, order.choice, picture, name)
+        name = result_name(source.name, choice.styles)
+        entry = Entry(source, canvas, choice, picture, name)
         self._history.add(entry)
         self._show(entry)  # before GIMP is busy with its own windows
         yield

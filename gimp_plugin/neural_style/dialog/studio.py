@@ -10,27 +10,24 @@ from typing import Any
 
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
-from choice.choice import Choice, choice_from, quick
+from choice.choice import Choice, choice_from
 from choice.kept import Presets, read_json, write_json
 from dialog.catalog import Catalog
-from dialog.delivery import SHOWN_PX, Delivery, Order
+from dialog.delivery import Delivery
 from dialog.offer import Offer
+from dialog.previews import Previews
 from dialog.report import compose
+from dialog.series import Order, Series
 from dialog.status import in_words
 from dialog.stopwatch import Stopwatch
-from dialog.subject import Subject
-from dialog.subject import in_words as in_words_of
+from dialog.subject import Subject, layers_in_words
 from dialog.window import Window
 from engine import installed
-from engine.client import EngineClient, Preview
-from engine.request import Request
-from engine.session import Phase, Session, Work
-from engine.wording import explained, notes_of
+from engine.client import EngineClient
+from engine.session import Phase, Session
+from engine.wording import explained
 from language.texts import _
-from pixels.canvas import HiddenCanvas, MemoryCanvas
-from pixels.layers import locate
-from pixels.style_pictures import load_styles
-from protocol import PREVIEW_PX, EngineError
+from protocol import EngineError
 from widgets.cutout import pixbuf
 from widgets.notice import copy_text
 
@@ -51,8 +48,6 @@ class Studio:
     ) -> None:
         self.image = image
         self.used: Choice | None = None
-        self._previewed: tuple[Choice | None, str] = (None, "")
-        """What the last finished preview was of, and its series."""
         self._installed = client.installed
         data = installed.data_dir(self._installed.environment)
         self._memory = installed.data_dir(os.environ) / "gimp-settings.json"
@@ -68,11 +63,15 @@ class Studio:
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
         self._delivery = Delivery(image, self.window, self._watch)
+        self.previews = Previews(self.session, self._subject, self.window.pane)
+        self.series = Series(
+            self.session, self._subject, self._delivery, self.window, self._show_problem
+        )
         self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
         self.catalog.fill(self.window.styles)
         choice = choice or choice_from(read_json(self._memory))
         self.window.set_choice(self.catalog.present(choice))
-        self.window.caption.set_text(in_words_of(layers))
+        self.window.caption.set_text(layers_in_words(layers))
         self.window.offer_steady(len(layers) > 1)
 
     @property
@@ -114,19 +113,7 @@ class Studio:
         self._preview()
 
     def _preview(self) -> None:
-        choice = self.window.get_choice()
-        if not choice.styles or self._subject.small is None or self.session.is_painting:
-            return
-        spec, data = self._subject.small
-        view = self._subject.view
-        canvas, series = MemoryCanvas(), f"preview {time.time()}"
-
-        def request() -> Request:
-            styles = load_styles(choice.styles, self.image, view.shown, view.rect, True)
-            strips = [(0, spec.height, data)]
-            return Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX, series)
-
-        self.session.preview(Work(request, canvas, True, (choice, series)))
+        self.previews.renew(self.window.get_choice())
 
     def start(self) -> None:
         """Paints the layers."""
@@ -143,32 +130,10 @@ class Studio:
         write_json(self._memory, choice.to_dict())
         self.catalog.used(choice.styles, self.window.styles)
         layers = tuple(self._subject.layers)
-        # The painting goes on from its preview, and so becomes what that has shown.
         steady = len(layers) > 1 and self.window.is_steady
-        previewed, series = self._previewed
-        if previewed != choice:
-            series = f"series {time.time()}" if steady else ""
-        self._begin(choice, layers, series, steady)
-
-    def _begin(
-        self, choice: Choice, layers: tuple[Gimp.Layer, ...], series: str, steady: bool
-    ) -> None:
-        try:
-            source = locate(self.image, layers[:1])
-        except EngineError as problem:
-            self._show_problem(problem)
-            return
-        reader, canvas = source.reader(), HiddenCanvas(source.seen)
-        self.window.caption.set_text(in_words_of(self._subject.layers, len(layers)))
-
-        def request() -> Request:
-            styles = load_styles(choice.styles, self.image, source.layer, source.seen, False)
-            strips = reader.strips()
-            return Request(choice.settings, reader.spec, strips, styles, SHOWN_PX, series)
-
-        order = Order(source, choice, layers[1:], series if steady else "")
-        selection = source.selection.copy() if source.selection else iter(())
-        self.session.paint(Work(request, canvas, False, order, selection))
+        # The painting goes on from its preview, and so becomes what that has shown.
+        name = self.previews.series_of(choice) or (f"series {time.time()}" if steady else "")
+        self.series.begin(Order(choice, layers, name), steady)
 
     def keep(self) -> None:
         """Stops with the picture so far."""
@@ -209,8 +174,11 @@ class Studio:
         self._offer.toggle()
 
     def _network_came(self) -> None:
-        self.session.restart()
-        self._preview()
+        def renew() -> None:
+            self.session.restart()
+            self._preview()
+
+        self.series.afterwards(renew)  # a painting is not ended for it
 
     def add_folder(self, folder: Path) -> None:
         """Styles of the user's own."""
@@ -226,49 +194,8 @@ class Studio:
         """The phase or the progress is another one."""
         self._show_state()
 
-    def session_preview(self, work: Work, preview: Preview) -> None:
-        """The picture so far."""
-        self._show_so_far(work, preview.data, preview.width, preview.height)
-
-    def _show_so_far(self, work: Work, data: bytes, width: int, height: int) -> None:
-        picture, shape = pixbuf(data, width, height), self._subject.shape
-        if shape is None or not (work.quick or work.note.source.layer == self._subject.view.shown):
-            self.window.pane.show_painted(picture)
-        else:  # the selection's shape, as the layer will have it
-            self.window.pane.show_painted(shape.cut(picture), over=True)
-
-    def session_done(self, work: Work, info: dict[str, Any]) -> None:
-        """A picture is finished: shown, and if it was real work, inserted."""
-        if work.quick:
-            self._previewed = work.note
-            self._show_so_far(work, *work.canvas.picture())
-            return
-        notes = notes_of(info)
-        self.window.caption.set_text(" ".join(notes))
-        self.window.caption.set_tooltip_text("\n".join(notes) or None)
-        order = work.note
-        rest = tuple(layer for layer in order.rest if layer.is_valid())
-
-        def then() -> None:
-            if rest:
-                self._begin(order.choice, rest, order.series, bool(order.series))
-            elif not notes:
-                self.window.caption.set_text(in_words_of(self._subject.layers))
-
-        self._delivery.deliver(order, work.canvas, then)
-
-    def session_dropped(self, work: Work) -> None:
-        """The work has ended with nothing."""
-        if not work.quick:
-            work.canvas.discard()
-            work.note.source.close()
-            self.window.pane.show_painted(None)
-
-    def session_failed(self, work: Work | None, problem: EngineError) -> None:
+    def session_failed(self, problem: EngineError) -> None:
         """Said in the dialog; the choice stays as it is."""
-        if work is not None and not work.quick:
-            work.canvas.discard()
-            work.note.source.close()
         self._show_problem(problem)
 
     # --- what is shown -------------------------------------------------------------------------

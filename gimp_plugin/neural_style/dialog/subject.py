@@ -15,13 +15,13 @@ from pixels.reading import native_form
 from pixels.selection import selected
 from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
 from protocol import PREVIEW_PX, EngineError, PictureSpec
-from widgets.cutout import Shape
+from widgets.cutout import Shape, pixbuf
 
 
 class Subject:
     """The layers to paint. Raises `EngineError` ("bad-layer") if the first cannot be painted.
 
-    ``seen`` is called when the first layer's picture has been read, and is not what it was before.
+    ``changed`` is called when the first layer's picture has been read, and is not what it was.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class Subject:
         image: Gimp.Image,
         layers: Sequence[Gimp.Item],
         watch: Stopwatch,
-        seen: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self.image, self.layers = image, list(layers)
         layer, _painted, seen_rect = measure(image, self.layers[:1])
         self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
         self.shape: Shape | None = None  # of the selection, if there is one
-        self._watch, self._seen = watch, seen
+        self._watch, self._changed = watch, changed
         self._timer = 0
         self._prepared = self._closed = False
 
@@ -97,7 +97,18 @@ class Subject:
         if ((spec, read), mask) != before:
             self.small = spec, bytes(read)
             self.shape = Shape(bytes(mask), spec.width, spec.height) if mask else None
-            self._seen()
+            self._changed()
+
+    def show_painted(
+        self, pane: Any, data: bytes, width: int, height: int, shaped: bool = True
+    ) -> None:
+        """Shows RGBA u8 pixels as the layer will have them: in the selection's shape, if there is
+        one and ``shaped`` does not say that they belong to another layer."""
+        picture = pixbuf(data, width, height)
+        if self.shape is None or not shaped:
+            pane.show_painted(picture)
+        else:
+            pane.show_painted(self.shape.cut(picture), over=True)
 
     def check(self) -> None:
         """Sees to it that the layer can be painted, and is the one that is looked at. A selected
@@ -136,7 +147,7 @@ class Subject:
             self.view.close()
 
 
-def in_words(layers: Sequence[Any], left: int = 0) -> str:
+def layers_in_words(layers: Sequence[Any], left: int = 0) -> str:
     """What there is to say about them, of which ``left`` are not painted yet; empty for one."""
     if len(layers) < 2:
         return ""

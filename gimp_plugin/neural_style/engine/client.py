@@ -29,7 +29,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Preview:
+class PictureSoFar:
     """The picture so far, RGBA u8."""
 
     width: int
@@ -64,7 +64,7 @@ class Cancelled:
     """The engine has dropped the run, as asked."""
 
 
-Event = Union[Progress, Idle, Sent, Preview, ResultStart, ResultStrip, Done, Cancelled]
+Event = Union[Progress, Idle, Sent, PictureSoFar, ResultStart, ResultStrip, Done, Cancelled]
 
 
 class EngineClient:
@@ -146,7 +146,7 @@ class EngineClient:
                 yield protocol.progress_from(header)
             elif kind == "preview":
                 spec = self._spec(header)
-                yield Preview(spec.width, spec.height, payload)
+                yield PictureSoFar(spec.width, spec.height, payload)
                 self.process.send({"type": "seen", "id": run})
             elif kind == "cancelled":
                 yield Cancelled()
@@ -172,7 +172,7 @@ class EngineClient:
                 "settings": request.settings.to_dict(),
                 "content": _shape(request.content),
                 "styles": [_announced(style) for style in styles],
-                "preview": request.preview,
+                "preview": request.shown_px,
                 "series": request.series,
             }
         )
@@ -223,6 +223,10 @@ class EngineClient:
     def close(self) -> None:
         """Ends the engine: politely by closing its stdin, by force if it does not react."""
         self.process.close()
+
+    def kill(self) -> None:
+        """Ends the engine at once."""
+        self.process.kill()
 
 
 def _shape(spec: PictureSpec) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from engine.client import (
     EngineClient,
     Event,
     Idle,
-    Preview,
+    PictureSoFar,
     ResultStart,
     ResultStrip,
 )
@@ -59,7 +59,7 @@ class Job:
         client: EngineClient,
         request: Request,
         canvas: Canvas,
-        on_preview: Callable[[Preview], None] | None = None,
+        so_far: Callable[[PictureSoFar], None] | None = None,
         poll_s: float = 0.1,
     ) -> None:
         self.state = State.STARTING
@@ -67,7 +67,7 @@ class Job:
         self.result: dict[str, Any] = {}
         self._client = client
         self._canvas = canvas
-        self._on_preview = on_preview
+        self._so_far = so_far
         self._events: Iterator[Event] = client.run(request, poll_s)
 
     @property
@@ -103,9 +103,9 @@ class Job:
         event = next(self._events)
         if isinstance(event, Progress):
             self.state, self.progress = State.PAINTING, event
-        elif isinstance(event, Preview):
-            if self._on_preview:
-                self._on_preview(event)
+        elif isinstance(event, PictureSoFar):
+            if self._so_far:
+                self._so_far(event)
         elif isinstance(event, ResultStart):
             self.state, self.result = State.RECEIVING, event.info
             self._canvas.begin(event.spec)

@@ -51,13 +51,13 @@ class StylePixels:
 class Request:
     """One run: the settings, the content as strips from top to bottom, and the styles.
 
-    ``preview`` is the longest side of the previews that the engine shall send, 0 for none. Runs of
-    the same ``series`` follow each other like the frames of an animation.
+    ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
+    Runs of the same ``series`` follow each other like the frames of an animation.
     """
 
     settings: Settings
     content: PictureSpec
     strips: Iterable[Strip] = field(repr=False)
     styles: Sequence[StyleFile | StylePixels] = field(repr=False)
-    preview: int = 0
+    shown_px: int = 0
     series: str = ""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol
 
-from engine.client import EngineClient, Preview
-from engine.job import Canvas, Job, State
-from engine.request import Request
+from engine.client import EngineClient, PictureSoFar
+from engine.job import Job, State
+from engine.work import Painting, QuickPreview, Work
 from protocol import EngineError, Progress
 
 DEBOUNCE_S = 0.35
@@ -33,44 +31,21 @@ class Phase(enum.Enum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True)
-class Work:
-    """A job to come. ``request`` is called when it starts, because by then the layer may have
-    changed; ``prepare`` is done before, in small steps, while the engine may still be busy.
-    ``note`` is the caller's own.
-    """
-
-    request: Callable[[], Request] = field(repr=False)
-    canvas: Canvas = field(repr=False)
-    quick: bool
-    note: Any = None
-    prepare: Iterator[None] = field(default_factory=lambda: iter(()), repr=False)
-
-
 class Listener(Protocol):
-    """Who wants to know. Every method is called from `Session.tick` or from the call that asked."""
+    """Who wants to know. Both are called from `Session.tick` or from the call that asked."""
 
     def session_changed(self) -> None:
         """The phase or the progress is another one."""
 
-    def session_preview(self, work: Work, preview: Preview) -> None:
-        """The picture so far."""
-
-    def session_done(self, work: Work, info: dict[str, Any]) -> None:
-        """The canvas of ``work`` holds the result; ``info`` is the engine's account of it."""
-
-    def session_dropped(self, work: Work) -> None:
-        """The work has ended with nothing, as asked; its canvas is of no use any more."""
-
-    def session_failed(self, work: Work | None, problem: EngineError) -> None:
-        """The work, or the engine itself, has come to nothing."""
+    def session_failed(self, problem: EngineError) -> None:
+        """A work, or the engine itself, has come to nothing."""
 
 
 class Session:
-    """Starts the engine, keeps it warm, and runs quick previews and real jobs on it.
+    """Starts the engine, keeps it warm, and runs quick previews and paintings on it.
 
     A quick preview starts at once if none was asked for a moment ago, else it waits for a moment of
-    calm; it is replaced by the next one, and gives way to real work. Real work is ended by `keep`
+    calm; it is replaced by the next one, and gives way to a painting. A painting is ended by `keep`
     or `cancel` only. ``client`` is an engine that has been started already.
     """
 
@@ -87,8 +62,8 @@ class Session:
         self._asked = float("-inf")  # when the last quick preview was
         self._job: Job | None = None
         self._work: Work | None = None  # what the job does
-        self._next: Work | None = None
-        self._quick: tuple[Work, float] | None = None  # and when it may start
+        self._next: Painting | None = None
+        self._preview: tuple[QuickPreview, float] | None = None  # and when it may start
         self._wanted_end = ""
         self._broken = self._closed = False
 
@@ -101,18 +76,18 @@ class Session:
             return Phase.CLOSED
         if self._next is not None:
             return Phase.PAINTING
-        if self._work is not None and not self._work.quick:
+        if isinstance(self._work, Painting):
             endings = {"keep": Phase.KEEPING, "drop": Phase.CANCELLING}
             return endings.get(self._wanted_end, Phase.PAINTING)
         if self._broken:
             return Phase.BROKEN
         if self._client is None or not self._client.ready:
             return Phase.STARTING
-        return Phase.PREVIEWING if self._work or self._quick else Phase.READY
+        return Phase.PREVIEWING if self._work or self._preview else Phase.READY
 
     @property
     def is_painting(self) -> bool:
-        """Whether real work is under way."""
+        """Whether a painting is under way."""
         return self.phase in (Phase.PAINTING, Phase.KEEPING, Phase.CANCELLING)
 
     @property
@@ -149,34 +124,39 @@ class Session:
             self._handshake = self._client.handshake(poll_s=0.0)
         self._listener.session_changed()
 
-    def preview(self, work: Work) -> None:
-        """Runs a quick preview soon; it replaces the one before. Not during real work."""
+    def preview(self, work: QuickPreview) -> None:
+        """Runs a quick preview soon; it replaces the one before. Not during a painting."""
         if self.is_painting or self._closed:
+            work.given_up(None)
             return
+        self._drop_previews()
         now = self._clock()
-        self._quick = (work, now if now - self._asked > DEBOUNCE_S else now + DEBOUNCE_S)
+        self._preview = (work, now if now - self._asked > DEBOUNCE_S else now + DEBOUNCE_S)
         self._asked = now
-        self._drop_quick_job()
         self._listener.session_changed()
 
-    def paint(self, work: Work) -> None:
-        """Runs real work at once."""
+    def paint(self, work: Painting) -> None:
+        """Begins a painting at once, unless one is under way."""
         if self.is_painting or self._closed:
+            work.given_up(None)
             return
-        self._next, self._quick = work, None
-        self._drop_quick_job()
+        self._drop_previews()
+        self._next = work
         self._listener.session_changed()
 
     def keep(self) -> None:
-        """Ends the real work with the picture so far."""
+        """Ends the painting with the picture so far."""
         self._end("keep")
 
     def cancel(self) -> None:
-        """Ends whatever there is with nothing."""
-        self._quick = None
+        """Ends whatever there is with nothing; asked a second time, with force."""
+        if self._wanted_end == "drop" and isinstance(self._work, Painting):
+            self._force()
+            return
+        self._drop_waiting_preview()
         if self._next is not None:
             work, self._next = self._next, None
-            self._listener.session_dropped(work)
+            work.given_up(None)
             self._listener.session_changed()
         self._end("drop")
 
@@ -196,22 +176,21 @@ class Session:
         """Does what there is to do now, for about `BUDGET_S` at most."""
         if self._closed:
             return
-        if self._client is None and (self._next or self._quick):
+        if self._client is None and (self._next or self._preview):
             self.warm_up()
         if self._client is None:
             return
         end = self._clock() + BUDGET_S
-        work = self._work
         try:
             while self._step() and self._clock() < end:
                 pass
         except EngineError as problem:
-            self._broke_down(problem, self._work or work)
+            self._broke_down(problem)
 
     def _step(self) -> bool:
         """One small thing; False if there is nothing to do for the moment."""
         assert self._client is not None
-        if self._next is not None and next(self._next.prepare, self) is not self:
+        if self._next is not None and self._prepare(self._next):
             return True
         if self._handshake is not None:
             if next(self._handshake, None) is not None:
@@ -220,46 +199,65 @@ class Session:
             self._listener.session_changed()
         if self._job is None:
             return self._begin()
-        job, work = self._job, self._work
-        assert work is not None
+        job = self._job
         before = job.state, job.progress
         moved = job.advance()
         if (job.state, job.progress) != before:
             self._listener.session_changed()
         if not job.is_finished:
             return moved
-        dropped = self._wanted_end == "drop" or job.state is State.CANCELLED
-        self._job = self._work = None
+        work, dropped = self._release(), self._wanted_end == "drop"
         self._wanted_end = ""
-        if dropped:
-            self._listener.session_dropped(work)
-        else:
-            self._listener.session_done(work, job.result)
+        if work is not None and (dropped or job.state is State.CANCELLED):
+            work.given_up(None)
+        elif work is not None:
+            work.done(job.result)
         self._listener.session_changed()
         return False
 
+    def _prepare(self, work: Painting) -> bool:
+        try:
+            return next(work.prepare, self) is not self
+        except EngineError as problem:
+            self._next = None
+            work.given_up(problem)
+            self._listener.session_failed(problem)
+            self._listener.session_changed()
+            return False
+
     def _begin(self) -> bool:
         assert self._client is not None
+        work: Work
         if self._next is not None:
-            self._work, self._next = self._next, None
-        elif self._quick is not None and self._clock() >= self._quick[1]:
-            self._work, self._quick = self._quick[0], None
+            work, self._next = self._next, None
+        elif self._preview is not None and self._clock() >= self._preview[1]:
+            work, self._preview = self._preview[0], None
         else:
             return False
-        work = self._work
 
-        def show(preview: Preview) -> None:
+        def show(picture: PictureSoFar) -> None:
             if self._wanted_end != "drop":
-                self._listener.session_preview(work, preview)
+                work.so_far(picture)
 
-        self._wanted_end = ""
+        self._work, self._wanted_end = work, ""
         self._job = Job(self._client, work.request(), work.canvas, show, poll_s=0.0)
         self._listener.session_changed()
         return True
 
-    def _drop_quick_job(self) -> None:
-        if self._job is not None and self._work is not None and self._work.quick:
+    def _release(self) -> Work | None:
+        """Ends the job; returns what it did, for somebody to tell it how that has ended."""
+        work, self._work, self._job = self._work, None, None
+        return work
+
+    def _drop_previews(self) -> None:
+        self._drop_waiting_preview()
+        if self._job is not None and isinstance(self._work, QuickPreview):
             self._end("drop")
+
+    def _drop_waiting_preview(self) -> None:
+        if self._preview is not None:
+            (work, _), self._preview = self._preview, None
+            work.given_up(None)
 
     def _end(self, how: str) -> None:
         if self._job is None or self._wanted_end == "drop":
@@ -272,29 +270,41 @@ class Session:
 
     # --- trouble -------------------------------------------------------------------------------
 
-    def _broke_down(self, problem: EngineError, work: Work | None) -> None:
+    def _broke_down(self, problem: EngineError) -> None:
         """A job has failed: the engine may well live on."""
         client = self._client
-        self._job = self._work = None
-        self._wanted_end = ""
         lives = client is not None and client.process.is_alive and self._handshake is None
         if lives and problem.code not in ("protocol", "engine-stalled"):
             client.stop(keep=False)  # it may still wait for the rest of a picture
-            self._listener.session_failed(work, problem)
+            work, self._wanted_end = self._release(), ""
+            if work is not None:
+                work.given_up(problem)
+            self._listener.session_failed(problem)
             self._listener.session_changed()
-            return
-        self._break(problem, work)
+        elif problem.code == "engine-stalled" and self._wanted_end == "drop":
+            self._force()
+        else:
+            self._break(problem)
 
-    def _break(self, problem: EngineError, work: Work | None = None) -> None:
-        work = work or self._next
+    def _break(self, problem: EngineError) -> None:
         self._broken = True
-        self._forget_engine()
-        self._listener.session_failed(work, problem)
+        self._forget_engine(problem)
+        self._listener.session_failed(problem)
         self._listener.session_changed()
 
-    def _forget_engine(self) -> None:
+    def _force(self) -> None:
+        """Ends an engine that does not listen; another one takes its place."""
+        if self._client is not None:
+            self._client.kill()
+        self.restart()
+
+    def _forget_engine(self, problem: EngineError | None = None) -> None:
         client, self._client = self._client, None
-        self._handshake = self._job = self._work = self._next = self._quick = None
+        waiting = self._preview[0] if self._preview else None
+        left = [work for work in (self._release(), self._next, waiting) if work is not None]
+        self._handshake = self._next = self._preview = None
         self._wanted_end = ""
         if client is not None:
             client.close()
+        for work in left:
+            work.given_up(problem)

@@ -1,0 +1,53 @@
+"""The quick previews: small paintings of what has just been chosen, shown at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from choice.choice import Choice, quick
+from dialog.subject import Subject
+from engine.client import PictureSoFar
+from engine.request import Request
+from engine.session import Session
+from engine.work import QuickPreview
+from pixels.canvas import MemoryCanvas
+from pixels.style_pictures import load_styles
+from protocol import PREVIEW_PX
+
+
+class Previews:
+    """Asks the session for a preview of each choice, and remembers which one was finished last."""
+
+    def __init__(self, session: Session, subject: Subject, pane: Any) -> None:
+        self._session, self._subject, self._pane = session, subject, pane
+        self._finished: tuple[Choice | None, str] = (None, "")
+
+    def renew(self, choice: Choice) -> None:
+        """Shows ``choice`` soon, if there is something to show."""
+        if not choice.styles or self._subject.small is None or self._session.is_painting:
+            return
+        spec, data = self._subject.small
+        image, view = self._subject.image, self._subject.view
+        canvas, series = MemoryCanvas(), f"preview {time.time()}"
+
+        def request() -> Request:
+            styles = load_styles(choice.styles, image, view.shown, view.rect, True)
+            strips = [(0, spec.height, data)]
+            return Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX, series)
+
+        def so_far(picture: PictureSoFar) -> None:
+            self._subject.show_painted(self._pane, picture.data, picture.width, picture.height)
+
+        def done(_info: dict[str, Any]) -> None:
+            self._finished = choice, series
+            self._subject.show_painted(self._pane, *canvas.picture())
+
+        work = QuickPreview(request, canvas, so_far, done, given_up=lambda problem: None)
+        self._session.preview(work)
+
+    def series_of(self, choice: Choice) -> str:
+        """The series that a painting of ``choice`` can go on with, to become what its preview has
+        shown; empty if that was not the last one."""
+        finished, series = self._finished
+        return series if finished == choice else ""
