@@ -149,7 +149,7 @@ check() { # NAME COMMAND...
 check ruff "$bin/ruff" check .
 check format "$bin/ruff" format --check .
 check mypy "$bin/mypy"
-check walls "$bin/lint-imports"
+check walls env PYTHONPATH=gimp_plugin/neural_style "$bin/lint-imports"
 
 if [ -n "$maker" ]; then
     say "Waiting for the roots"

@@ -38,7 +38,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 PROTOCOL = 1
 
@@ -503,7 +503,7 @@ def picture_spec(header: Any) -> PictureSpec:
 # --- frames -----------------------------------------------------------------------------------
 
 
-def write_frame(stream: BinaryIO, header: dict[str, Any], payload: Any = None) -> None:
+def write_frame(stream: IO[bytes], header: dict[str, Any], payload: Any = None) -> None:
     """Writes one frame, flushed. ``payload`` is bytes-like; NaN and infinity raise ValueError."""
     if payload is not None:
         header = {**header, "payload": len(memoryview(payload).cast("B"))}
@@ -514,7 +514,7 @@ def write_frame(stream: BinaryIO, header: dict[str, Any], payload: Any = None) -
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """The next frame as ``(header, payload)``, or None at a clean end of the stream.
 
     Raises `EngineError` ("protocol") for anything that is not a frame, and for an end inside one.

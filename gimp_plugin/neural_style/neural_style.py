@@ -174,7 +174,7 @@ def converse(image, drawables, config, choice):
         studio.run()
     if studio.inserted is None or not studio.inserted.is_valid():
         raise Dismissed
-    if config is not None:
+    if config is not None and studio.used is not None:
         # What Filters > Repeat takes.
         arguments.put_settings(config, studio.used.settings)
         arguments.put_styles(config, studio.used.styles)

@@ -94,6 +94,7 @@ class Studio:
         self._timers.append(GLib.timeout_add(milliseconds, lambda: timed() is not False))
 
     def _layer_seen(self) -> None:
+        assert self._subject.small is not None
         spec, data = self._subject.small
         view = self._subject.view
         size = view.rect.width, view.rect.height

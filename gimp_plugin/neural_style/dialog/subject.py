@@ -94,9 +94,10 @@ class Subject:
             if len(mask) != spec.width * spec.height:
                 return  # the image was closed
         before = self.small, self.shape.mask if self.shape else b""
-        if ((spec, read), mask) != before:
-            self.small = spec, bytes(read)
-            self.shape = Shape(bytes(mask), spec.width, spec.height) if mask else None
+        small, shape = (spec, bytes(read)), bytes(mask)
+        if (small, shape) != before:
+            self.small = small
+            self.shape = Shape(shape, spec.width, spec.height) if shape else None
             self._changed()
 
     def show_painted(

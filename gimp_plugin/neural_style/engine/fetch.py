@@ -62,6 +62,7 @@ class Fetch:
         self._reader.start()
 
     def _read(self) -> None:
+        assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
                 self._take(line)

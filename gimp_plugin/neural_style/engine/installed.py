@@ -164,7 +164,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         text = _("{file} names no engine to start.").format(file=path)
         raise EngineError("engine-missing", text, _(REINSTALL))
     protocol.check_protocol(record.get("protocol", protocol.PROTOCOL), engine_is_asking=False)
-    return record
+    return dict(record)
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -40,13 +40,15 @@ class EngineProcess:
     def __init__(self, installed: Installed) -> None:
         self._installed = installed
         self._closing = threading.Event()
-        self._incoming: queue.Queue[Any] = queue.Queue(QUEUED)
+        self._incoming: queue.Queue[_End | tuple[dict[str, Any], bytes]] = queue.Queue(QUEUED)
         self._outgoing: queue.Queue[Any] = queue.Queue(QUEUED)
         self.is_ready = False
         self.log, stream = open_log(installed.log)
         with stream:
             self._log_start = stream.seek(0, 2)
             self._process = self._spawn(stream)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._read, self._write)
         ]
@@ -96,7 +98,7 @@ class EngineProcess:
         end = _End()
         try:
             while True:
-                frame = protocol.read_frame(self._process.stdout)
+                frame = protocol.read_frame(self._stdout)
                 if frame is None:
                     break
                 if not self._deliver(frame):
@@ -117,18 +119,17 @@ class EngineProcess:
         return False
 
     def _write(self) -> None:
-        stdin = self._process.stdin
         try:
             while True:
                 item = self._outgoing.get()
                 if item is None:
                     break
-                protocol.write_frame(stdin, *item)
+                protocol.write_frame(self._stdin, *item)
         except OSError:
             pass  # the engine is gone; `poll` finds out how it ended
         finally:
             with contextlib.suppress(OSError):
-                stdin.close()
+                self._stdin.close()
 
     # --- messages ------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class EngineProcess:
         for thread in self._threads:
             thread.join(GOODBYE_S)
         if not self._threads[0].is_alive():  # a grandchild may hold the pipe open
-            self._process.stdout.close()
+            self._stdout.close()
 
     def _ended(self) -> EngineError:
         try:

@@ -274,7 +274,7 @@ class Session:
         """A job has failed: the engine may well live on."""
         client = self._client
         lives = client is not None and client.process.is_alive and self._handshake is None
-        if lives and problem.code not in ("protocol", "engine-stalled"):
+        if client and lives and problem.code not in ("protocol", "engine-stalled"):
             client.stop(keep=False)  # it may still wait for the rest of a picture
             work, self._wanted_end = self._release(), ""
             if work is not None:

@@ -75,7 +75,8 @@ def catalogue(messages: Mapping[str, str]) -> gettext.GNUTranslations:
     """The compiled catalogue of ``messages``, in the format of GNU's .mo files."""
     entries = sorted((key.encode(), value.encode()) for key, value in messages.items())
     count, start = len(entries), 28
-    texts, tables = b"", ([], [])
+    texts = b""
+    tables: tuple[list[int], list[int]] = ([], [])
     offset = start + 16 * count
     for column in (0, 1):
         for entry in entries:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gi.repository import Gimp
 
 from language.texts import _
@@ -18,9 +20,9 @@ class HiddenCanvas:
 
     def __init__(self, seen: Rect) -> None:
         self._seen = seen
-        self._writer: Writer | None = None
+        self._writer: Any = None
         self.is_cropped = False
-        self.image: Gimp.Image | None = None
+        self.image: Any = None
 
     def begin(self, spec: PictureSpec) -> None:
         """Makes the image; raises `EngineError` if the engine's picture has another size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -122,7 +123,7 @@ class StyleBrowser(Gtk.Box):
             row = self._store.append([style.key, empty, name, hint, group])
             if picture is None and style.uri and style.key not in self._made_before:
                 reference = Gtk.TreeRowReference.new(self._store, self._store.get_path(row))
-                self._thumbs.make(style.uri, lambda made, r=reference: self._made(r, made))
+                self._thumbs.make(style.uri, partial(self._made, reference))
         groups = [self._group.get_model()[i][1] for i in range(len(self._group.get_model()))]
         if group not in groups and any(r[GROUP] == group for r in self._store):
             self._group.append(group, heading)
