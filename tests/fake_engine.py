@@ -172,6 +172,22 @@ def misbehave_in_run(mode, run, spec, content):
         raise MemoryError
     if mode == "quit":
         os._exit(0)
+    if mode == "hang":
+        say("alive")
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if mode == "busy":
+        for _ in range(40):
+            say("alive")
+            time.sleep(0.05)
+        return False
+    if mode == "cut-off":
+        sys.stdout.buffer.write(b'{"type":"pixels","payload":1000}\nhalf')
+        sys.stdout.buffer.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "two-results":
+        say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype)
+        send_result(run, spec, content)
+        return True
     if mode == "garbage":
         sys.stdout.buffer.write(b"\x00\xff" * 40 + b"\n")
         sys.stdout.buffer.flush()
@@ -202,6 +218,8 @@ def main():
     threading.Thread(target=read_stdin, daemon=True).start()
     while MESSAGES.get()[0]["type"] != "hello":
         pass
+    if start_mode == "deaf":  # hangs as soon as it is ready, before it reads a picture
+        say("alive")
     number = {"too-new": protocol.PROTOCOL + 1, "too-old": 0}.get(start_mode, protocol.PROTOCOL)
     say(
         "ready",
@@ -211,6 +229,8 @@ def main():
         capabilities={},
         unknown="ignored",
     )
+    if start_mode == "deaf":
+        os.kill(os.getpid(), signal.SIGSTOP)
     while True:
         header, spec, content, style, masks = receive_job()
         run = header["id"]

@@ -37,7 +37,7 @@ def fake(home, tmp_path):
     """Starts the scripted engine in a mode; the engines end with the test."""
     started = []
 
-    def start(mode="", handshake_s=60.0, dump=None):
+    def start(mode="", handshake_s=60.0, dump=None, **options):
         words = [sys.executable, str(FAKE)]
         words += ["--dump", str(dump)] if dump else []
         words += [mode] if mode else []
@@ -45,7 +45,7 @@ def fake(home, tmp_path):
         folder = tmp_path / "installed"
         folder.mkdir(exist_ok=True)
         (folder / "engine.json").write_text(json.dumps(record))
-        client = EngineClient(installed.find(folder, home), handshake_s)
+        client = EngineClient(installed.find(folder, home), handshake_s, **options)
         started.append(client)
         return client
 
@@ -284,7 +284,7 @@ def test_memory_error(fake):
     assert failure(fake(), b"fake:memory").code == "out-of-memory"
 
 
-@pytest.mark.parametrize("mode", ["garbage", "wrong-strip"])
+@pytest.mark.parametrize("mode", ["garbage", "wrong-strip", "two-results"])
 def test_nonsense_in_the_run(fake, mode):
     problem = failure(fake(), f"fake:{mode}".encode())
     assert problem.code == "protocol" and "Details: " in problem.hint
@@ -299,6 +299,47 @@ def test_nonsense_at_the_start(fake):
 def test_an_engine_that_says_nothing(fake):
     problem = failure(fake("mute", handshake_s=0.5))
     assert problem.code == "engine-stalled" and "0.5 seconds" in problem.message
+
+
+@posix
+def test_an_engine_that_hangs_is_told_from_one_that_works(fake):
+    problem = failure(fake(silence_s=1.0), b"fake:hang")
+    assert problem.code == "engine-stalled" and "stopped answering" in problem.message
+    assert "Details: " in problem.hint
+    events = collect(fake(silence_s=1.5).run(request(b"fake:busy")))
+    assert type(events[-1]) is Done
+
+
+@posix
+@pytest.mark.parametrize("poll_s", [0.0, 0.1])
+def test_an_engine_that_hangs_while_the_pictures_are_sent(fake, poll_s):
+    client = fake("deaf", silence_s=1.0)
+    spec = protocol.PictureSpec(1024, 1024)
+    strips = ((y, 64, bytes(64 * spec.row_bytes)) for y in range(0, 1024, 64))
+    large = Request(protocol.Settings(), spec, strips, (StyleFile(b"a style"),))
+    with pytest.raises(protocol.EngineError) as caught:
+        for _ in client.run(large, poll_s):
+            pass
+    assert caught.value.code == "engine-stalled"
+
+
+@posix
+def test_a_message_to_a_full_pipe_does_not_wait(fake):
+    client = fake("deaf", silence_s=600.0)
+    spec = protocol.PictureSpec(1024, 1024)
+    strips = ((y, 64, bytes(64 * spec.row_bytes)) for y in range(0, 1024, 64))
+    events = client.run(Request(protocol.Settings(), spec, strips, (StyleFile(b"x"),)), 0.0)
+    wait_for(lambda: next(events) and not client.process.has_room)
+    client.stop(keep=False)
+    assert type(next(events)) is Idle
+    os.kill(client.process.pid, signal.SIGCONT)
+    assert type(collect(events)[-1]) is Cancelled
+
+
+@posix
+def test_an_engine_killed_amid_a_message_was_killed(fake):
+    problem = failure(fake(), b"fake:cut-off")
+    assert problem.code == "engine-killed" and "installer" not in problem.hint
 
 
 @pytest.mark.parametrize(

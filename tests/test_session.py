@@ -222,6 +222,35 @@ def test_cancel_after_stop_and_keep_means_cancel(desk):
     assert d.told == [("dropped", "one")]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_a_second_cancel_ends_an_engine_that_hangs(desk):
+    d = desk()
+    d.session.paint(d.painting("one", b"fake:hang"))
+    d.until(d.is_painting)
+    pid = d.session.pid
+    d.session.cancel()
+    d.session.tick()
+    assert d.session.phase is Phase.CANCELLING and not d.told
+    d.session.cancel()
+    assert d.told == [("dropped", "one")] and is_gone(pid)
+    d.session.paint(d.painting("two"))
+    d.until(lambda: len(d.told) == 2)
+    assert d.told[1] == ("done", "two", INVERTED) and not d.problems
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_an_engine_that_is_silent_after_cancel_is_replaced(desk, monkeypatch):
+    monkeypatch.setattr(client, "CANCEL_SILENCE_S", 0.5)
+    d = desk()
+    d.session.paint(d.painting("one", b"fake:hang"))
+    d.until(d.is_painting)
+    pid = d.session.pid
+    d.session.cancel()
+    d.until(lambda: d.told)
+    assert d.told == [("dropped", "one")] and is_gone(pid) and not d.problems
+    d.until(lambda: d.session.phase is Phase.READY)
+
+
 def test_cancel_before_the_engine_is_there(desk):
     d = desk("mute")
     d.session.paint(d.painting("early"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ from language.texts import _
 from protocol import EngineError, PictureSpec, Progress
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
+SILENCE_S = 60.0
+CANCEL_SILENCE_S = 5.0
+FULL_S = 0.01
+BLINK_S = 1.0  # the most that counts between two looks: this process may have slept itself
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,25 @@ class Cancelled:
     """The engine has dropped the run, as asked."""
 
 
+Frame = tuple[dict[str, Any], bytes]
 Event = Union[Progress, Idle, Sent, PictureSoFar, ResultStart, ResultStrip, Done, Cancelled]
 
 
 class EngineClient:
     """One engine and the runs it does. Use it as a context manager: leaving it ends the engine."""
 
-    def __init__(self, installed: Installed, handshake_s: float = HANDSHAKE_S) -> None:
+    def __init__(
+        self,
+        installed: Installed,
+        handshake_s: float = HANDSHAKE_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
         self.installed = installed
-        self._handshake_s = handshake_s
+        self._handshake_s, self._silence_s = handshake_s, silence_s
+        self._silent, self._looked = 0.0, time.monotonic()
+        self._has_pulse = self._dropping = False
+        self._early: deque[Frame] = deque()  # came while the pictures were still being sent
+        self._waiting: deque[dict[str, Any]] = deque()  # what there was no room for yet
         self._runs = 0
         self._current = ""
         self._stopped = False
@@ -87,8 +102,41 @@ class EngineClient:
     def __exit__(self, *exception: Any) -> None:
         self.close()
 
-    def _next(self, timeout: float) -> tuple[dict[str, Any], bytes] | None:
+    def _tell(self, header: dict[str, Any]) -> None:
+        """Sends a short message as soon as there is room, without waiting for that."""
+        self._waiting.append(header)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._waiting and self.process.has_room:
+            self.process.send(self._waiting.popleft())
+
+    def _look(self, timeout: float) -> Frame | None:
+        """The next frame. Raises `EngineError` ("engine-stalled") after a long silence.
+
+        An engine that works says so every second, however long a step takes; one that has never
+        done that (an older one) may be as silent as it likes.
+        """
+        self._send_waiting()
         frame = self.process.poll(timeout)
+        now = time.monotonic()
+        waited, self._looked = min(now - self._looked, BLINK_S), now
+        if frame is not None:
+            self._silent = 0.0
+            self._has_pulse = self._has_pulse or frame[0]["type"] == "alive"
+            return frame
+        self._silent += waited
+        most = min(self._silence_s, CANCEL_SILENCE_S) if self._dropping else self._silence_s
+        if self._has_pulse and self._silent > most:
+            raise EngineError(
+                "engine-stalled",
+                _("The painting engine has stopped answering."),
+                self.process.see_log(_("Try again, or restart the computer.")),
+            )
+        return None
+
+    def _next(self, timeout: float) -> Frame | None:
+        frame = self._early.popleft() if self._early else self._look(timeout)
         if frame and frame[0]["type"] == "failed":
             header = frame[0]
             if header.get("id") in (None, "", self._current):
@@ -130,7 +178,9 @@ class EngineClient:
         yield from self.handshake(poll_s)
         self._runs += 1
         self._current = run = f"run-{self._runs}"
-        self._stopped = False
+        self._stopped = self._dropping = False
+        self._silent, self._looked = 0.0, time.monotonic()
+        self._early.clear()
         yield from self._send_pictures(run, request, poll_s)
         missing: tuple[PictureSpec, int] | None = None  # the result and its next row
         while True:
@@ -147,10 +197,12 @@ class EngineClient:
             elif kind == "preview":
                 spec = self._spec(header)
                 yield PictureSoFar(spec.width, spec.height, payload)
-                self.process.send({"type": "seen", "id": run})
+                self._tell({"type": "seen", "id": run})
             elif kind == "cancelled":
                 yield Cancelled()
                 return
+            elif kind == "result" and missing:
+                raise self.process.nonsense(EngineError("protocol", "A second result came."))
             elif kind == "result":
                 missing = (self._spec(header), 0)
                 yield ResultStart(missing[0], header)
@@ -178,11 +230,17 @@ class EngineClient:
         )
         for header, payload in self._parts(run, request):
             # An engine that is gone, or does not want the picture any more, never reads the rest.
-            while poll_s == 0 and not self.process.has_room and self.process.is_alive:
+            while not self.process.has_room and self.process.is_alive and not self._stopped:
+                frame = self._look(min(poll_s, FULL_S))
+                if frame is not None:
+                    self._early.append(frame)
+                    if frame[0]["type"] == "failed":
+                        return
                 yield Idle()
             if not self.process.is_alive or self._stopped:
                 return
             if header:
+                self._silent = 0.0
                 self.process.send(header, payload)
             yield Sent()
 
@@ -217,8 +275,9 @@ class EngineClient:
 
     def stop(self, keep: bool) -> None:
         """Asks for the end of the current run: with the picture so far, or with nothing."""
-        self._stopped = True
-        self.process.send({"type": "stop", "id": self._current, "keep": keep})
+        self._stopped, self._dropping = True, not keep
+        self._silent = 0.0
+        self._tell({"type": "stop", "id": self._current, "keep": keep})
 
     def close(self) -> None:
         """Ends the engine: politely by closing its stdin, by force if it does not react."""

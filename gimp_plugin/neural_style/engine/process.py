@@ -22,6 +22,7 @@ from language.texts import N_, _
 from protocol import EngineError
 
 GOODBYE_S = 2.0
+CRASH_S = 0.5
 QUEUED = 8  # messages; a strip of pixels is about 4 MB
 EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt)(:|$)")
 LESS_MEMORY = N_("Choose a smaller working size, or close other programs.")
@@ -159,7 +160,9 @@ class EngineProcess:
             return None
         if isinstance(item, _End):
             self._incoming.put(item)  # asked again, the answer stays the same
-            raise self.nonsense(item.problem) if item.problem else self._ended()
+            if item.problem is not None and not self._has_crashed():
+                raise self.nonsense(item.problem)
+            raise self._ended()
         return item
 
     # --- the end -------------------------------------------------------------------------------
@@ -186,6 +189,12 @@ class EngineProcess:
             thread.join(GOODBYE_S)
         if not self._threads[0].is_alive():  # a grandchild may hold the pipe open
             self._stdout.close()
+
+    def _has_crashed(self) -> bool:
+        """Whether it is the end of the engine that has cut its last message short."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(CRASH_S) != 0
+        return False
 
     def _ended(self) -> EngineError:
         try:
