@@ -19,6 +19,7 @@ from engine.request import Mask, Request, StyleFile, StylePixels
 from engine.wording import describe
 from styleengine import protocol
 from styleengine.machine import folders
+from tests.patience import wait_until
 
 REPO = Path(__file__).resolve().parent.parent
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
@@ -329,7 +330,7 @@ def test_a_message_to_a_full_pipe_does_not_wait(fake):
     spec = protocol.PictureSpec(1024, 1024)
     strips = ((y, 64, bytes(64 * spec.row_bytes)) for y in range(0, 1024, 64))
     events = client.run(Request(protocol.Settings(), spec, strips, (StyleFile(b"x"),)), 0.0)
-    wait_for(lambda: next(events) and not client.process.has_room)
+    wait_until(lambda: next(events) and not client.process.has_room)
     client.stop(keep=False)
     assert type(next(events)) is Idle
     os.kill(client.process.pid, signal.SIGCONT)
