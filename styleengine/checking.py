@@ -35,8 +35,16 @@ def check(job: Job, plugins: Plugins) -> None:
             "The classic method paints one style everywhere.",
             "Choose the quality Fast or Best to paint styles in regions.",
         )
-    if not all(mask.ndim == 2 and mask.size and np.isfinite(mask).all() for mask in masks):
+    if not all(is_mask(mask) for mask in masks):
         raise EngineError("bad-setting", "The mask of a style must be a gray picture.")
+    if job.hold is not None and classic:
+        raise EngineError(
+            "bad-setting",
+            "The classic method holds nothing of the photo.",
+            "Choose the quality Fast or Best to hold parts of it.",
+        )
+    if job.hold is not None and not is_mask(job.hold):
+        raise EngineError("bad-setting", "The mask of what is held must be a gray picture.")
     for name in postprocessors(job.settings):
         plugins.postprocessor(name)
 
@@ -44,3 +52,8 @@ def check(job: Job, plugins: Plugins) -> None:
 def postprocessors(settings: Settings) -> list[str]:
     """The names in ``settings.postprocess``."""
     return [n.strip() for n in settings.postprocess.split(",") if n.strip()]
+
+
+def is_mask(mask: np.ndarray) -> bool:
+    """Whether an array can be the mask of a style, or of what is held: finite numbers (h, w)."""
+    return mask.ndim == 2 and mask.size > 0 and bool(np.isfinite(mask).all())

@@ -17,6 +17,7 @@ from styleengine.loss.making import objective_of
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
 from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.faces import LONG_SIDE, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.planning.fitting import fit_to_memory, needed
@@ -34,6 +35,7 @@ class Engine:
         """``plugins``: what may be chosen by name; all installed ones when None."""
         self.plugins = plugins if plugins is not None else load_plugins()
         self._shelf = Shelf()
+        self._faces = FaceFinder()
 
     def prepare(self, settings: Settings, weights: str | None = None) -> None:
         """Loads the network that a run with ``settings`` will need, so that it can begin at once.
@@ -45,6 +47,8 @@ class Engine:
         plan = make_plan(chosen, PREVIEW_PX, PREVIEW_PX, entry)
         with memory_errors():
             self._networks(chosen, weights, plan, devices.pick(settings.device))
+        if settings.faces == "keep" and settings.preset != "classic":
+            self._faces.prepare()
 
     def run(self, job: Job, should_stop: Callable[[], bool] = lambda: False) -> Generator[Event]:
         """Paints ``job``, yielding `Progress` and `Preview` events and, last, one `Result`.
@@ -98,6 +102,8 @@ class Engine:
             )
 
         scene = Scene.of(job, plan, device)
+        if settings.faces == "keep" and settings.preset != "classic":
+            scene = dataclasses.replace(scene, faces=self._faces.find(scene.small(LONG_SIDE)))
         source, rates = used[0].source, [found.rate for found in used]
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
         painter = Painter(plan, layouts, pace, should_stop)

@@ -42,7 +42,8 @@ class Job:
     most every 0.4 s, or exactly every ``preview_steps`` steps if that is given. ``weights`` names a
     weight file (None: see `weights.resolve`). ``before`` is what was painted before of the same
     photo, from which the run goes on, or the frame of an animation before this one; see
-    `going_on.start`.
+    `going_on.start`. ``hold`` (h, w), float32 0–1, says how far the photo's shapes are held; it
+    covers the content whatever its size.
     """
 
     content: Picture
@@ -52,6 +53,7 @@ class Job:
     preview_steps: int | None = None
     weights: str | None = None
     before: Before | None = None
+    hold: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ little-endian ``u8`` (0–255), ``u16`` (0–65535) or ``f32`` (0–1).
 to        ``hello {protocol}`` · ``run {id, settings, content, styles, preview, series}`` ·
 engine    ``style {id, index}`` + file bytes · ``pixels {id, of, index, y, rows}`` + strip ·
           ``seen {id}`` (the last preview was shown) · ``stop {id, keep}`` · end of file = quit now
-from      ``ready {protocol, version, devices, capabilities, features, memory}`` ·
+from      ``ready {protocol, version, devices, capabilities, features, memory, accepts}`` ·
 engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, features,
           memory, done}`` ·
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
@@ -23,7 +23,9 @@ any       ``sentences``: the texts for people in another form, see `with_sentenc
 ``run`` is followed by one ``style`` frame (or ``pixels`` with ``of: "style"``, for a style that
 declares ``width``) per style, and by the strips of the content. A style that declares a
 ``mask {width, height, dtype, channels: 1}`` is painted only where that is not 0: its strips come as
-``pixels`` with ``of: "mask"``, one sample a pixel, over the whole content, whatever its size.
+``pixels`` with ``of: "mask"``, one sample a pixel, over the whole content, whatever its size. So
+does the mask of what is held of the content, ``hold`` in ``run`` and in ``of``, which an engine
+knows that lists "hold" in what it ``accepts``.
 Consecutive runs that have the same text as ``series`` follow each other, as the frames of an
 animation do: each begins with the painting before, where its content has not changed.
 Unknown message types and unknown fields are ignored, so that either side may be a little newer than
@@ -41,6 +43,9 @@ from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
 PROTOCOL = 1
+HOLD = "hold"
+ACCEPTED = (HOLD,)
+"""What this version's engine understands beyond the first one's language."""
 
 CHANNELS = 4
 SAMPLE_BYTES = {"u8": 1, "u16": 2, "f32": 4}
@@ -215,6 +220,13 @@ class Settings:
             "luminance": "Yes, paint light and dark only",
             "palette": "Yes, as a palette",
         },
+    )
+    faces: str = option(
+        "keep",
+        "Faces",
+        "Keeps the eyes and mouths of people what they are, in the style's strokes and colours, or "
+        "paints faces like everything else, which may cost a small one its eyes.",
+        choices={"keep": "Keep eyes and mouth", "paint": "Paint like everything else"},
     )
     shapes: float = option(
         50.0,

@@ -76,6 +76,8 @@ def receive_job():
             missing["style", index] = style_spec.height * style_spec.row_bytes
         if entry.get("mask"):
             missing["mask", index] = entry["mask"]["width"] * entry["mask"]["height"]
+    if header.get("hold"):
+        missing["hold", 0] = header["hold"]["width"] * header["hold"]["height"]
     while any(size > 0 for size in missing.values()):
         part, payload = MESSAGES.get()
         if part["type"] == "stop" and part["id"] == header["id"]:
@@ -87,6 +89,8 @@ def receive_job():
         missing[of, index] -= len(payload)
         if of == "mask":
             masks[index] = masks.get(index, b"") + payload
+        elif of == "hold":
+            masks[of] = masks.get(of, b"") + payload
         elif of == "content":
             content += payload
         elif index == 0:
@@ -221,12 +225,14 @@ def main():
     if start_mode == "deaf":  # hangs as soon as it is ready, before it reads a picture
         say("alive")
     number = {"too-new": protocol.PROTOCOL + 1, "too-old": 0}.get(start_mode, protocol.PROTOCOL)
+    accepts = [] if start_mode == "holds-nothing" else list(protocol.ACCEPTED)
     say(
         "ready",
         protocol=number,
         version="0",
         devices={"cpu": "CPU, 2 threads"},
         capabilities={},
+        accepts=accepts,
         unknown="ignored",
     )
     if start_mode == "deaf":

@@ -35,6 +35,7 @@ def test_a_choice_survives_its_way_through_a_file(tmp_path):
             StyleChoice("file:///a.jpg", name="A", weight=2.0, where="Sky"),
             StyleChoice("file:///b.jpg", name="B"),
         ),
+        hold="Face",
     )
     path = tmp_path / "new" / "folder" / "memory.json"
     write_json(path, chosen.to_dict())
@@ -64,7 +65,8 @@ def test_a_broken_memory_is_no_memory(tmp_path, text):
 def test_what_is_still_valid_in_a_memory_is_taken():
     values = {"strength": -5, "preset": "gone", "seed": "x", "size": 99, "new": 1}
     odd = {"uri": "file:///a.jpg", "weight": -1, "name": 5, "where": []}
-    got = choice_from({**values, "styles": [{"uri": 3}, "x", odd]})
+    got = choice_from({**values, "hold": 7, "styles": [{"uri": 3}, "x", odd]})
+    assert got.hold == ""
     assert got.settings == Settings(size=99)
     assert got.styles == (StyleChoice("file:///a.jpg"),)
 

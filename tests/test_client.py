@@ -134,6 +134,29 @@ def test_styles_travel_with_weights_and_masks(fake, tmp_path):
     assert not (tmp_path / "dump" / "mask-1.raw").exists()
 
 
+def test_what_is_held_travels_as_a_mask(fake, tmp_path):
+    client = fake(dump=tmp_path / "dump")
+    main, _, rows = content()
+    held = Mask(2, 2, [(0, 1, b"\x00\xff"), (1, 1, b"\x80\x01")])
+    styles = (StyleFile(b"a picture"),)
+    collect(client.run(Request(protocol.Settings(), main, rows, styles, hold=held)))
+    sent = json.loads((tmp_path / "dump" / "run.json").read_bytes())
+    assert sent["hold"] == {"width": 2, "height": 2, "dtype": "u8", "channels": 1}
+    assert (tmp_path / "dump" / "mask-hold.raw").read_bytes() == b"\x00\xff\x80\x01"
+
+
+def test_an_engine_that_cannot_hold_is_not_asked_to(fake, tmp_path):
+    client = fake("holds-nothing", dump=tmp_path / "dump")
+    main, _, rows = content()
+    held = Mask(1, 1, [(0, 1, b"\xff")])
+    work = Request(protocol.Settings(), main, rows, (StyleFile(b"a picture"),), hold=held)
+    with pytest.raises(protocol.EngineError, match="older than the plug-in") as caught:
+        collect(client.run(work))
+    assert caught.value.code == "old-engine"
+    assert not (tmp_path / "dump" / "run.json").exists()
+    assert type(collect(client.run(request()))[-1]) is Done
+
+
 def test_a_stop_ends_the_sending_of_a_picture(fake, tmp_path):
     client = fake(dump=tmp_path / "dump")
     spec, _data, strips = content()

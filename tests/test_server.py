@@ -519,11 +519,34 @@ def test_a_mask_arrives_in_strips_of_one_channel(engine, dtype):
     assert left[0] - left[2] > 50 and right[2] - right[0] > 50
 
 
+@pytest.mark.parametrize("dtype", ["u8", "f32"])
+def test_what_is_held_arrives_as_a_mask(engine, dtype):
+    assert "hold" in engine.hello()["accepts"]
+    style, content = to_pixels(tinted((0.8, 0.1, 0.1)), "u8"), to_pixels(picture(48, 64), "u8")
+    settings = {**QUICK, "iterations": 12, "strength": 100}
+    found = []
+    for held in (0, TOP[dtype]):
+        mask = np.full((30, 60), held, TYPES[dtype])
+        job = f"hold-{dtype}-{held}"
+        engine.send({
+            "type": "run", "id": job, "settings": settings, "content": spec_of(content),
+            "styles": [spec_of(style)],
+            "hold": {"width": 60, "height": 30, "dtype": dtype, "channels": 1},
+        })  # fmt: skip
+        send_pixels(engine, job, style, of="style", index=0)
+        send_pixels(engine, job, content, of="content")
+        send_pixels(engine, job, mask, 7, of="hold")  # only now all is there
+        found.append(result_of(engine, job)[1])
+    assert not np.array_equal(*found)
+
+
+@pytest.mark.parametrize("of", ["mask", "hold"])
 @pytest.mark.parametrize("mask", [{"width": 4, "height": 4}, {}, {"width": 0, "height": 3}, 5])
-def test_a_mask_that_is_none_fails_the_job(engine, mask):
-    styles = [{"mask": mask}]
-    job = f"no-mask-{mask}"
-    engine.send({"type": "run", "id": job, "settings": QUICK, "content": CONTENT, "styles": styles})
+def test_a_mask_that_is_none_fails_the_job(engine, mask, of):
+    styles = [{"mask": mask}] if of == "mask" else [{}]
+    job = f"no-{of}-{mask}"
+    run = {"type": "run", "id": job, "settings": QUICK, "content": CONTENT, "styles": styles}
+    engine.send(run if of == "mask" else {**run, "hold": mask})
     assert failure_of(engine, job)["code"] == "protocol"
 
 
@@ -548,6 +571,7 @@ STRIP = rgba(10, 40).tobytes()
         {"of": "style", "y": 0, "rows": 10},
         {"of": "style", "index": True, "y": 0, "rows": 10},
         {"of": "mask", "y": 0, "rows": 10},
+        {"of": "hold", "y": 0, "rows": 10},
         {"of": "mask", "index": 0, "y": 0, "rows": 10},
     ],
     ids=str,

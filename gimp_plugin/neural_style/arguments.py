@@ -8,7 +8,7 @@ from typing import Any
 
 from gi.repository import Gimp, Gio, GObject
 
-from choice.choice import StyleChoice, blend_from, blend_text, file_stem
+from choice.choice import Choice, StyleChoice, blend_from, blend_text, file_stem
 from language.mnemonics import Mnemonics
 from language.texts import _
 from protocol import EngineError, Settings
@@ -16,6 +16,7 @@ from protocol import EngineError, Settings
 STYLE = "style"
 STYLE_LAYER = "style-layer"
 BLEND = "blend"
+HOLD = "hold"
 READWRITE = GObject.ParamFlags.READWRITE
 TAKEN_KEYS = "rcolshpye"  # by the two arguments above and the buttons of GIMP's own dialogs
 
@@ -50,6 +51,16 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
         BLEND,
         _("Blend of styles"),
         _("Several style files instead of one: a JSON list of {uri, weight, where}"),
+        "",
+        READWRITE,
+    )
+    procedure.add_string_argument(
+        HOLD,
+        _("Hold"),
+        _(
+            "The name of the channel or layer mask that says what of the layer stays what it is, "
+            "in the style's strokes and colours: white fully, gray less"
+        ),
         "",
         READWRITE,
     )
@@ -94,9 +105,22 @@ def settings_from(config: Gimp.ProcedureConfig) -> Settings:
 
 
 def put_settings(config: Gimp.ProcedureConfig, settings: Settings) -> None:
-    """Makes ``settings`` the values of the call, which GIMP then remembers for its Repeat."""
+    """Makes ``settings`` the values of the call."""
     for name, value in settings.to_dict().items():
         config.set_property(name.replace("_", "-"), value)
+
+
+def put_choice(config: Gimp.ProcedureConfig, choice: Choice) -> None:
+    """Makes a choice that of the call, which GIMP then remembers for its Repeat."""
+    put_settings(config, choice.settings)
+    put_styles(config, choice.styles)
+    config.set_property(HOLD, choice.hold)
+
+
+def choice_of_call(config: Gimp.ProcedureConfig) -> Choice:
+    """What the call asks for; raises `EngineError` ("no-style", "bad-setting")."""
+    hold = config.get_property(HOLD) or ""
+    return Choice(settings_from(config), styles_from(config), hold)
 
 
 def put_styles(config: Gimp.ProcedureConfig, styles: Sequence[StyleChoice]) -> None:

@@ -16,7 +16,7 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 import arguments
-from choice.choice import Choice, choice_from
+from choice.choice import choice_from
 from engine import installed
 from engine.client import start
 from engine.wording import explained
@@ -123,7 +123,7 @@ def paint(run_mode, image, drawables, config):
     several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
     groups = [[drawable] for drawable in drawables] if several else [drawables]
     measure(image, groups[0])  # said before anything is read
-    choice = Choice(arguments.settings_from(config), arguments.styles_from(config))
+    choice = arguments.choice_of_call(config)
     return paint_all(run_mode, image, groups, choice)
 
 
@@ -176,8 +176,7 @@ def converse(image, drawables, config, choice):
         raise Dismissed
     if config is not None and studio.used is not None:
         # What Filters > Repeat takes.
-        arguments.put_settings(config, studio.used.settings)
-        arguments.put_styles(config, studio.used.styles)
+        arguments.put_choice(config, studio.used)
     return studio.inserted
 
 

@@ -15,7 +15,7 @@ from pixels.canvas import HiddenCanvas
 from pixels.inserting import insert
 from pixels.layers import open_source
 from pixels.notes import result_name, style_note
-from pixels.style_pictures import load_styles
+from pixels.style_pictures import load_hold, load_styles
 
 PLUGIN_DIR = Path(__file__).resolve().parent
 
@@ -40,7 +40,10 @@ def paint_all(run_mode, image, groups, choice):
             stack.callback(canvas.discard)
             stack.callback(source.close)
             styles = load_styles(choice.styles, image, source.layer, source.seen, False)
-            request = Request(choice.settings, reader.spec, reader.strips(), styles, series=SERIES)
+            hold = load_hold(choice.hold, image, source.layer, source.seen, False)
+            request = Request(
+                choice.settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
+            )
             client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
             name = result_name(source.name, choice.styles)

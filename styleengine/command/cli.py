@@ -113,6 +113,12 @@ def parser() -> argparse.ArgumentParser:
         "elsewhere, or - for wherever no mask is",
     )
     run.add_argument(
+        "--hold",
+        metavar="MASK",
+        help="what of PHOTO stays what it is, in the style's strokes and colours: a picture, white "
+        "there, gray for less, black elsewhere (not with the quality classic)",
+    )
+    run.add_argument(
         "-o",
         "--output",
         metavar="FILE",

@@ -114,7 +114,8 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
         for style, share, mask in zip(args.style, shares, masks, strict=True)
     )
     long_side = max(content.width, content.height) if args.save_every else 0
-    return Job(content, styles, settings, long_side, args.save_every, args.weights)
+    hold = as_mask(load(args.hold)) if args.hold else None
+    return Job(content, styles, settings, long_side, args.save_every, args.weights, hold=hold)
 
 
 def _paint(

@@ -52,8 +52,9 @@ class Objective:
         for style in styles:
             for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side):
                 self._show(style.image, tile, partial(_see_style, style))
-        for tile in self.tiles:
-            self._show(content, tile, lambda term, found, at: term.see_content(found, at))
+        for shown in [None, *(term.instead for term in terms if term.instead is not None)]:
+            for tile in self.tiles:
+                self._show(content if shown is None else shown, tile, partial(_see_content, shown))
         for term in terms:
             term.settle()
 
@@ -174,6 +175,11 @@ class Objective:
 
 def _see_style(style: StyleTarget, term: Term, found: Found, tile: Tile) -> None:
     term.see_style(style, found, tile)
+
+
+def _see_content(shown: Tensor | None, term: Term, found: Found, tile: Tile) -> None:
+    if term.instead is shown:
+        term.see_content(found, tile)
 
 
 def _derivatives(

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from styleengine.loss.content import Content
+from styleengine.loss.hold import Hold
 from styleengine.loss.objective import Objective
 from styleengine.loss.smoothness import Smoothness
 from styleengine.loss.style import StyleStatistics
 from styleengine.loss.style_losses import StyleLoss
+from styleengine.loss.term import Term
 from styleengine.networks.extractor import TV, Extractor
 from styleengine.networks.finest_band import BAND, Banded
 from styleengine.planning.recipes import Recipe
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.scene import StyleTarget, recolored
 
 
 class PaintObjective(Objective):
@@ -31,10 +33,12 @@ class PaintObjective(Objective):
         content_factor: float = 1.0,
         tv_factor: float = 1.0,
         side: int | None = None,
+        hold: Tensor | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
-        ``side`` is that of the tiles, see `Objective`.
+        ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, how far each place
+        stays what it is (`Hold`).
         """
         size = (content.shape[-2], content.shape[-1])
         layers = dict(recipe.style_layers)
@@ -50,4 +54,9 @@ class PaintObjective(Objective):
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha)
         smoothness = Smoothness(extractor, smoothed, size)
-        super().__init__(extractor, [style, photo, smoothness], content, styles, alpha, side)
+        terms: list[Term] = [style, photo, smoothness]
+        if hold is not None:
+            weights = {n: w * balance.get(n, 1.0) for n, w in recipe.hold.items()}
+            instead = recolored(content, styles, alpha)
+            terms.append(Hold(extractor, weights, {name: pool}, hold, instead, alpha))
+        super().__init__(extractor, terms, content, styles, alpha, side)

@@ -44,11 +44,14 @@ class Term:
     positions (`statistics`, `of_statistics` and `pull`: a tiled picture is passed over twice), or a
     sum over places (`local`: one pass), or both. A term overrides what it needs of these.
 
+    A term with a picture (1, 3, h, w) ``instead`` of the content is shown that.
+
     ``layers`` are those it looks at, each with the side of the square of positions that it takes
     means over; ``additive`` tells whether its statistics add up, without which no picture is tiled.
     """
 
     additive = True
+    instead: Tensor | None = None
 
     def __init__(self, extractor: Extractor, layers: Mapping[str, int]) -> None:
         self.extractor, self.layers = extractor, layers

@@ -124,6 +124,7 @@ def make_plan(
             recipe,
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
+            hold={entry.content_layer: sum(recipe.hold.values())},
         )
     if settings.features == "draft":
         recipe = dataclasses.replace(recipe, rising=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from styleengine.protocol import PREVIEW_PX
 
@@ -42,6 +42,8 @@ class Recipe:
     content_pool: int = 1
     content_focus: float = 0.5
     """How much more than others the positions count where the photo stands out; see `focus`."""
+    hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 2.5, "relu3_1": 0.75})
+    """The weights of layers where something is held; see `Hold`. Strength does not change them."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
 
@@ -137,6 +139,7 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
         content_layer=FINE_CONTENT,
         content_pool=FINE_POOL,
         content_focus=0.0,
+        hold={FINE_CONTENT: sum(recipe.hold.values())},
     )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from styleengine.jobs import Job
+from styleengine.networks.faces import Face
 from styleengine.pictures.bare_edges import without_bare_edges
 from styleengine.pictures.picture import Floats, Picture, fit
 from styleengine.planning.plan import SHORTEST, Plan
-from styleengine.scene import resample
+from styleengine.scene import holding, resample
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
 
@@ -85,6 +86,8 @@ class Scene:
     styles: tuple[SceneStyle, ...]
     keep_colors: str
     seed: int
+    held: Tensor | None = None
+    faces: tuple[Face, ...] = ()
 
     @classmethod
     def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
@@ -107,7 +110,25 @@ class Scene:
             )
             for style, picture in zip(job.styles, pictures, strict=True)
         )
-        return cls(plan, Levels(content, plan.sizes), styles, settings.keep_colors, settings.seed)
+        held = None if job.hold is None else resample.to_tensor(job.hold, device)
+        levels = Levels(content, plan.sizes)
+        return cls(plan, levels, styles, settings.keep_colors, settings.seed, held)
+
+    def small(self, long_side: int) -> Tensor:
+        """The content's colours, (1, 3, h, w), at that size at most."""
+        source = self.levels.source
+        most = max(source.width, source.height)
+        return source.at(fit(source.width, source.height, min(long_side, most)))
+
+    def hold(self, scale: int) -> Tensor | None:
+        """How far the photo is held at a scale, (h, w), 0–1; None where nothing is."""
+        size = self.plan.sizes[scale]
+        held = None if self.held is None else resized(self.held, size)[0, 0]
+        faces = holding.of_faces(self.faces, size)
+        if faces is not None:
+            faces = faces.to(self.levels.source.device)
+            held = faces if held is None else torch.maximum(held, faces)
+        return held
 
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
@@ -196,7 +217,7 @@ def adapting(keep_colors: str, content: Source) -> Callable[[Tensor, Tensor | No
     return recoloring
 
 
-def recolored(content: Tensor, targets: list[StyleTarget], alpha: Tensor | None) -> Tensor:
+def recolored(content: Tensor, targets: Sequence[StyleTarget], alpha: Tensor | None) -> Tensor:
     """``content`` (1, 3, h, w) in the colours of the styles, in each region those of its own."""
     by_region: dict[int, list[StyleTarget]] = {}
     for target in targets:

@@ -10,7 +10,7 @@ import numpy as np
 from styleengine.machine.failures import out_of_memory
 from styleengine.pictures.files import decode, from_pixels
 from styleengine.pictures.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, to_unit
-from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Settings, picture_spec
+from styleengine.protocol import CHANNELS, HOLD, EngineError, PictureSpec, Settings, picture_spec
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job
@@ -101,6 +101,7 @@ class Incoming:
     weights: str | None
     series: str = ""
     stop: Stop = ""
+    hold: Canvas | None = None
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Incoming:
@@ -132,12 +133,16 @@ class Incoming:
             preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
             weights=weights if isinstance(weights, str) and weights else None,
             series=str(header.get("series") or ""),
+            hold=_canvas(header[HOLD], 1) if header.get(HOLD) is not None else None,
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
         """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
         if header.get("of") == "content":
             self.content.put(header.get("y"), header.get("rows"), payload)
+            return
+        if header.get("of") == HOLD and self.hold is not None:
+            self.hold.put(header.get("y"), header.get("rows"), payload)
             return
         index = header.get("index")
         if not isinstance(index, int) or not 0 <= index < len(self.styles):
@@ -158,7 +163,8 @@ class Incoming:
     @property
     def complete(self) -> bool:
         """Whether every announced picture is here."""
-        return not self.content.missing and all(style.complete for style in self.styles)
+        whole = not self.content.missing and not (self.hold and self.hold.missing)
+        return whole and all(style.complete for style in self.styles)
 
     def job(self) -> Job:
         """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
@@ -171,7 +177,14 @@ class Incoming:
             mask = None if style.mask is None else style.mask.rgb
             styles.append(Style(picture, style.weight, mask))
         content = self.content.picture(self.name)
-        return Job(content, tuple(styles), self.settings, self.preview, weights=self.weights)
+        return Job(
+            content,
+            tuple(styles),
+            self.settings,
+            self.preview,
+            weights=self.weights,
+            hold=None if self.hold is None else self.hold.rgb,
+        )
 
 
 def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:

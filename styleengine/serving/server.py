@@ -26,6 +26,7 @@ from styleengine.machine import memory
 from styleengine.machine.failures import broken_install, out_of_memory
 from styleengine.pictures.files import to_pixels
 from styleengine.protocol import (
+    ACCEPTED,
     PROTOCOL,
     EngineError,
     PictureSpec,
@@ -151,6 +152,7 @@ class Server:
             "features": status().source,
             "memory": memory.free(devices.pick(names[0])),
             "broken_plugins": engine.plugins.broken,
+            "accepts": list(ACCEPTED),
         }
         self._send(with_sentences(header, devices={n: devices.describe(n) for n in names}))
 

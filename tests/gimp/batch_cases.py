@@ -933,6 +933,38 @@ def case_several_styles_and_their_places():
     refused(image, [layer], "blend is not a list", style=None, blend="nonsense")
 
 
+def case_what_a_channel_holds():
+    image = new_image()
+    layer = new_layer(image)
+    face = Gimp.Channel.new(image, "Face", W, H, 50.0, Gegl.Color.new("red"))
+    image.insert_channel(face, None, 0)
+    held = bytes(W * (H // 2)) + b"\x80" * (W * (H - H // 2))
+    buffer = face.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, W, H), "Y u8", held)
+    buffer.flush()
+    result = painted(image, layer, hold="Face")
+    assert sent()["hold"] == {"width": W, "height": H, "dtype": "u8", "channels": 1}
+    assert (FOLDER / "dump" / "mask-hold.raw").read_bytes() == held
+    assert note_of(result)["hold"] == "Face"
+    paint_again(image, result)
+    assert "hold" in sent()
+    painted(image, layer)
+    assert "hold" not in sent()
+    refused(image, [layer], "no channel Hat", "what shall be held", hold="Hat")
+    use_fake("holds-nothing")
+    refused(image, [layer], "engine is older", "Run the installer", hold="Face")
+
+
+def case_what_a_layer_mask_holds():
+    image = new_image()
+    layer = new_layer(image)
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    painted(image, layer, hold="Mask of Photo", faces="paint")
+    assert (FOLDER / "dump" / "mask-hold.raw").read_bytes() == b"\xff" * (W * H)
+    assert sent()["settings"]["faces"] == "paint"
+
+
 def case_last_values_of_a_first_run():
     image = new_image()
     mode = Gimp.RunMode.WITH_LAST_VALS

@@ -45,16 +45,22 @@ class StyleChoice:
 
 @dataclass(frozen=True)
 class Choice:
-    """Everything a run needs to know apart from the layer to paint."""
+    """Everything a run needs to know apart from the layer to paint.
+
+    ``hold`` is the name of the channel that says what of the layer stays what it is; empty for
+    none.
+    """
 
     settings: Settings = field(default_factory=Settings)
     styles: tuple[StyleChoice, ...] = ()
+    hold: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready mapping."""
         files = [style.to_dict() for style in self.styles if style.uri]
         first = files[0]["uri"] if files else None
-        return {**self.settings.to_dict(), "style": first, "styles": files}
+        kept = {**self.settings.to_dict(), "style": first, "styles": files}
+        return {**kept, "hold": self.hold} if self.hold else kept
 
     def with_settings(self, values: dict[str, Any]) -> Choice:
         """The same styles with those settings of ``values`` that are valid."""
@@ -94,7 +100,8 @@ def choice_from(values: Any) -> Choice:
                 where=where if isinstance(where, str) else "",
             )
         )
-    return Choice(valid_settings(values), tuple(styles))
+    hold = values.get("hold")
+    return Choice(valid_settings(values), tuple(styles), hold if isinstance(hold, str) else "")
 
 
 def file_stem(uri: str) -> str:

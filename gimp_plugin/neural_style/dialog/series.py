@@ -18,7 +18,7 @@ from engine.wording import notes_of
 from engine.work import Painting
 from pixels.canvas import HiddenCanvas
 from pixels.layers import Source, locate
-from pixels.style_pictures import load_styles
+from pixels.style_pictures import load_hold, load_styles
 from protocol import EngineError
 
 
@@ -74,8 +74,9 @@ class Series:
             styles = load_styles(
                 order.choice.styles, source.image, source.layer, source.seen, False
             )
+            hold = load_hold(order.choice.hold, source.image, source.layer, source.seen, False)
             settings, strips = order.choice.settings, reader.strips()
-            return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name)
+            return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold)
 
         def so_far(picture: PictureSoFar) -> None:
             size, shaped = (picture.width, picture.height), source.layer == self._subject.view.shown

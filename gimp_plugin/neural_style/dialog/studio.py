@@ -70,6 +70,7 @@ class Studio:
         self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
         self.catalog.fill(self.window.styles)
         choice = choice or choice_from(read_json(self._memory))
+        self.window.set_channels(self.catalog.channels())
         self.window.set_choice(self.catalog.present(choice))
         self.window.caption.set_text(layers_in_words(layers))
         self.window.offer_steady(len(layers) > 1)
@@ -168,7 +169,7 @@ class Studio:
         """The user may have changed the layer meanwhile."""
         if not self.session.is_painting and self.image.is_valid():
             self._subject.look_again()
-            self.window.styles.set_channels(self.catalog.channels())
+            self.window.set_channels(self.catalog.channels())
 
     def fetch(self) -> None:
         """The pretrained network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from choice.choice import Choice
 from language.mnemonics import Mnemonics
 from language.texts import _
 from widgets.history_bar import HistoryBar
+from widgets.hold_row import HoldRow
 from widgets.notice import Notice, on_escape
 from widgets.picture_pane import Pane
 from widgets.preset_row import PresetRow
@@ -88,6 +90,7 @@ class Window:
         )
         self.presets = PresetRow(keys, presets, self._preset_chosen)
         self.settings = SettingsPanel(keys, actions.choice_changed)
+        self.hold = HoldRow(keys, self.settings.columns, actions.choice_changed)
         self.presets.get_settings = self.settings.get
         self._steady = Gtk.CheckButton(
             label=keys.label(_("Steady from layer to layer")), use_underline=True, active=True,
@@ -145,6 +148,7 @@ class Window:
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
         side.pack_start(self.styles, True, True, 0)
         side.pack_start(self.presets, False, False, 0)
+        side.pack_start(self.hold, False, False, 0)
         side.pack_start(self.settings, False, False, 0)
         scroller = Gtk.ScrolledWindow()
         scroller.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
@@ -194,12 +198,18 @@ class Window:
 
     def get_choice(self) -> Choice:
         """What is chosen."""
-        return Choice(self.settings.get(), self.styles.get())
+        return Choice(self.settings.get(), self.styles.get(), self.hold.get())
 
     def set_choice(self, choice: Choice) -> None:
         """Shows another choice."""
         self.settings.set(choice.settings)
         self.styles.set(choice.styles)
+        self.hold.set(choice.hold)
+
+    def set_channels(self, names: Sequence[str]) -> None:
+        """The channels that can say where a style goes, and what is held."""
+        self.styles.set_channels(names)
+        self.hold.set_channels(names)
 
     def _preset_chosen(self, settings: Any) -> None:
         self.settings.set(settings)

@@ -12,9 +12,9 @@ from typing import Any, Union
 import protocol
 from engine.installed import Installed, find
 from engine.process import EngineProcess
-from engine.request import Request, Strip, StyleFile, StylePixels
+from engine.request import Mask, Request, Strip, StyleFile, StylePixels
 from language.texts import _
-from protocol import EngineError, PictureSpec, Progress
+from protocol import HOLD, EngineError, PictureSpec, Progress
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 SILENCE_S = 60.0
@@ -217,6 +217,7 @@ class EngineClient:
 
     def _send_pictures(self, run: str, request: Request, poll_s: float) -> Iterator[Event]:
         styles = request.styles
+        hold = {} if request.hold is None else {HOLD: self._hold(request.hold)}
         self.process.send(
             {
                 "type": "run",
@@ -226,6 +227,7 @@ class EngineClient:
                 "styles": [_announced(style) for style in styles],
                 "preview": request.shown_px,
                 "series": request.series,
+                **hold,
             }
         )
         for header, payload in self._parts(run, request):
@@ -257,7 +259,18 @@ class EngineClient:
                 yield from pixels("style", index, style.strips)
             if style.mask is not None:
                 yield from pixels("mask", index, style.mask.strips)
+        if request.hold is not None:
+            yield from pixels(HOLD, 0, request.hold.strips)
         yield from pixels("content", 0, request.strips)
+
+    def _hold(self, mask: Mask) -> dict[str, Any]:
+        if HOLD not in (self.ready.get("accepts") or ()):
+            raise EngineError(
+                "old-engine",
+                _("The engine is older than the plug-in and cannot hold parts of the photo."),
+                _("Run the installer again; it updates both."),
+            )
+        return _mask_shape(mask)
 
     def _spec(self, header: dict[str, Any]) -> PictureSpec:
         try:
@@ -300,9 +313,12 @@ def _announced(style: StyleFile | StylePixels) -> dict[str, Any]:
     if style.weight != 1.0:
         entry["weight"] = style.weight
     if style.mask is not None:
-        mask = style.mask
-        entry["mask"] = {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
+        entry["mask"] = _mask_shape(style.mask)
     return entry
+
+
+def _mask_shape(mask: Mask) -> dict[str, Any]:
+    return {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
 
 
 def start(plugin_dir: Path, environment: Mapping[str, str]) -> EngineClient:

@@ -13,7 +13,7 @@ Strip = tuple[int, int, Any]  # first row, number of rows (0: it takes its time)
 
 @dataclass(frozen=True)
 class Mask:
-    """Where a style is painted: one u8 sample per pixel, 0 not at all, 255 fully.
+    """Where a style is painted, or the photo held: a u8 sample per pixel, 0 not at all, 255 fully.
 
     It covers the content's rectangle, whatever its own size.
     """
@@ -53,6 +53,7 @@ class Request:
 
     ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
     Runs of the same ``series`` follow each other like the frames of an animation.
+    ``hold`` is what of the content stays what it is.
     """
 
     settings: Settings
@@ -61,3 +62,4 @@ class Request:
     styles: Sequence[StyleFile | StylePixels] = field(repr=False)
     shown_px: int = 0
     series: str = ""
+    hold: Mask | None = None

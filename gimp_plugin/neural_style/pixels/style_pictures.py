@@ -52,7 +52,11 @@ def load_styles(
     """
     styles: list[StyleFile | StylePixels] = []
     for choice in choices:
-        mask = _mask(choice, image, layer, rect, small)
+        if choice.where and image.is_valid():
+            gone = _no_channel(choice.where, _("Choose where the style shall be painted."))
+            mask = _mask(choice.where, image, layer, rect, small, gone)
+        else:
+            mask = None
         if choice.uri:
             data = read_style(Gio.File.new_for_uri(choice.uri)).data
             styles.append(StyleFile(data, choice.name, choice.weight, mask))
@@ -88,7 +92,7 @@ def _and_close(parts: Iterator[tilewise.Part], copy: PrivateCopy) -> Iterator[ti
 
 
 def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
-    """What can say where a style goes: the image's channels and layer masks, by name."""
+    """What can say where a style goes, or what is held: channels and layer masks, by name."""
     found = {channel.get_name(): channel for channel in image.get_channels()}
     for layer in image.get_layers():
         if layer.get_mask() is not None:
@@ -96,18 +100,35 @@ def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
     return found
 
 
-def _mask(
-    choice: StyleChoice, image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
+def load_hold(
+    name: str, image: Gimp.Image, layer: Gimp.Layer, rect: Rect, small: bool
 ) -> Mask | None:
-    if not choice.where or not image.is_valid():
+    """What the channel ``name`` says of ``rect`` of ``layer`` is to be held; None without a name.
+
+    ``small`` is enough for a preview. Raises `EngineError` ("no-channel").
+    """
+    if not name or not image.is_valid():
         return None
-    place = places(image).get(choice.where)
+    gone = _no_channel(name, _("Choose what shall be held."), "no-channel")
+    return _mask(name, image, layer, rect, small, gone)
+
+
+def _no_channel(name: str, hint: str, code: str = "no-style") -> EngineError:
+    return EngineError(code, _("There is no channel {name} any more.").format(name=name), hint)
+
+
+def _mask(
+    name: str,
+    image: Gimp.Image,
+    layer: Gimp.Layer,
+    rect: Rect,
+    small: bool,
+    gone: EngineError,
+) -> Mask:
+    """The channel ``name`` over ``rect`` of ``layer``; raises ``gone`` where there is none."""
+    place = places(image).get(name)
     if place is None:
-        raise EngineError(
-            "no-style",
-            _("There is no channel {name} any more.").format(name=choice.where),
-            _("Choose where the style shall be painted."),
-        )
+        raise gone
     _ok, left, top = layer.get_offsets()
     _ok, place_left, place_top = place.get_offsets()
     seen = rect.moved(left - place_left, top - place_top)

@@ -27,7 +27,7 @@ class SettingsPanel(Gtk.Box):
         self._setters: dict[str, Callable[[Any], None]] = {}
         self._getters: dict[str, Callable[[], Any]] = {}
         self._combos: dict[str, Gtk.ComboBoxText] = {}
-        columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+        self.columns = columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
         plain, advanced = self._grid(), self._grid()
         shown = [f for f in fields(Settings) if not f.metadata["advanced"]]
         hidden = [f for f in fields(Settings) if f.metadata["advanced"]]

@@ -1,0 +1,83 @@
+"""Hold: that what the user or a face's eyes are held by stays what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from styleengine.loss.content import FLAT_VARIANCE, TINY, weighted_sums
+from styleengine.loss.maps import in_metric, pooled, single
+from styleengine.loss.term import Found, Local, Term
+from styleengine.networks.extractor import Extractor
+from styleengine.planning.tiling import Mosaic, Tile
+
+
+class Hold(Term):
+    """The squared distances of the features of layers from those of ``instead``, where ``mask`` is.
+
+    ``instead`` (1, 3, H, W) is the photo in the style's colours, ``mask`` (H, W) is 0–1 and
+    multiplies the distance, so that half a mask holds half as much. Each layer counts by its
+    weight in ``weights`` and is compared in means over its ``pools`` squared positions, in units of
+    the variance of its features, as the mean over all positions of the picture: a place is held as
+    firmly in a large picture as in a small one. `Content` looks at the photo itself, at one deep
+    layer, which leaves the brush free but does not tell an eye from a dark stroke; shallower ones
+    see lids and lips, and of the photo as it is they would keep its colours, too.
+
+    ``alpha`` (H, W) weighs the pixels, if given.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        weights: Mapping[str, float],
+        pools: Mapping[str, int],
+        mask: Tensor,
+        instead: Tensor,
+        alpha: Tensor | None = None,
+    ) -> None:
+        super().__init__(extractor, {n: pools.get(n, 1) for n in weights})
+        self.instead = instead
+        self._weights, self._alpha = weights, alpha
+        self._mask = mask if alpha is None else mask * alpha
+        # The features stay in the network's own dtype, as maps of the whole picture.
+        self._seen = {n: Mosaic() for n in weights}
+        self._sums = {n: torch.zeros(3, dtype=torch.float64) for n in weights}
+
+    def see_content(self, found: Found, tile: Tile) -> None:
+        """Keeps the features, and sums for their variances."""
+        for name in self._weights:
+            stride, ours, weight = self.stride(name), pooled(found[name], self.layers[name]), None
+            if self._alpha is not None:
+                weight = tile.covered(self.weight(self._alpha, name, ours, tile), stride)
+            features = tile.covered(ours, stride)
+            self._seen[name].put(tile, features.squeeze(0))
+            self._sums[name].add_(weighted_sums(self._compared(name, single(features)), weight))
+
+    def settle(self) -> None:
+        """The features to hold, and the factor of each layer."""
+        self._targets = {n: seen.whole() for n, seen in self._seen.items()}
+        self._factors = {}
+        for name, sums in self._sums.items():
+            count, first, second = sums.tolist()
+            count = max(count, TINY)
+            variance = second / count - (first / count) ** 2 + FLAT_VARIANCE
+            self._factors[name] = self._weights[name] / variance / count
+        del self._seen, self._sums
+
+    def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
+        """How far each held position is from what it was."""
+        terms = []
+        for name, target in self._targets.items():
+            stride, ours = self.stride(name), pooled(found[name], self.layers[name])
+            weight = self.weight(self._mask, name, ours, tile)
+            apart = single(ours) - single(tile.seen(target, stride))
+            values = self._compared(name, apart).square().mean(0) * weight
+            terms.append(Local(self._factors[name], values, stride))
+        return terms
+
+    def _compared(self, name: str, features: Tensor) -> Tensor:
+        """A layer's features (C, h, w) in units of a typical activation, as they are compared."""
+        unit, metric = self.extractor.units[name], self.extractor.metrics.get(name)
+        return in_metric(features / unit, metric)

@@ -1,0 +1,133 @@
+"""What is held of the photo stays, as a mask says, whatever the strength."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.style_losses import CovarianceLoss
+from styleengine.planning.recipes import FAST
+from styleengine.protocol import EngineError
+from styleengine.scene.color import color_statistics, recolor
+from styleengine.scene.scene import StyleTarget
+from tests.helpers import job, luma, paint, picture
+from tests.test_objective import CONTENT, IMAGE, OTHER, SHRINK, SIZE, UNITS, Thin, features, tensor
+from tests.test_objective import LAYERS as NAMES
+
+pytestmark = pytest.mark.usefixtures("plain_precision")
+
+RECIPE = dataclasses.replace(
+    FAST,
+    style_layers={"relu3_1": 1.0},
+    content_layer="relu5_2",
+    hold={"relu3_1": 2.0, "relu5_2": 3.0},
+)
+
+
+def objective(hold=None, alpha=None, factor=1.0):
+    styles = [StyleTarget(tensor(OTHER))]
+    loss = CovarianceLoss()
+    return PaintObjective(Thin(), RECIPE, loss, tensor(CONTENT), styles, alpha, factor, hold=hold)
+
+
+def small(mask: np.ndarray, layer: str) -> np.ndarray:
+    n = SHRINK[NAMES.index(layer)]
+    return mask.reshape(mask.shape[0] // n, n, mask.shape[1] // n, n).mean((1, 3)).ravel()
+
+
+@pytest.mark.parametrize("seen", ["all", "some"])
+@pytest.mark.parametrize("factor", [0.05, 20.0])
+def test_what_is_held_is_added_to_the_loss_at_any_strength(seen, factor):
+    rng = np.random.default_rng(3)
+    mask = rng.random(SIZE)
+    alpha = np.ones(SIZE) if seen == "all" else rng.random(SIZE)
+    shown = None if seen == "all" else torch.from_numpy(alpha.astype(np.float32))
+    own = color_statistics(tensor(CONTENT), shown)
+    recolored = recolor(tensor(CONTENT), own, color_statistics(tensor(OTHER)))
+    target = features(recolored[0].permute(1, 2, 0).double().numpy())
+    ours, expected = features(IMAGE), 0.0
+    for layer, weight in {"relu3_1": 2.0 * 3.0, "relu5_2": 3.0 * 0.5}.items():  # and their balance
+        f, t = ours[layer] / UNITS[layer], target[layer] / UNITS[layer]
+        visible = small(alpha, layer)
+        every = np.tile(visible, (len(t), 1))
+        spread = np.average((t - np.average(t, weights=every)) ** 2, weights=every) + 0.1
+        held = ((f - t) ** 2).mean(0) * small(mask * alpha, layer)
+        expected += weight * held.sum() / visible.sum() / spread
+    hold = torch.from_numpy(mask.astype(np.float32))
+    without, _ = objective(None, shown, factor)(tensor(IMAGE))
+    found, gradient = objective(hold, shown, factor)(tensor(IMAGE))
+    assert found - without == pytest.approx(expected, rel=1e-4)
+    d = rng.standard_normal(IMAGE.shape) * (IMAGE < 2)
+    step = 1e-3 * tensor(d)
+    there, _ = objective(hold, shown, factor)(tensor(IMAGE) + step)
+    back, _ = objective(hold, shown, factor)(tensor(IMAGE) - step)
+    assert float((gradient * step).sum()) == pytest.approx((there - back) / 2, rel=2e-2)
+
+
+def test_a_mask_of_nothing_holds_nothing():
+    loss, gradient = objective(torch.zeros(SIZE))(tensor(IMAGE))
+    expected, its_gradient = objective()(tensor(IMAGE))
+    assert loss == pytest.approx(expected, rel=1e-6)
+    torch.testing.assert_close(gradient, its_gradient)
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def half(height: int, width: int) -> np.ndarray:
+    mask = np.zeros((height, width), np.float32)
+    mask[:, width // 2 :] = 1
+    return mask
+
+
+def likeness(engine, hold, **settings) -> tuple[float, float]:
+    """Correlation of light and dark with the photo's, on the left and on the right."""
+    content = picture(64, 96)
+    work = dataclasses.replace(
+        job(content, strength=100, iterations=16, init="noise", smoothness=0, **settings), hold=hold
+    )
+    rgb = paint(engine, work).picture.rgb
+    found = []
+    for part in (np.s_[:, :40], np.s_[:, 56:]):
+        pair = luma(rgb)[part].ravel(), luma(content.rgb)[part].ravel()
+        found.append(float(np.corrcoef(*pair)[0, 1]))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("size", [(64, 96), (8, 12), (300, 450)])
+def test_what_is_held_stays_and_the_rest_does_not(engine, size):
+    free, held = likeness(engine, half(*size))
+    assert held > free + 0.1
+
+
+def test_gray_holds_less_than_white(engine):
+    _, gone = likeness(engine, None)
+    _, some = likeness(engine, 0.2 * half(64, 96))
+    _, most = likeness(engine, half(64, 96))
+    assert gone < some < most
+
+
+@pytest.mark.parametrize("preset", ["draft", "fast", "best"])
+def test_every_preset_but_classic_holds(engine, preset):
+    free, held = likeness(engine, half(64, 96), preset=preset)
+    assert held > free + 0.08
+
+
+def test_classic_says_that_it_cannot():
+    with pytest.raises(EngineError, match="classic method holds nothing"):
+        from styleengine.engine import Engine
+
+        paint(
+            Engine(), dataclasses.replace(job(picture(64, 64), preset="classic"), hold=half(8, 8))
+        )
+
+
+@pytest.mark.parametrize("mask", [np.zeros((4, 4, 3)), np.full((4, 4), np.nan), np.zeros((0, 4))])
+def test_what_is_no_mask_is_refused(engine, mask):
+    with pytest.raises(EngineError, match="what is held") as caught:
+        paint(engine, dataclasses.replace(job(picture(64, 64)), hold=mask))
+    assert caught.value.code == "bad-setting"
