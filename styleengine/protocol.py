@@ -16,7 +16,8 @@ engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, featur
           memory, done}`` ·
           ``preview {id, width, height}`` + RGBA u8 · ``result {id, width, height, dtype, seconds,
           settings, features, device}``, then its ``pixels {id, of: "result", y, rows}`` ·
-          ``cancelled {id}`` · ``failed {id, code, message, hint}``
+          ``cancelled {id}`` · ``failed {id, code, message, hint}`` ·
+          ``alive {}`` (every second of work, so that it can be told from silence)
 any       ``sentences``: the texts for people in another form, see `with_sentences`
 ========  =========================================================================================
 
@@ -54,7 +55,7 @@ PREVIEW_PX = 512
 """Long side of the dialog's previews. All larger pictures pass through that size while they are
 painted, so that a preview becomes what it showed."""
 MAX_HEADER = 1 << 20
-MAX_PAYLOAD = 1 << 30
+MAX_PAYLOAD = 640 << 20
 
 
 MAX_VALUE = 2000
@@ -343,7 +344,7 @@ def _checked(f: Any, value: Any) -> Any:
             "{name} must be {expected}, not {value}.",
             name=name,
             expected=Sentence.of(expected, **values),
-            value=repr(value),
+            value=repr(value) if isinstance(value, (str, int, float)) else type(value).__name__,
         )
 
     if kind is str:
@@ -352,12 +353,14 @@ def _checked(f: Any, value: Any) -> Any:
         if meta["choices"] and value not in meta["choices"]:
             raise bad("one of {names}", names=", ".join(meta["choices"]))
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise bad("a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise bad("a number")
+    if not meta["low"] <= value <= meta["high"]:  # whole numbers may have any number of digits
+        raise bad("between {low} and {high}", low=f"{meta['low']:g}", high=f"{meta['high']:g}")
     if kind is int and value != int(value):
         raise bad("a whole number")
-    if not meta["low"] <= value <= meta["high"]:
-        raise bad("between {low} and {high}", low=f"{meta['low']:g}", high=f"{meta['high']:g}")
     return kind(value)
 
 
@@ -477,7 +480,10 @@ class PictureSpec:
     channels: int = CHANNELS
 
     def __post_init__(self) -> None:
-        whole = all(isinstance(n, int) and n > 0 for n in (self.width, self.height))
+        whole = all(
+            isinstance(n, int) and not isinstance(n, bool) and n > 0
+            for n in (self.width, self.height, self.channels)
+        )
         known = isinstance(self.dtype, str) and self.dtype in SAMPLE_BYTES
         if not whole or not known or self.channels not in (1, CHANNELS):
             raise EngineError(

@@ -181,6 +181,7 @@ class Serving:
             stderr=subprocess.PIPE,
         )
         self.log: list[bytes] = []
+        self.alive = 0  # signs of life, which tests of what is said pass over
         self._frames: queue.Queue[Frame | Exception | None] = queue.Queue()
         self._threads = [threading.Thread(target=f) for f in (self._read, self._read_log)]
         for thread in self._threads:
@@ -190,7 +191,10 @@ class Serving:
         assert self.process.stdout
         try:
             while (frame := protocol.read_frame(self.process.stdout)) is not None:
-                self._frames.put(frame)
+                if frame[0]["type"] == "alive":
+                    self.alive += 1
+                else:
+                    self._frames.put(frame)
             self._frames.put(None)
         except Exception as error:  # handed to the test
             self._frames.put(error)

@@ -607,7 +607,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     assert failure(tmp_path / "a.txt" / "b.png").code == "no-such-file"
     assert failure(tmp_path).message.endswith("is a folder.")
     if os.path.exists("/dev/zero"):
-        assert failure(Path("/dev/zero")).message.endswith("is a device.")
+        assert failure(Path("/dev/zero")).message.endswith("is a device or a pipe, not a file.")
     if os.name != "nt" and os.geteuid() != 0:
         (tmp_path / "a.txt").chmod(0)
         assert failure(tmp_path / "a.txt").message.startswith("You may not read")

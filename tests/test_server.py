@@ -24,7 +24,7 @@ from styleengine.protocol import (
     read_frame,
     write_frame,
 )
-from styleengine.serving.arriving import Canvas
+from styleengine.serving.canvas import Canvas
 from tests.helpers import (
     ROOT,
     Serving,
@@ -472,7 +472,7 @@ def test_a_malformed_job_is_refused_and_the_engine_lives(engine, kind):
     job = {"type": "run", "id": kind, "settings": QUICK, "content": CONTENT, "styles": [{}]}
     engine.send({**job, **MALFORMED[kind]})
     code = failure_of(engine, kind)["code"]
-    assert code in {"protocol", "bad-setting", "out-of-memory"}
+    assert code in {"protocol", "bad-setting", "picture-too-large"}
     engine.send({"type": "style", "id": kind, "index": 0}, png())  # was on its way
     assert works(engine, f"after {kind}")
 
@@ -635,7 +635,9 @@ def test_a_reader_that_goes_away_ends_the_engine(env):
         os.close(theirs)
         write_frame(process.stdin, {"type": "hello", "protocol": PROTOCOL})
         with os.fdopen(ours, "rb") as stream:
-            assert read_frame(stream)[0]["type"] == "ready"
+            while (kind := read_frame(stream)[0]["type"]) == "alive":
+                pass
+            assert kind == "ready"
         write_frame(process.stdin, {"type": "hello", "protocol": PROTOCOL})
         process.wait(DEADLINE)
     finally:
@@ -666,7 +668,9 @@ def test_the_death_of_the_parent_ends_the_engine_though_the_pipe_stays_open(env)
         engine = psutil.Process(int(parent.stderr.readline()))
         parent.stdin.write(b'{"type":"hello","protocol":%d}\n' % PROTOCOL)
         parent.stdin.flush()
-        assert b'"ready"' in parent.stdout.readline()
+        while b'"alive"' in (line := parent.stdout.readline()):
+            pass
+        assert b'"ready"' in line
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait(DEADLINE)
         wait_until(

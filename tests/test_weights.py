@@ -518,3 +518,37 @@ def test_two_processes_and_a_killed_one(tmp_path: Path, home: Path) -> None:
         store.fetch(thin_source(site), layers=THIN)
         assert site.requests == [None, "bytes=10000-"]
     assert_same(safetensors.numpy.load_file(store.stored_path()), folded(drawn(), "caffe"))
+
+
+def test_stored_weights_that_hold_no_number_are_damaged() -> None:
+    """Not to be found out by a painting that goes astray, or is black."""
+    from safetensors.numpy import save_file
+
+    arrays = drawn(LAYERS)
+    path = store.stored_path()
+    path.parent.mkdir(parents=True)
+    metadata = {"format": store.FORMAT, "source": "x"}
+    save_file(arrays, path, metadata)
+    assert store.resolve().source == "x"
+    for value in (float("nan"), float("inf")):
+        odd = arrays["features.28.weight"].copy()
+        odd[5, 6, 1, 1] = value
+        save_file({**arrays, "features.28.weight": odd}, path, metadata)
+        with pytest.raises(EngineError) as caught:
+            store.resolve()
+        assert caught.value.code == "bad-weights" and "damaged" in caught.value.message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs FIFOs and /dev")
+def test_weights_that_are_no_file_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        for use in (store.resolve, store.import_file):
+            with pytest.raises(EngineError) as caught:
+                use(str(path))
+            assert caught.value.code == "cannot-read"
+            assert "is a device or a pipe, not a file" in caught.value.message
+    with open(tmp_path / "huge.h5", "wb") as file:
+        file.truncate(5 << 30)
+    with pytest.raises(EngineError, match="larger than any file of a VGG19"):
+        store.resolve(str(tmp_path / "huge.h5"))

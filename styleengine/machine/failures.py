@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 from styleengine.protocol import EngineError, Sentence
 
+_SIGNS = (
+    # PyTorch's CPU allocator and some GPU backends have no exception type of their own,
+    *("not enough memory", "out of memory", "allocate memory", "bad_alloc"),
+    # oneDNN says so little when its code does not fit,
+    *("could not create a primitive", "could not create a memory"),
+    # and the system's loader this of a library.
+    *("failed to map segment from shared object", "cannot create executable memory"),
+)
+
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a NumPy or PyTorch error means that there is not enough memory."""
-    # PyTorch's CPU allocator and some GPU backends have no exception type of their own.
-    signs = "not enough memory", "out of memory", "allocate memory"
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return any(sign in str(error) for sign in _SIGNS)
 
 
 def out_of_memory() -> EngineError:
@@ -51,6 +61,8 @@ def bad_plugin(kind: Sentence, name: str, error: Exception) -> Exception:
 
 def broken_install(error: Exception) -> EngineError:
     """The error for a library, mostly PyTorch, that is missing or cannot be loaded."""
+    if is_out_of_memory(error):
+        return out_of_memory()
     return EngineError(
         "broken-install",
         "A library of the engine cannot be loaded ({reason}).",

@@ -1,17 +1,42 @@
-"""Files that appear whole or not at all."""
+"""Ordinary files: opened without waiting for anything, and made whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from styleengine.protocol import EngineError
+
+
+class NotAFile(OSError):
+    """A device, a pipe or a socket, which may make one wait, or never end."""
+
+
+def open_file(path: str | Path) -> BufferedReader:
+    """An ordinary file, opened for reading, without waiting for anybody.
+
+    Raises `OSError`: `NotAFile`, or what is wrong with the name, whatever signs it holds.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    except ValueError as error:  # NUL, or half a surrogate pair
+        raise FileNotFoundError(errno.ENOENT, "no file can have this name") from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder")
+    raise NotAFile(errno.EINVAL, "is a device or a pipe, not a file")
 
 
 @contextlib.contextmanager

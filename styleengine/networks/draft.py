@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from styleengine.machine.failures import is_out_of_memory, out_of_memory
 from styleengine.networks.extractor import TV
 from styleengine.networks.few_bits import unpacked
 from styleengine.networks.finest_band import BAND
@@ -118,6 +119,8 @@ def load(
             tensors = unpacked({k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
         net.load_state_dict({k: tensors[k] for k in net.state_dict()})
     except (SafetensorError, OSError, RuntimeError, KeyError) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory() from error
         raise EngineError(
             "broken-install",
             "The draft network “{path}” is missing or damaged.",

@@ -8,16 +8,21 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from styleengine.machine import folders
 from styleengine.machine.devices import describe
+from styleengine.machine.files import open_file
 from styleengine.networks.base import Network
 from styleengine.networks.trunk import CPU, PLAIN, Precision, Trunk
 from styleengine.protocol import EngineError
 
+MOST = 1 << 20
+"""Bytes of a remembered probe; it has a thousand."""
 WORTHWHILE = 0.9
 """A candidate must take at most this share of the best time so far, so that near ties, which
 noise could decide either way, always go to the more exact one."""
@@ -53,7 +58,7 @@ def choose_precision(make: Callable[[], Network], device: torch.device, kind: st
     record = folders.probe_dir() / f"{_fingerprint(device, kind)}.json"
     candidates = _candidates(device)
     try:
-        remembered = json.loads(record.read_text())["precision"]
+        remembered = _read(record)["precision"]
         return next(c for c in candidates if c.name == remembered)
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         pass
@@ -90,10 +95,15 @@ def seconds_per_pixel(device: torch.device, kind: str, precision: Precision) -> 
     """How long the probe took per pixel of a step, in that precision; None if it is not known."""
     record = folders.probe_dir() / f"{_fingerprint(device, kind)}.json"
     try:
-        seconds = json.loads(record.read_text())["probe"][precision.name]["seconds"]
+        seconds = _read(record)["probe"][precision.name]["seconds"]
         return float(seconds) / PROBE_SIZE**2
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _read(record: Path) -> Any:
+    with open_file(record) as file:
+        return json.loads(file.read(MOST))
 
 
 def _fingerprint(device: torch.device, kind: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
+from styleengine.machine.files import NotAFile, open_file
 from styleengine.pictures.decoding import MAX_PIXELS, bad, decode, stem
 from styleengine.pictures.picture import (
     MIN_SIDE,
@@ -50,13 +50,8 @@ def load(path: str | Path, most: int = 0) -> Picture:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
-            about = os.fstat(file.fileno())
-            if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
-                raise EngineError(
-                    "cannot-read", "“{path}” is a device.", "Choose a picture file.", path=path
-                )
-            size = about.st_size
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE:
                 text = "{picture} is too large for a picture ({n} GB)."
                 raise bad(path.name, text, "Scale it down.", n=size >> 30)
@@ -74,7 +69,12 @@ def _cannot_read(path: Path, error: OSError) -> EngineError:
             "Check the name and the folder.",
             path=path,
         )
-    if os.path.isdir(path):  # where Windows says "no permission"
+    if isinstance(error, NotAFile):
+        text = "“{path}” is a device or a pipe, not a file."
+        return EngineError("cannot-read", text, "Choose a picture file.", path=path)
+    if isinstance(error, IsADirectoryError) or os.path.isdir(
+        path
+    ):  # where Windows says "no permission"
         return EngineError(
             "cannot-read", "“{path}” is a folder.", "Choose a picture file in it.", path=path
         )

@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from styleengine.machine.failures import out_of_memory
-from styleengine.pictures.files import decode, from_pixels
-from styleengine.pictures.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, to_unit
-from styleengine.protocol import CHANNELS, HOLD, EngineError, PictureSpec, Settings, picture_spec
+from styleengine.pictures.files import STYLE_PIXELS, decode
+from styleengine.protocol import CHANNELS, HOLD, EngineError, Settings
+from styleengine.serving import limits
+from styleengine.serving.canvas import Canvas, canvas_of, is_whole
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job
 
-MAX_PREVIEW = 2048
-
 Stop = Literal["", "keep", "drop"]
-
-
-@dataclass
-class Canvas:
-    """A picture that arrives in strips, each of which is converted as it comes.
-
-    A mask, of one channel, is kept as the ``rgb`` (H, W) of a picture without colours.
-    """
-
-    spec: PictureSpec
-    rgb: Floats = field(init=False)
-    alpha: Floats | None = field(init=False, default=None)
-    missing: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.missing = self.spec.height
-        colors = () if self.spec.channels == 1 else (3,)
-        self.rgb = self._space(*colors)
-
-    def put(self, y: Any, rows: Any, payload: bytes) -> None:
-        """Takes in a strip; raises `EngineError` unless it is the next one, whole."""
-        spec = self.spec
-        expected = spec.height - self.missing
-        whole = isinstance(y, int) and isinstance(rows, int)
-        fits = whole and y == expected and 0 < rows <= self.missing
-        if not fits or len(payload) != rows * spec.row_bytes:
-            raise EngineError(
-                "protocol", "A strip of pixels does not fit: row {y}, {rows} rows.", y=y, rows=rows
-            )
-        at = slice(y, y + rows)
-        if spec.channels == 1:
-            samples = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype])
-            self.rgb[at] = to_unit(samples.reshape(rows, spec.width))
-        else:
-            strip = from_pixels(payload, spec.width, rows, spec.dtype)
-            self.rgb[at] = strip.rgb
-            if strip.alpha is not None:
-                if self.alpha is None:
-                    self.alpha = self._space()
-                    self.alpha.fill(1)
-                self.alpha[at] = strip.alpha
-        self.missing -= rows
-
-    def picture(self, name: str) -> Picture:
-        """The whole picture."""
-        return Picture(self.rgb, self.alpha, DEPTHS[self.spec.dtype], name)
-
-    def _space(self, *channels: int) -> Floats:
-        try:
-            return np.empty((self.spec.height, self.spec.width, *channels), np.float32)
-        except (MemoryError, ValueError, OverflowError) as error:
-            raise out_of_memory() from error
 
 
 @dataclass
@@ -90,7 +35,10 @@ class ArrivingStyle:
 
 @dataclass
 class Incoming:
-    """A job on its way in: complete once every picture it announced has arrived."""
+    """A job on its way in: complete once every picture it announced has arrived.
+
+    ``stop`` is what the other side asked for so far; `Inbox` guards it.
+    """
 
     id: str
     settings: Settings
@@ -107,58 +55,58 @@ class Incoming:
     def of(cls, header: dict[str, Any]) -> Incoming:
         """The job a ``run`` message announces; raises `EngineError`."""
         announced = header.get("content")
-        content = _canvas(announced)
-        styles = []
+        content = canvas_of(announced, CHANNELS)
         entries = header.get("styles")
         if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
             raise EngineError("protocol", "A job without a list of styles was announced.")
-        for entry in entries:
-            picture = _canvas(entry) if "width" in entry else None
-            mask = _canvas(entry["mask"], 1) if entry.get("mask") is not None else None
-            weight = entry.get("weight", 1.0)
-            if isinstance(weight, bool) or not isinstance(weight, int | float):
-                raise EngineError("protocol", "The weight of a style is not a number.")
-            styles.append(ArrivingStyle(str(entry.get("name", "")), float(weight), picture, mask))
-        preview = header.get("preview", 0)
-        weights = header.get("weights")
-        settings = header.get("settings", {})
+        if len(entries) > limits.STYLES:
+            raise EngineError("protocol", "A job of more than {n} styles.", n=limits.STYLES)
+        most = limits.style_pixels(len(entries))
+        settings, preview = header.get("settings", {}), header.get("preview", 0)
+        hold = header.get(HOLD)
         if not isinstance(settings, dict):
             raise EngineError("protocol", "The settings of a job are not an object.")
         return cls(
-            id=str(header.get("id", "")),
+            id=_text(header.get("id", ""), limits.ID_LENGTH),
             settings=Settings.from_dict(settings),
             content=content,
-            name=str(announced.get("name", "")) if isinstance(announced, dict) else "",
-            styles=styles,
-            preview=min(preview, MAX_PREVIEW) if isinstance(preview, int) else 0,
-            weights=weights if isinstance(weights, str) and weights else None,
-            series=str(header.get("series") or ""),
-            hold=_canvas(header[HOLD], 1) if header.get(HOLD) is not None else None,
+            name=_name(announced),
+            styles=[_style(entry, most) for entry in entries],
+            preview=max(0, min(preview, limits.PREVIEW_SIDE)) if is_whole(preview) else 0,
+            weights=_text(header.get("weights") or "", limits.PATH_LENGTH) or None,
+            series=_text(header.get("series") or "", limits.SERIES_LENGTH),
+            hold=None if hold is None else canvas_of(hold, 1, STYLE_PIXELS),
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
         """Takes in one ``style`` or ``pixels`` message; raises `EngineError`."""
-        if header.get("of") == "content":
+        if header["type"] == "pixels" and header.get("of") == "content":
             self.content.put(header.get("y"), header.get("rows"), payload)
             return
         if header.get("of") == HOLD and self.hold is not None:
             self.hold.put(header.get("y"), header.get("rows"), payload)
             return
         index = header.get("index")
-        if not isinstance(index, int) or not 0 <= index < len(self.styles):
-            raise EngineError("protocol", "There is no style number {n}.", n=repr(index))
+        if not is_whole(index) or not 0 <= index < len(self.styles):
+            raise EngineError("protocol", "There is no style number {n}.", n=repr(index)[:40])
         style = self.styles[index]
-        target = style.mask if header.get("of") == "mask" else style.picture
         if header["type"] == "style":
+            if isinstance(style.picture, Canvas):
+                raise EngineError("protocol", "A file came for a style that announced pixels.")
             style.picture = payload
-        elif isinstance(target, Canvas):
-            target.put(header.get("y"), header.get("rows"), payload)
-        else:
+            files = (s.picture for s in self.styles if isinstance(s.picture, bytes))
+            if sum(len(data) for data in files) > limits.STYLE_BYTES:
+                raise EngineError(
+                    "picture-too-large",
+                    "{picture} takes too much memory to be made smaller.",
+                    "Scale it down first.",
+                    picture="The style",
+                )
+            return
+        target = style.mask if header.get("of") == "mask" else style.picture
+        if not isinstance(target, Canvas):
             raise EngineError("protocol", "Pixels came for a style that did not announce them.")
-
-    def asked(self) -> Stop:
-        """What the other side asked for so far; another thread sets it."""
-        return self.stop
+        target.put(header.get("y"), header.get("rows"), payload)
 
     @property
     def complete(self) -> bool:
@@ -170,10 +118,14 @@ class Incoming:
         """The engine's job; raises `EngineError` for pictures that cannot be decoded."""
         from styleengine.jobs import Job, Style
 
-        styles = []
+        styles, most = [], limits.style_pixels(len(self.styles))
         for style in self.styles:
             data, name = style.picture, style.name
-            picture = data.picture(name) if isinstance(data, Canvas) else decode(data or b"", name)
+            if isinstance(data, Canvas):
+                picture = data.picture(name)
+            else:
+                picture = decode(data or b"", name, most)
+            style.picture = None  # its bytes are not needed any more
             mask = None if style.mask is None else style.mask.rgb
             styles.append(Style(picture, style.weight, mask))
         content = self.content.picture(self.name)
@@ -187,8 +139,35 @@ class Incoming:
         )
 
 
-def _canvas(announced: Any, channels: int = CHANNELS) -> Canvas:
-    spec = picture_spec(announced)
-    if spec.channels != channels:
-        raise EngineError("protocol", "A picture of {n} channels was announced.", n=spec.channels)
-    return Canvas(spec)
+def _style(entry: dict[str, Any], most: int) -> ArrivingStyle:
+    picture = canvas_of(entry, CHANNELS, most) if "width" in entry else None
+    given = entry.get("mask")
+    mask = None if given is None else canvas_of(given, 1, most)
+    weight = entry.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not _is_finite(weight):
+        raise EngineError("protocol", "The weight of a style is not a number.")
+    return ArrivingStyle(_name(entry), float(weight), picture, mask)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of 400 digits
+        return False
+
+
+def _name(announced: Any) -> str:
+    """The name of a picture, which only messages show."""
+    name = announced.get("name", "") if isinstance(announced, dict) else ""
+    return str(name)[: limits.NAME_LENGTH] if isinstance(name, str | int | float) else ""
+
+
+def _text(value: Any, most: int) -> str:
+    """A short text; raises `EngineError` for anything else."""
+    if is_whole(value) and abs(value) < 1 << 63:
+        value = str(value)
+    if not isinstance(value, str) or len(value) > most:
+        raise EngineError(
+            "protocol", "A job with a name that is no text of {n} characters.", n=most
+        )
+    return value

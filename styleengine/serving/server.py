@@ -1,29 +1,21 @@
 """``styleengine serve``: the engine behind a pair of pipes (see `protocol` for the language).
 
-One thread reads: it takes jobs in, notes stop requests, and ends the process at once when stdin
-ends, whatever the engine is doing. The main thread paints and writes.
+One thread reads (`inbox`), this one paints and sends (`outbox`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import queue
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from styleengine import __version__
-from styleengine.machine import memory
-from styleengine.machine.failures import broken_install, out_of_memory
+from styleengine.machine import memory, parent
+from styleengine.machine.failures import broken_install
 from styleengine.pictures.files import to_pixels
 from styleengine.protocol import (
     ACCEPTED,
@@ -32,22 +24,19 @@ from styleengine.protocol import (
     PictureSpec,
     Progress,
     Settings,
-    check_protocol,
-    failed,
     message,
-    read_frame,
     with_sentences,
-    write_frame,
 )
 from styleengine.serving.arriving import Incoming
+from styleengine.serving.inbox import Inbox, Work
+from styleengine.serving.outbox import Outbox, Pulse
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
-    from styleengine.jobs import Before, Result
+    from styleengine.jobs import Before, Preview, Result
 
 log = logging.getLogger(__name__)
 
-PARENT_CHECK_S = 0.5
 WARM = ("fast", "draft")
 """Presets whose networks are loaded as long as nobody asks for anything: first of all previews."""
 NICENESS = 5
@@ -59,76 +48,37 @@ class Server:
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         """Nothing is read before `serve`."""
-        self._source, self._sink = source, sink
-        self._write = threading.Lock()
-        self._work: queue.Queue[tuple[str, Callable[[], None]]] = queue.Queue()
-        self._arriving: dict[str, Incoming] = {}
-        self._known: dict[str, Incoming] = {}
-        self._unseen_preview = False
-        self._greeted = False
+        self._outbox = Outbox(sink)
+        self._inbox = Inbox(source, self._outbox)
+        self._pulse = Pulse(self._outbox)
         self._engine: Engine | None = None
         self._before: tuple[str, Before | None] = ("", None)  # a series and its last picture
 
     def serve(self) -> None:
         """Runs until the source ends, and then ends the process."""
-        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        self._inbox.start()
         while True:
-            job_id, action = self._work.get()
-            self._guarded(job_id, action)
+            self._done(self._inbox.next())  # which is forgotten before the next one is waited for
 
-    # --- the reading thread ---
-
-    def _read(self) -> None:
+    def _done(self, work: Work) -> None:
         try:
-            while (frame := read_frame(self._source)) is not None:
-                header, payload = frame
-                try:
-                    self._take(header, payload)
-                except EngineError as error:
-                    job_id = str(header.get("id", ""))
-                    self._arriving.pop(job_id, None)
-                    self._fail(job_id, error)
-        except EngineError as error:
-            self._fail("", error)
-        finally:
-            # Not a clean exit on purpose: the other side is gone, and the main thread may be deep
-            # inside a convolution.
-            os._exit(0)
+            with self._pulse:
+                self._do(work)
+        except Exception as error:  # the edge of the process: report, log, live on
+            self._outbox.fail(work.job.id if work.job else "", error)
 
-    def _take(self, header: dict[str, Any], payload: bytes) -> None:
-        kind, job_id = header["type"], str(header.get("id", ""))
-        if kind == "hello":
-            check_protocol(header.get("protocol"), engine_is_asking=True)
-            self._greeted = True
-            self._work.put(("", self._ready))
-            for preset in WARM:
-                self._work.put(("", partial(self._warm_up, Settings(preset=preset))))
-        elif kind == "run":
-            if not self._greeted:
-                raise EngineError("protocol", "A job came before the greeting.")
-            incoming = Incoming.of(header)
-            self._arriving[job_id] = self._known[job_id] = incoming
-            # While its pictures come in, there is time to load the network.
-            self._work.put(("", partial(self._prepare, incoming)))
-            self._start_if_complete(incoming)
-        elif kind in {"style", "pixels"} and job_id in self._arriving:
-            incoming = self._arriving[job_id]
-            incoming.put(header, payload)
-            self._start_if_complete(incoming)
-        elif kind == "stop" and job_id in self._known:
-            self._known[job_id].stop = "keep" if header.get("keep", True) else "drop"
-            if self._arriving.pop(job_id, None):
-                del self._known[job_id]
-                self._send({"type": "cancelled", "id": job_id})
-        elif kind == "seen":
-            self._unseen_preview = False
-
-    def _start_if_complete(self, incoming: Incoming) -> None:
-        if incoming.complete:
-            del self._arriving[incoming.id]
-            self._work.put((incoming.id, partial(self._paint, incoming)))
-
-    # --- the main thread ---
+    def _do(self, work: Work) -> None:
+        if work.kind == "greet":
+            self._ready()
+            self._warm_up()
+        elif work.kind == "prepare" and work.job is not None:
+            if not self._inbox.asked(work.job):
+                self._load_network(work.job.settings, work.job.weights)
+        elif work.job is not None:
+            try:
+                self._paint(work.job)
+            finally:
+                self._inbox.done(work.job)
 
     def _load(self) -> Engine:
         try:
@@ -154,100 +104,65 @@ class Server:
             "broken_plugins": engine.plugins.broken,
             "accepts": list(ACCEPTED),
         }
-        self._send(with_sentences(header, devices={n: devices.describe(n) for n in names}))
+        self._outbox.send(with_sentences(header, devices={n: devices.describe(n) for n in names}))
 
-    def _warm_up(self, settings: Settings) -> None:
-        """Loads what ``settings`` will need, unless somebody is waiting for something else."""
-        if not self._known:
-            self._load_network(settings, None)
-
-    def _prepare(self, incoming: Incoming) -> None:
-        if not incoming.stop:
-            self._load_network(incoming.settings, incoming.weights)
+    def _warm_up(self) -> None:
+        """Loads what most jobs need, unless somebody is waiting for something else."""
+        for preset in WARM:
+            if self._inbox.idle:
+                self._load_network(Settings(preset=preset), None)
 
     def _load_network(self, settings: Settings, weights: str | None) -> None:
         try:
             self._load().prepare(settings, weights)
         except EngineError as error:  # for the run to tell, if one comes
             log.info("not loaded ahead: %s", error)
-
-    def _guarded(self, job_id: str, action: Callable[[], None]) -> None:
-        """Runs ``action``; whatever goes wrong is told to the other side."""
-        try:
-            action()
-        except EngineError as error:
-            self._fail(job_id, error)
-        except BrokenPipeError:
-            os._exit(0)
-        except MemoryError:
-            self._fail(job_id, out_of_memory())
-        except Exception as error:  # the edge of the process: report, log, live on
-            log.exception("job %s failed", job_id)
-            self._fail(
-                job_id,
-                EngineError(
-                    "internal",
-                    "The engine failed unexpectedly ({reason}).",
-                    "This is a bug; the engine's log has the details.",
-                    reason=f"{type(error).__name__}: {error}",
-                ),
-            )
+        except Exception:
+            log.exception("not loaded ahead")
 
     def _paint(self, incoming: Incoming) -> None:
-        try:
-            self._run(incoming)
-        finally:
-            self._known.pop(incoming.id, None)
-
-    def _run(self, incoming: Incoming) -> None:
-        engine = self._load()
+        engine, inbox = self._load(), self._inbox
         from styleengine.jobs import Preview
         from styleengine.scene.going_on import kept
 
-        self._unseen_preview = False
-        spec = incoming.content.spec
-        if incoming.stop:
-            self._send({"type": "cancelled", "id": incoming.id})
+        inbox.may_preview(first=True)
+        dtype = incoming.content.spec.dtype
+        if inbox.asked(incoming):
+            self._cancelled(incoming.id)
             return
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
             job = replace(job, before=self._before[1])
         self._before = ("", None)
-        with closing(engine.run(job, lambda: incoming.asked() == "keep")) as events:
+        with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
             for event in events:
-                if incoming.asked() == "drop":
-                    self._send({"type": "cancelled", "id": incoming.id})
+                if inbox.asked(incoming) == "drop":
+                    self._cancelled(incoming.id)
                     return
                 if isinstance(event, Progress):
-                    self._send(message(event, id=incoming.id))
+                    self._outbox.send(message(event, id=incoming.id))
                 elif isinstance(event, Preview):
                     self._preview(incoming.id, event)
                 else:
-                    self._result(incoming.id, event, spec.dtype)
+                    self._result(incoming.id, event, dtype)
                     if incoming.series:
-                        before = kept(job.content, event.picture)
-                        self._before = (incoming.series, before)
+                        self._before = (incoming.series, kept(job.content, event.picture))
 
-    def _preview(self, job_id: str, event: Any) -> None:
-        if self._unseen_preview:
+    def _cancelled(self, job_id: str) -> None:
+        self._outbox.send({"type": "cancelled", "id": job_id})
+
+    def _preview(self, job_id: str, event: Preview) -> None:
+        if not self._inbox.may_preview():
             return
-        self._unseen_preview = True
         picture = event.picture
-        self._send(
-            {
-                "type": "preview",
-                "id": job_id,
-                "width": picture.width,
-                "height": picture.height,
-                "step": event.step,
-            },
-            to_pixels(picture, "u8"),
-        )
+        size = {"width": picture.width, "height": picture.height}
+        header = {"type": "preview", "id": job_id, **size, "step": event.step}
+        self._outbox.send(header, to_pixels(picture, "u8"))
 
     def _result(self, job_id: str, result: Result, dtype: str) -> None:
         picture = result.picture
         spec = PictureSpec(picture.width, picture.height, dtype)
-        header = {
+        header: dict[str, Any] = {
             "type": "result",
             "id": job_id,
             "width": spec.width,
@@ -259,41 +174,25 @@ class Server:
             "device": result.device,
             "stopped": result.stopped,
         }
-        self._send(with_sentences(header, notes=result.notes))
+        self._outbox.send(with_sentences(header, notes=result.notes))
         for y, rows in spec.strips():
             strip = type(picture)(
                 picture.rgb[y : y + rows],
                 None if picture.alpha is None else picture.alpha[y : y + rows],
             )
-            pixels = to_pixels(strip, dtype)
-            self._send(
-                {"type": "pixels", "id": job_id, "of": "result", "y": y, "rows": rows}, pixels
-            )
-
-    def _fail(self, job_id: str, error: EngineError) -> None:
-        self._send(failed(error, job_id))
-
-    def _send(self, header: dict[str, Any], payload: np.ndarray | None = None) -> None:
-        with self._write:
-            write_frame(self._sink, header, None if payload is None else payload.reshape(-1).data)
-
-
-def _watch_parent(parent: int) -> None:
-    """Ends the process when its parent dies, in case something else holds the pipe open."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_S)
-    os._exit(0)
+            part = {"type": "pixels", "id": job_id, "of": "result", "y": y, "rows": rows}
+            self._outbox.send(part, to_pixels(strip, dtype))
 
 
 def main() -> None:
-    """Serves on stdin and stdout until stdin ends."""
+    """Serves on stdin and stdout until stdin ends, or the parent process does."""
+    parent.die_with_it()
     # The real stdout is kept for frames; whatever else prints to stdout goes to stderr.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-        threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from styleengine.machine.files import NotAFile, open_file
 from styleengine.protocol import EngineError, Sentence
 from styleengine.weights.vgg_layout import LAYERS, OXFORD_BIAS, VGG16_INDICES, Floats, Layer, fold
 
@@ -31,6 +32,7 @@ IMPORT_HINT = (
 HUGE = 1e6
 """No weight of a trained network comes near this."""
 
+LARGEST_FILE = 4 << 30
 LARGEST = 16 << 20
 """No array of a VGG19 has so many numbers; a file may claim any size."""
 
@@ -98,7 +100,10 @@ def cannot_read(path: Path, error: OSError) -> EngineError:
     if isinstance(error, FileNotFoundError):
         text = "There is no weight file “{path}”."
         return EngineError("no-such-file", text, IMPORT_HINT, path=path)
-    if os.path.isdir(path):
+    if isinstance(error, NotAFile):
+        text = "“{path}” is a device or a pipe, not a file."
+        return EngineError("cannot-read", text, IMPORT_HINT, path=path)
+    if isinstance(error, IsADirectoryError) or os.path.isdir(path):
         text = "“{path}” is a folder, not a file."
         return EngineError("cannot-read", text, IMPORT_HINT, path=path)
     reason = error.strerror or str(error)
@@ -108,7 +113,9 @@ def cannot_read(path: Path, error: OSError) -> EngineError:
 
 def _sha256(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                raise bad_weights(path.name, "{file} is larger than any file of a VGG19.")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise cannot_read(path, error) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from styleengine.machine import folders
-from styleengine.machine.files import cannot_write, locked, replacing
+from styleengine.machine.files import cannot_write, locked, open_file, replacing
 from styleengine.protocol import EngineError
 from styleengine.weights.download import Progress, download
 from styleengine.weights.reading import Loaded, bad_weights, cannot_read, load_file
@@ -227,13 +227,16 @@ def _stored(path: Path) -> Weights:
     wanted = {f"{x.key}.{kind}": shape for x in LAYERS for kind, shape in x.shapes.items()}
     if {key: tuple(t.shape) for key, t in tensors.items()} != wanted:
         raise _damaged(path)
+    # One value that is none makes the sum of all none; the picture would be black, or go astray.
+    if not all(bool(t.sum().isfinite()) for t in tensors.values()):
+        raise _damaged(path)
     return Weights(tensors, metadata.get("source", "VGG19"))
 
 
 def _metadata(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, checked to be ours and complete, nothing else read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length)) if length < 1 << 20 else {}
