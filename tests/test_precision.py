@@ -73,7 +73,7 @@ def test_the_processor_is_always_there():
     assert devices.available()[-1] == "cpu"
     assert devices.pick("cpu") == CPU
     assert str(devices.pick("auto")) == devices.available()[0]
-    assert "CPU" in devices.describe("cpu")
+    assert "CPU" in str(devices.describe("cpu"))
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU", "cpu:1", "cuda:x", "meta"])

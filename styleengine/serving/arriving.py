@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from styleengine.pictures.files import STYLE_PIXELS, decode
-from styleengine.protocol import CHANNELS, HOLD, EngineError, Settings
+from styleengine.protocol import CHANNELS, HOLD, EngineError, Sentence, Settings
 from styleengine.serving import limits
 from styleengine.serving.canvas import Canvas, canvas_of, is_whole
 
@@ -100,7 +100,7 @@ class Incoming:
                     "picture-too-large",
                     "{picture} takes too much memory to be made smaller.",
                     "Scale it down first.",
-                    picture="The style",
+                    picture=Sentence("The style"),
                 )
             return
         target = style.mask if header.get("of") == "mask" else style.picture

@@ -9,7 +9,7 @@ import numpy as np
 from styleengine.machine.failures import out_of_memory
 from styleengine.pictures.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, from_pixels, to_unit
 from styleengine.pictures.reducing import factor
-from styleengine.protocol import EngineError, PictureSpec, picture_spec
+from styleengine.protocol import EngineError, PictureSpec, Sentence, picture_spec
 from styleengine.serving import limits
 
 
@@ -108,7 +108,7 @@ def canvas_of(announced: Any, channels: int, most: int = 0) -> Canvas:
             "picture-too-large",
             "{picture} has more than {n} million pixels.",
             "Scale it down first.",
-            picture="The picture",
+            picture=Sentence("The picture"),
             n=limits.CONTENT_PIXELS // 1_000_000,
         )
     return Canvas(spec, most)
