@@ -18,7 +18,8 @@ from styleengine.pictures.picture import from_pixels
 from styleengine.protocol import PROTOCOL, EngineError, PictureSpec, Settings
 from styleengine.serving import limits
 from styleengine.serving.canvas import Canvas
-from tests.helpers import Serving, command, wait_until
+from tests.helpers import Serving, command
+from tests.patience import wait_until
 from tests.test_odd_pictures import bilevel
 from tests.test_server import (
     CONTENT,

@@ -481,8 +481,8 @@ def test_fetch_of_something_else(tmp_path: Path, home: Path) -> None:
 _FETCH = """
 import sys
 from styleengine.weights import sources, store
-from styleengine.download import Remote
-from styleengine.vgg_layout import BLOCKS, layers_of
+from styleengine.weights.download import Remote
+from styleengine.weights.vgg_layout import BLOCKS, layers_of
 thin = layers_of(tuple((convs, 4 + block) for block, (convs, _) in enumerate(BLOCKS)))
 remote = Remote((sys.argv[1],), "sha256", sys.argv[2], int(sys.argv[3]))
 store.fetch(sources.Source("t", "Thin", "", "thin.h5", remote), layers=thin)
