@@ -474,7 +474,7 @@ def test_the_data_directory_follows_the_engines_rule(monkeypatch, tmp_path):
         for name, value in changes.items():
             monkeypatch.setenv(name, value)
         assert installed.data_dir(os.environ) == folders.data_dir()
-        assert installed.log_file(os.environ).parent == folders.logs_dir()
+        assert installed.log_file(os.environ).parent == folders.data_dir() / "logs"
 
 
 def test_the_log_rotates_and_keeps_three_files(home):
