@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import sys
-import traceback
 
 import gi
 
@@ -17,8 +16,8 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 
 import arguments
 from choice.choice import choice_from
-from engine import installed
 from engine.client import start
+from engine.mishap import unexpected
 from engine.wording import explained
 from language.texts import _, use
 from pixels.hidden import sweep
@@ -93,13 +92,8 @@ def run(procedure, run_mode, image, drawables, config, data):
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except EngineError as problem:
         return failure(procedure, problem)
-    except Exception:
-        log = installed.log_file(os.environ)
-        log = installed.write_log(log, traceback.format_exc())
-        reason = repr(sys.exc_info()[1])
-        text = _("Something unexpected happened: {reason}.").format(reason=reason[:200])
-        hint = _("Details: {file}").format(file=log)
-        return failure(procedure, EngineError("plug-in", text, hint))
+    except Exception as error:
+        return failure(procedure, unexpected(error))
     finally:
         sweep(own=True)
     values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)

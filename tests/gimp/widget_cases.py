@@ -54,6 +54,96 @@ def case_a_whole_number_has_no_decimals():
     assert typed("62", whole=True) == (62.0, "62")
 
 
+def guarded(*functions):
+    """What a guard has shown after each function has been called by the main loop until the end."""
+    from gi.repository import GLib
+
+    from dialog.guard import Guard, Steps
+    from dialog.stopwatch import Stopwatch
+
+    shown, loop = [], GLib.MainLoop()
+    guard = Guard(Stopwatch(), lambda problem: shown.append(problem.message))
+    for function in functions:
+        function(guard, Steps("test", guard), shown)
+    GLib.timeout_add(300, loop.quit)
+    loop.run()
+    return shown
+
+
+def case_a_mishap_in_a_callback_is_shown_once_and_it_goes_on():
+    calls = []
+
+    def work(guard, steps, shown):
+        def tick():
+            calls.append(1)
+            raise KeyError("brush")
+
+        guard.every("tick", 5, tick)
+
+    shown = guarded(work)
+    assert len(calls) > 3 and len(shown) == 1 and "brush" in shown[0], (calls, shown)
+    log = Path(os.environ["STYLEENGINE_HOME"]) / "logs" / "engine.log"
+    assert "in tick" in log.read_text()
+
+
+def case_an_error_of_ours_is_shown_in_its_own_words():
+    from protocol import EngineError
+
+    def work(guard, steps, shown):
+        def once():
+            if not shown:
+                raise EngineError("image-gone", "The {what} was closed.", what="image")
+            return False
+
+        guard.every("tick", 5, once)
+
+    assert guarded(work) == ["The image was closed."]
+
+
+def case_a_piece_of_work_that_fails_does_not_hold_up_the_next():
+    done = []
+
+    def piece(name, fails=False):
+        yield
+        if fails:
+            raise ValueError(name)
+        yield
+        done.append(name)
+
+    def work(guard, steps, shown):
+        for each in (piece("one"), piece("two", fails=True), piece("three")):
+            steps.add(each)
+
+    def later(guard, steps, shown):
+        steps.add(piece("four", fails=True))
+        steps.add(piece("five"))
+        steps.finish()
+        assert not steps and "five" in done
+        steps.add(piece("six"))
+        steps.stop()
+
+    shown = guarded(work, later)
+    assert done == ["five", "one", "three"] and len(shown) == 1, (done, shown)
+
+
+def case_a_mishap_in_a_signal_handler_is_shown():
+    from gi.repository import Gtk
+
+    hook = sys.excepthook
+
+    def work(guard, steps, shown):
+        guard.watch_handlers()
+        button = Gtk.Button()
+        button.connect("clicked", lambda button: {}["no such thing"])
+        button.clicked()
+
+    try:
+        shown = guarded(work)
+    finally:
+        sys.excepthook = hook
+    assert len(shown) == 1 and "no such thing" in shown[0], shown
+
+
 def main():
     server = start_display()
     answers = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from disk.private import plain_json
 from language.texts import _
 from protocol import PREVIEW_PX, EngineError, Settings
 
@@ -120,7 +121,7 @@ def blend_text(styles: Sequence[StyleChoice]) -> str:
 def blend_from(text: str) -> tuple[StyleChoice, ...]:
     """The styles in such a text; raises `EngineError` ("bad-setting")."""
     try:
-        entries = json.loads(text)
+        entries = plain_json(text)
     except ValueError:
         entries = None
     styles = choice_from({"styles": entries}).styles if isinstance(entries, list) else ()

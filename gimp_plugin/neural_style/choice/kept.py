@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from choice.choice import valid_settings
+from disk.private import read_json, write_json
 from protocol import Settings
 
 MOST_RECENT = 24
-
-
-def read_json(path: Path) -> Any:
-    """The JSON value in a file; None if there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replaces the file in one step; a full or read-only disk is no reason to stop."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value, indent=1), encoding="utf-8")
-        os.replace(part, path)
 
 
 class Presets:

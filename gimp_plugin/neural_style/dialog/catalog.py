@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gi.repository import Gimp, Gio, GLib
+from gi.repository import Gimp, Gio
 
 from choice.choice import Choice, StyleChoice
 from choice.kept import Folders, Recent
 from choice.styles import SHIPPED, at_hand, choice_of, pictures_in, title
+from dialog.guard import Guard, Steps
 from engine import installed
 from language.texts import _
 from pixels.hidden import shown_images
@@ -25,13 +26,12 @@ from widgets.thumbnails import THUMB_PX
 class Catalog:
     """Fills a `StyleBrowser`, and remembers what was used."""
 
-    def __init__(self, image: Gimp.Image) -> None:
+    def __init__(self, image: Gimp.Image, guard: Guard) -> None:
         self._image = image
         own = installed.data_dir(os.environ)
         self._folders = Folders(own / "style-folders.json")
         self._recent = Recent(own / "recent-styles.json")
-        self._to_draw: list[StyleChoice] = []
-        self._timer = 0
+        self._drawing = Steps("thumbnails", guard)
 
     def fill(self, browser: StyleBrowser) -> None:
         """Shows all groups; what is in two of them shows in the first."""
@@ -50,26 +50,21 @@ class Catalog:
         browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
         browser.folders.show_folders(folders)
         browser.set(browser.get())  # what was in a folder that is gone stays chosen
-        self._to_draw = layers
-        self._timer = self._timer or GLib.idle_add(self._draw, browser)
+        self._drawing.stop()
+        self._drawing.add(self._draw(layers, browser))
 
-    def _draw(self, browser: StyleBrowser) -> bool:
-        """The thumbnail of another layer, when there is nothing better to do."""
-        if self._to_draw:
-            style = self._to_draw.pop(0)
+    def _draw(self, layers: Sequence[StyleChoice], browser: StyleBrowser) -> Iterator[None]:
+        """The thumbnails of layers."""
+        for style in layers:
             layer = Gimp.Item.get_by_id(style.layer)
             picture = _thumbnail(layer) if layer is not None and layer.is_valid() else None
             if picture is not None:
                 browser.set_picture(style.key, picture)
-            return True
-        self._timer = 0
-        return False
+            yield
 
     def close(self) -> None:
         """Draws no more."""
-        if self._timer:
-            GLib.source_remove(self._timer)
-            self._timer = 0
+        self._drawing.stop()
 
     def forget_folder(self, folder: Path, browser: StyleBrowser) -> None:
         """Leaves out a folder of the user's; its files stay where they are."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Callable
 
-from gi.repository import Gimp, GLib
+from gi.repository import Gimp
 
 from choice.choice import Choice
+from dialog.guard import Guard, Steps
 from dialog.history import Entry, History
-from dialog.stopwatch import Stopwatch
 from pixels import inserting
 from pixels.canvas import HiddenCanvas
 from pixels.layers import Source
@@ -23,34 +23,44 @@ SHOWN_PX = 1024
 class Delivery:
     """Inserts results, in several callbacks of the main loop, because GIMP takes its time."""
 
-    def __init__(self, image: Gimp.Image, window: Any, watch: Stopwatch) -> None:
-        self._image, self._window, self._watch = image, window, watch
+    def __init__(self, image: Gimp.Image, window: Any, guard: Guard) -> None:
+        self._image, self._window = image, window
         self._history = History(window.history)
-        self._steps: list[Iterator[None]] = []
-        self._timer = 0
+        self._steps = Steps("deliver", guard)
         self.inserted: Gimp.Layer | None = None
 
     def deliver(
-        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[], None]
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[bool], None]
     ) -> None:
-        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then``."""
-        self._begin(self._deliver(source, choice, canvas, then))
-
-    def _begin(self, steps: Iterator[None]) -> None:
-        self._steps.append(steps)
-        if not self._timer:
-            self._timer = GLib.idle_add(self._watch.timed("deliver", self._step))
-
-    def _step(self) -> bool:
-        if self._steps and next(self._steps[0], self) is self:
-            self._steps.pop(0)
-        if not self._steps:
-            self._timer = 0
-        return bool(self._steps)
+        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then`` with whether
+        that went well."""
+        self._steps.add(self._deliver(source, choice, canvas, then))
 
     def _deliver(
-        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[], None]
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[bool], None]
     ) -> Iterator[None]:
+        try:
+            yield from self._make(source, choice, canvas)
+        except Exception:  # which is told by whoever takes the steps
+            then(False)
+            raise
+        then(True)
+
+    def _make(self, source: Source, choice: Choice, canvas: HiddenCanvas) -> Iterator[None]:
+        try:
+            entry = yield from self._entry(source, choice, canvas)
+        except Exception:
+            canvas.discard()
+            source.close()
+            raise
+        self._history.add(entry)
+        self._show(entry)  # before GIMP is busy with its own windows
+        yield
+        yield from self._insert(entry)
+
+    def _entry(
+        self, source: Source, choice: Choice, canvas: HiddenCanvas
+    ) -> Generator[None, None, Entry]:
         layer = canvas.finish()
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
         spec, data = yield from small_picture(layer, rect, SHOWN_PX)
@@ -65,12 +75,7 @@ class Delivery:
                 yield
             picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
         name = result_name(source.name, choice.styles)
-        entry = Entry(source, canvas, choice, picture, name)
-        self._history.add(entry)
-        self._show(entry)  # before GIMP is busy with its own windows
-        yield
-        yield from self._insert(entry)
-        then()
+        return Entry(source, canvas, choice, picture, name)
 
     def _insert(self, entry: Entry) -> Iterator[None]:
         note = style_note(entry.choice, entry.source.layer)
@@ -101,9 +106,9 @@ class Delivery:
         if action == "show":
             self._show(entry)
         elif action == "insert":
-            self._begin(self._insert(entry))
+            self._steps.add(self._insert(entry))
         elif action == "forget":
-            self._begin(self._forget(entry))
+            self._steps.add(self._forget(entry))
 
     def _forget(self, entry: Entry) -> Iterator[None]:
         self._window.pane.show_painted(None)
@@ -112,8 +117,5 @@ class Delivery:
 
     def close(self) -> None:
         """Finishes what has begun, and drops the history."""
-        if self._timer:
-            GLib.source_remove(self._timer)
-        while self._steps:
-            self._step()
+        self._steps.finish()
         self._history.close()

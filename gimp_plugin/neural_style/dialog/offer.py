@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from gi.repository import GLib
 
+from dialog.guard import Guard
 from engine.fetch import Fetch
 from engine.installed import Installed, pretrained_features
 from language.texts import _
@@ -21,10 +22,11 @@ class Offer:
         self,
         window: Any,
         installed: Installed,
+        guard: Guard,
         came: Callable[[], None],
         failed: Callable[[EngineError], None],
     ) -> None:
-        self._window, self._installed = window, installed
+        self._window, self._installed, self._guard = window, installed, guard
         self._came, self._failed = came, failed
         self._fetch: Fetch | None = None
         self._timer = 0
@@ -51,7 +53,7 @@ class Offer:
             return
         self._window.fetch_button.set_label(self._window.fetch_texts[1])
         self._window.offer.progress(0.0, _("Connecting"))
-        self._timer = GLib.timeout_add(CHECK_MS, self._check)
+        self._timer = self._guard.every("download", CHECK_MS, self._check)
 
     def _check(self) -> bool:
         assert self._fetch is not None
@@ -78,6 +80,10 @@ class Offer:
         self._fetch, self._timer = None, 0
         self._window.fetch_button.set_label(self._window.fetch_texts[0])
         self._window.offer.progress(None)
+
+    def close(self) -> None:
+        """The same, for good."""
+        self.cancel()
 
     def cancel(self) -> None:
         """Ends the download, if there is one."""

@@ -87,7 +87,13 @@ class Series:
             self._window.caption.set_text(" ".join(notes))
             self._window.caption.set_tooltip_text("\n".join(notes) or None)
             rest = replace(order, layers=order.layers[1:], name=order.name if steady else "")
-            then = lambda: self._go_on(rest, steady, bool(notes))  # noqa: E731
+
+            def then(well: bool) -> None:
+                if well:
+                    self._go_on(rest, steady, bool(notes))
+                else:
+                    self._end()
+
             self._delivery.deliver(source, order.choice, canvas, then)
 
         def given_up(problem: EngineError | None) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from choice.choice import Choice, choice_from
-from choice.kept import Presets, read_json, write_json
+from choice.kept import Presets
 from dialog.catalog import Catalog
 from dialog.delivery import Delivery
+from dialog.guard import Guard
 from dialog.offer import Offer
 from dialog.previews import Previews
 from dialog.report import compose
@@ -22,8 +23,10 @@ from dialog.status import in_words
 from dialog.stopwatch import Stopwatch
 from dialog.subject import Subject, layers_in_words
 from dialog.window import Window
+from disk.private import put_aside, read_json, write_json
 from engine import installed
 from engine.client import EngineClient
+from engine.lives import Parent
 from engine.session import Phase, Session
 from engine.wording import explained
 from language.texts import _
@@ -52,28 +55,32 @@ class Studio:
         data = installed.data_dir(self._installed.environment)
         self._memory = installed.data_dir(os.environ) / "gimp-settings.json"
         self._watch = Stopwatch()
-        self._timers: list[int] = []
-        self._subject = Subject(image, layers, self._watch, self._layer_seen)
+        self._guard = Guard(self._watch, self._show_problem)
+        self._sources: list[int] = []
+        self._subject = Subject(image, layers, self._guard, self._layer_seen)
         self._subject.start()  # works while the window is made
-        self._problem, self._offered = "", False
+        self._problem, self._offered, self._gimp = "", False, Parent()
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
-        self.catalog = Catalog(image)
+        self.catalog = Catalog(image, self._guard)
         self.window = Window(self, presets)
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
-        self._delivery = Delivery(image, self.window, self._watch)
+        self._delivery = Delivery(image, self.window, self._guard)
         self.previews = Previews(self.session, self._subject, self.window.pane)
         self.series = Series(
             self.session, self._subject, self._delivery, self.window, self._show_problem
         )
-        self._offer = Offer(self.window, self._installed, self._network_came, self._show_problem)
+        self._offer = Offer(
+            self.window, self._installed, self._guard, self._network_came, self._show_problem
+        )
         self.catalog.fill(self.window.styles)
         choice = choice or choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
         self.window.set_choice(self.catalog.present(choice))
         self.window.caption.set_text(layers_in_words(layers))
         self.window.offer_steady(len(layers) > 1)
+        self._tell_what_was_put_aside()
 
     @property
     def inserted(self) -> Gimp.Layer | None:
@@ -82,17 +89,14 @@ class Studio:
 
     def run(self) -> None:
         """Shows the dialog until it is closed."""
-        self._every("tick", TICK_MS, self.session.tick)
-        self._every("check", CHECK_MS, self._check)
+        self._guard.watch_handlers()
+        self._sources.append(self._guard.every("tick", TICK_MS, self.session.tick))
+        self._sources.append(self._guard.every("check", CHECK_MS, self._check))
         self.session.warm_up()
         GimpUi.window_set_transient(self.window.dialog)
         self.window.dialog.show()
         self._offer.show_if_needed()
         Gtk.main()
-
-    def _every(self, name: str, milliseconds: int, function: Any) -> None:
-        timed = self._watch.timed(name, function)
-        self._timers.append(GLib.timeout_add(milliseconds, lambda: timed() is not False))
 
     def _layer_seen(self) -> None:
         assert self._subject.small is not None
@@ -103,8 +107,18 @@ class Studio:
         self._preview()
 
     def _check(self) -> None:
-        if not self.image.is_valid():
+        if not self.image.is_valid() or self._gimp.is_gone:
             self.close()
+
+    def _tell_what_was_put_aside(self) -> None:
+        lines = [
+            _("“{file}” could not be read. It is put aside as “{other}”.").format(
+                file=path.name.rsplit(".unreadable-", 1)[0], other=path
+            )
+            for path in put_aside()
+        ]
+        if lines:
+            self.window.problem.say("\n".join(lines))
 
     # --- what the user does --------------------------------------------------------------------
 
@@ -150,16 +164,17 @@ class Studio:
 
     def close(self) -> None:
         """Ends everything."""
-        for timer in self._timers:
-            GLib.source_remove(timer)
-        self._timers.clear()
+        sources, self._sources = self._sources, []
+        for source in sources:
+            GLib.source_remove(source)
         self.window.dialog.hide()
         write_json(self._memory, self.window.get_choice().to_dict())
-        self._offer.cancel()
-        self.catalog.close()
-        self.session.close()
-        self._delivery.close()
-        self._subject.close()
+        parts = self._offer, self.catalog, self.session, self._delivery, self._subject
+        for part in parts:
+            try:
+                part.close()
+            except Exception as error:  # the others are closed all the same
+                self._guard.tell(error)
         log = installed.log_file(os.environ)
         installed.write_log(log, f"longest callbacks: {self._watch}")
         self.window.dialog.destroy()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
-from gi.repository import Gimp, GLib
+from gi.repository import Gimp
 
-from dialog.stopwatch import Stopwatch
+from dialog.guard import Guard, Steps
 from language.texts import _
 from pixels.layers import measure
 from pixels.reading import native_form
@@ -28,7 +29,7 @@ class Subject:
         self,
         image: Gimp.Image,
         layers: Sequence[Gimp.Item],
-        watch: Stopwatch,
+        guard: Guard,
         changed: Callable[[], None],
     ) -> None:
         self.image, self.layers = image, list(layers)
@@ -36,8 +37,8 @@ class Subject:
         self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
         self.shape: Shape | None = None  # of the selection, if there is one
-        self._watch, self._changed = watch, changed
-        self._timer = 0
+        self._changed, self._guard = changed, guard
+        self._looking = Steps("look", guard)
         self._prepared = self._closed = False
 
     def start(self) -> None:
@@ -52,30 +53,24 @@ class Subject:
         scale = small_scale(self.view.rect, spec)
 
         def prepare() -> None:
-            prepare_conversions(form, scale)
-            GLib.idle_add(ready)
+            try:
+                prepare_conversions(form, scale)
+            finally:
+                self._guard.idle("look", ready)
 
         threading.Thread(target=prepare, daemon=True).start()
 
     def look(self) -> None:
         """Reads the first layer's picture, a block per call from the main loop."""
-        if self._timer or not self._prepared or self._closed or not self.view.is_valid:
+        if self._looking or not self._prepared or self._closed or not self.view.is_valid:
             return
-        steps = self._looking()
-        step = self._watch.timed("look", lambda: next(steps, self) is not self)
+        self._looking.add(self._look())
 
-        def again() -> bool:
-            try:
-                going_on: bool = step()
-            except EngineError:
-                going_on = False  # it is gone: said when they want to paint
-            if not going_on:
-                self._timer = 0
-            return going_on
+    def _look(self) -> Iterator[None]:
+        with contextlib.suppress(EngineError):  # it is gone: said when they want to paint
+            yield from self._read()
 
-        self._timer = GLib.idle_add(again)
-
-    def _looking(self) -> Iterator[None]:
+    def _read(self) -> Iterator[None]:
         self.view.refresh()
         yield
         spec, strips = self.view.small(PREVIEW_PX)
@@ -123,7 +118,7 @@ class Subject:
         self.layers = self.layers or list(self.image.get_selected_layers())
         layer, _painted, seen = measure(self.image, self.layers[:1])
         if layer != self.view.shown or seen != self.view.rect:
-            self._stop_looking()
+            self._looking.stop()
             self.view.close()
             self.view, self.small, self.shape = LayerView(layer, seen), None, None
 
@@ -135,15 +130,10 @@ class Subject:
             return  # said when they want to paint
         self.look()
 
-    def _stop_looking(self) -> None:
-        if self._timer:
-            GLib.source_remove(self._timer)
-            self._timer = 0
-
     def close(self) -> None:
         """Ends the reading."""
         self._closed = True
-        self._stop_looking()
+        self._looking.stop()
         if self.image.is_valid():
             self.view.close()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
 import re
 import shlex
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import protocol
+from disk.private import MODE, MOST_BYTES, make_folder, plain_json
+from disk.regular import read_regular
 from language.texts import N_, _
 from protocol import EngineError
 
@@ -26,6 +29,7 @@ LOG_FILES = 3
 RECORD = "engine.json"
 ENGINE_ARGUMENTS = ("-I", "-u", "-X", "utf8", "-m", "styleengine", "serve")
 """What the engine's Python is started with."""
+_spare_log: Path | None = None
 REINSTALL = N_("Run the installer of Neural Style Transfer again.")
 
 # What the engine may inherit. GIMP's own variables (PYTHONHOME, LD_PRELOAD, LD_LIBRARY_PATH, PATH)
@@ -117,6 +121,7 @@ def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
         # A sandboxed GIMP has an XDG_DATA_HOME of its own; "home" says where the weights are.
         home = {"STYLEENGINE_HOME": record["home"]} if "home" in record else {}
         child = clean_environment({**home, **environment})
+        _require_trusted(command[0], child["PATH"])
     program = command[0]
     if shutil.which(program, path=child["PATH"]) is None:
         raise EngineError(
@@ -125,6 +130,24 @@ def find(plugin_dir: Path, environment: Mapping[str, str]) -> Installed:
             _(REINSTALL),
         )
     return Installed(tuple(command), child, log_file(child))
+
+
+def _require_trusted(program: str, search: str) -> None:
+    """Raises `EngineError` if somebody else on this computer could have put the program there."""
+    found = shutil.which(program, path=search)
+    if found is None or os.name != "posix":
+        return
+    for each in (Path(found), Path(found).parent):
+        about = each.stat()
+        others = about.st_mode & stat.S_IWOTH
+        if others and not (stat.S_ISDIR(about.st_mode) and about.st_mode & stat.S_ISVTX):
+            raise EngineError(
+                "engine-missing",
+                _("Anybody on this computer may change {place}: it is not started.").format(
+                    place=each
+                ),
+                _(REINSTALL),
+            )
 
 
 def _split(command: str) -> Any:
@@ -145,7 +168,7 @@ def _split(command: str) -> Any:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = plain_json(read_regular(path, MOST_BYTES))
     except FileNotFoundError:
         raise EngineError(
             "engine-missing",
@@ -186,16 +209,34 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def open_log(path: Path) -> tuple[Path, BinaryIO]:
     """Opens the log for appending, rotated if it has grown; returns its path, too.
 
-    That is another path, in the temporary folder, if nothing can be written at ``path``.
+    That is another path, in the temporary folder, if nothing can be written at ``path``, and a file
+    that keeps nothing if nothing can be written at all: no log is no reason to stop.
     """
+    global _spare_log
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _rotate(path)
-        stream = open(path, "ab")  # noqa: SIM115 (handed to the caller)
+        return path, _opened(path)
     except OSError:
-        path = Path(tempfile.gettempdir()) / f"{APP}-{os.getpid()}.log"
-        stream = open(path, "ab")  # noqa: SIM115
-    return path, stream
+        pass
+    with contextlib.suppress(OSError):
+        if _spare_log is None:
+            # A name that nobody can know before, and a file that nobody else can read.
+            number, name = tempfile.mkstemp(prefix=f"{APP}-", suffix=".log")
+            os.close(number)
+            _spare_log = Path(name)
+        return _spare_log, _opened(_spare_log)
+    return Path(os.devnull), open(os.devnull, "ab")
+
+
+def _opened(path: Path) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    # A pipe in its place would hold us up for ever.
+    number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), MODE)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(number, "ab")
 
 
 def _rotate(path: Path) -> None:
@@ -214,7 +255,7 @@ def _rotate(path: Path) -> None:
 def write_log(path: Path, text: str) -> Path:
     """Appends ``text`` with the time to the log; returns the file it went to."""
     path, stream = open_log(path)
-    with stream:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    with contextlib.suppress(OSError), stream:  # the disk may be full
         stream.write(f"--- {stamp} plug-in: {text.rstrip()}\n".encode("utf-8", "replace"))
     return path

@@ -7,6 +7,7 @@ thread reads frames into a short queue, the other writes frames from a short que
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import re
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import protocol
@@ -235,6 +237,8 @@ class EngineProcess:
 
     def see_log(self, step: str) -> str:
         """The hint ``step``, and where the log is."""
+        if self.log == Path(os.devnull):
+            return step
         return _("{step} Details: {file}").format(step=step, file=self.log)
 
     def _last_words(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Protocol
 
 from engine.client import EngineClient, PictureSoFar
 from engine.job import Job, State
+from engine.mishap import unexpected
 from engine.work import Painting, QuickPreview, Work
 from protocol import EngineError, Progress
 
@@ -186,6 +187,8 @@ class Session:
                 pass
         except EngineError as problem:
             self._broke_down(problem)
+        except Exception as error:  # of the canvas, the pictures or whoever listens
+            self._broke_down(unexpected(error))
 
     def _step(self) -> bool:
         """One small thing; False if there is nothing to do for the moment."""
