@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from styleengine import protocol
+from styleengine.machine.openmp import wait_briefly
+
+# Before torch is imported, as the command does: beside other work two threads that spin for each
+# other take ten times as long.
+wait_briefly()
 
 # The installer puts a copy of the protocol beside the plug-in; here it is the original.
 sys.modules["protocol"] = protocol

@@ -12,7 +12,7 @@ from tests.helpers import environment
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="GNU OpenMP is Linux's")
 
 PROGRAM = """
-from styleengine.waiting import wait_briefly
+from styleengine.machine.openmp import wait_briefly
 wait_briefly()
 import torch
 torch.ones(1) + 1
