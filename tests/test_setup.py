@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -18,19 +20,24 @@ import pytest
 from setup import (
     children,
     files,
+    flow,
     launcher,
     manifest,
+    package,
     places,
     plugin_folder,
     probe,
     python,
+    state,
     sweeping,
     torch_build,
 )
+from setup.in_thread import InThread
 from setup.progress import Course
 from setup.system import System, is_store_python, refusal, release_name, sandbox_of
 from setup.talk import Step, Stopped, Talk
 from setup.torch_build import Card
+from setup.wish import Wish
 from styleengine import EngineError
 from tests.patience import wait_until
 
@@ -591,3 +598,124 @@ def test_install_ps1_keeps_its_window_until_it_is_read(powershell):
     # Nothing leaves before that.
     assert [n.text for n in nodes(powershell, "flow_control_statement")][-1] == b"exit $status"
     assert powershell.text.count(b"exit ") == 1 + powershell.text.count(b"sys.exit ")
+
+
+# --- what there is, and what is asked for ---------------------------------------------------------
+
+
+@pytest.fixture
+def plugin_with_package(tmp_path):
+    """A released plug-in's folder in a profile, without uv."""
+    what = package.of_checkout(INSTALL.parent)
+    wheel = tmp_path / f"styleengine-{what.version}-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    folder = tmp_path / "plug-ins/neural_style"
+    plugin_folder.fill(folder, replace(what, system="linux-x86_64"), wheel)
+    return folder
+
+
+def an_engine(home: Path, name: str = "e1") -> Path:
+    """A file where the engine's Python would be."""
+    path = python.venv_python(home / name)
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_state_says_what_there_is(plugin_with_package, tmp_path):
+    plugin, home = plugin_with_package, tmp_path / "home"
+    env = {"HOME": str(tmp_path), "STYLEENGINE_HOME": str(home)}
+    wanted = package.version_of(plugin)
+
+    def kind(system=None) -> str:
+        found = state.look(plugin, env, system or linux())
+        assert found.text.endswith(".") and found.home == home and found.wanted == wanted
+        return found.kind
+
+    def record(version=wanted, base="managed", **more):
+        values = json.loads(
+            plugin_folder.record(python.venv_python(home / "e1"), home, version, base)
+        )
+        (plugin / "engine.json").write_text(json.dumps({**values, **more}))
+
+    assert kind() == state.MISSING
+    record()
+    assert kind() == state.DEAD
+    an_engine(home)
+    assert kind() == state.READY
+    record("0.0.1")
+    assert kind() == state.OTHER
+    record(protocol=999)
+    assert kind() == state.OTHER
+    (home / "e1").rename(home / "gone")
+    record(base="/usr/bin/python3")
+    assert "cannot see" in state.look(plugin, env, linux(sandbox="flatpak")).text
+    (plugin / "engine.json").write_text("{")
+    assert kind() in (state.MISSING, state.DEAD)
+    (plugin / "engine.json").unlink()
+    (home / "engine.json").write_text(
+        plugin_folder.record(home / "gone/bin/python", home, wanted, "managed")
+    )
+    assert kind() == state.READY, "an administrator's plug-in finds its engine in the user's home"
+
+
+def test_the_set_up_keeps_out_where_the_user_has_an_engine_of_their_own(
+    plugin_with_package, tmp_path
+):
+    assert state.is_ours_to_set_up(plugin_with_package, {})
+    named = {"STYLEENGINE_COMMAND": "ssh box styleengine serve"}
+    assert not state.is_ours_to_set_up(plugin_with_package, named)
+    assert not state.is_ours_to_set_up(INSTALL.parent / "gimp_plugin/neural_style", {})
+
+
+def test_another_systems_download_is_told_before_anything_is_made(plugin_with_package, tmp_path):
+    what = package.of_folder(plugin_with_package)
+    wish = Wish(tmp_path / "home")
+    with pytest.raises(EngineError, match=r"for linux-x86_64, but this computer is windows-x86_64"):
+        flow.set_up(what, wish, Talk(), windows())
+    with pytest.raises(EngineError, match="macOS 14"):
+        flow.set_up(what, wish, Talk(), mac((13, 0)))
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_damaged_uv_is_told(plugin_with_package, tmp_path):
+    payload = plugin_with_package / "payload"
+    (payload / "uv").write_bytes(b"half")
+    facts = json.loads((payload / "package.json").read_text())
+    facts.update(uv="uv", uv_sha256="0" * 64)
+    (payload / "package.json").write_text(json.dumps(facts))
+    what = package.of_folder(plugin_with_package)
+    with pytest.raises(EngineError, match="uv that came with this filter is damaged") as caught:
+        flow.set_up(what, Wish(tmp_path / "home", folder=plugin_with_package), Talk(), linux())
+    assert "Download" in caught.value.hint
+    assert not (plugin_with_package / "engine.json").exists()
+
+
+def test_a_set_up_in_a_thread_tells_stops_and_fails():
+    def work(talk):
+        talk.say("one")
+        talk.step(Step("stage", 1, 2, 0.5))
+        while True:
+            talk.check()
+
+    thread = InThread(work)
+    wait_until(lambda: thread.look() or thread.said, "the first line")
+    assert thread.said == ["one"] and thread.reached.fraction == 0.5
+    thread.stop()
+    wait_until(thread.look, "the end")
+    assert thread.was_stopped and thread.problem is None
+
+    def ends(action):
+        thread = InThread(action)
+        wait_until(thread.look, "the end")
+        return thread
+
+    assert ends(lambda talk: 7).outcome == 7
+
+    def refuses(talk):
+        raise EngineError("setup-disk", "Full.", "Clear up.")
+
+    assert ends(refuses).problem.hint == "Clear up."
+    unforeseen = ends(lambda talk: 1 / 0)
+    assert "ZeroDivisionError" in unforeseen.problem.message and "1 / 0" in unforeseen.trace

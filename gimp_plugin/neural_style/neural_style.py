@@ -14,8 +14,10 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, GLib, GObject
 
+import administration
 import arguments
 from choice.choice import choice_from
+from engine import installed
 from engine.client import start
 from engine.mishap import unexpected
 from engine.wording import explained
@@ -24,6 +26,8 @@ from pixels.hidden import sweep
 from pixels.layers import layer_to_paint, measure
 from pixels.notes import note_of
 from protocol import EngineError
+from setup import state
+from setup.system import System
 from unattended import PLUGIN_DIR, Dismissed, paint_all
 
 PROCEDURE = "plug-in-neural-style"
@@ -36,7 +40,7 @@ class NeuralStyle(Gimp.PlugIn):
 
     def do_query_procedures(self):
         """Names the procedures; GIMP asks when the file has changed."""
-        return [PROCEDURE, AGAIN]
+        return [PROCEDURE, AGAIN, administration.PROCEDURE]
 
     def do_set_i18n(self, name):
         """GIMP need not translate anything: `texts` does."""
@@ -45,6 +49,8 @@ class NeuralStyle(Gimp.PlugIn):
     def do_create_procedure(self, name):
         """Describes the procedure: it is there even if the engine is not, and says so when run."""
         use(GLib.get_language_names())
+        if name == administration.PROCEDURE:
+            return administration.describe(self, set_up, MENU)
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
         procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
@@ -79,27 +85,49 @@ class NeuralStyle(Gimp.PlugIn):
 
 
 def run(procedure, run_mode, image, drawables, config, data):
-    """What GIMP calls. Nothing may escape from here: GIMP would show the user nothing at all."""
+    """What GIMP calls to paint."""
+    work = paint_again if procedure.get_name() == AGAIN else paint
+
+    def painted():
+        sweep()
+        try:
+            layer = work(run_mode, image, drawables, config)
+        finally:
+            sweep(own=True)
+        values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
+        values.remove(1)
+        values.append(GObject.Value(Gimp.Layer, layer))
+        return values
+
+    return guarded(procedure, painted)
+
+
+def set_up(procedure, config, data):
+    """What GIMP calls to set up, repair or remove the engine."""
+
+    def done():
+        administration.administer(PLUGIN_DIR, config)
+        return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
+
+    return guarded(procedure, done)
+
+
+def guarded(procedure, work):
+    """What ``work`` returns. Nothing may escape from here: GIMP would show the user nothing."""
     if os.name == "posix":
         with contextlib.suppress(OSError):
             os.setpgid(0, 0)  # GIMP's Cancel then kills our children with us
     use(GLib.get_language_names())
+    # All of the user's data is in one home, the one that the engine was set up in.
+    os.environ["STYLEENGINE_HOME"] = str(installed.home_of(PLUGIN_DIR, os.environ))
     try:
-        sweep()
-        work = paint_again if procedure.get_name() == AGAIN else paint
-        layer = work(run_mode, image, drawables, config)
+        return work()
     except Dismissed:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
     except EngineError as problem:
         return failure(procedure, problem)
     except Exception as error:
         return failure(procedure, unexpected(error))
-    finally:
-        sweep(own=True)
-    values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
-    values.remove(1)
-    values.append(GObject.Value(Gimp.Layer, layer))
-    return values
 
 
 def failure(procedure, problem):
@@ -158,14 +186,31 @@ def made_from(image, painted, note):
     return below[0] if below else painted
 
 
+def setup_is_done():
+    """Whether there is an engine; if not, the page that sets it up is shown first."""
+    if state.look(PLUGIN_DIR, os.environ, System.current()).kind == state.READY:
+        return True
+    from dialog import setup_page
+
+    return setup_page.ready(PLUGIN_DIR)
+
+
 def converse(image, drawables, config, choice):
     """The dialog; returns the last layer that came of it."""
     measure(image, drawables[:1])  # said before the dialog, not after the user has filled it in
+    if not setup_is_done():
+        raise Dismissed
     with start(PLUGIN_DIR, os.environ) as client:
         from dialog.studio import Studio  # while the engine loads its own libraries
 
         studio = Studio(image, drawables, PLUGIN_DIR, client, choice)
         studio.run()
+    if studio.wants_set_up:
+        from dialog.setup_page import repaired
+
+        if not repaired(PLUGIN_DIR, studio.wants_set_up):
+            raise Dismissed
+        return converse(image, drawables, config, choice)
     if studio.inserted is None or not studio.inserted.is_valid():
         raise Dismissed
     if config is not None and studio.used is not None:

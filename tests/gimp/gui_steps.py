@@ -666,11 +666,12 @@ def step_closing_the_image_ends_the_dialog_and_the_engine():
     assert probe() == []
 
 
-def main():
+def main(steps):
+    """Runs the functions ``step_…`` among ``steps``."""
     start = time.monotonic()
     start_display()
     with open(FOLDER / "results.jsonl", "w") as out:
-        for name, step in list(globals().items()):
+        for name, step in list(steps.items()):
             if not name.startswith("step_"):
                 continue
             try:
@@ -685,4 +686,5 @@ def main():
                 break
 
 
-main()
+if __name__ == "__main__":
+    main(globals())

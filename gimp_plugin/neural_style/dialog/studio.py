@@ -36,6 +36,8 @@ from widgets.notice import copy_text
 
 TICK_MS = 15
 CHECK_MS = 500
+SET_UP_HELPS = ("engine-missing", "engine-died", "protocol", "protocol-version")
+"""Problems of an engine that has not started which a new one may not have."""
 
 
 class Studio:
@@ -51,6 +53,8 @@ class Studio:
     ) -> None:
         self.image = image
         self.used: Choice | None = None
+        self.wants_set_up = ""
+        """The problem for which the user wants the engine repaired."""
         self._installed = client.installed
         data = installed.data_dir(self._installed.environment)
         self._memory = installed.data_dir(os.environ) / "gimp-settings.json"
@@ -219,6 +223,9 @@ class Studio:
 
     def _show_problem(self, problem: EngineError) -> None:
         self._problem = str(problem)  # in English, for whoever reads the report
+        self.window.set_up_button.set_visible(
+            problem.code in SET_UP_HELPS and not self.session.ready
+        )
         self.window.problem.say(explained(problem))
 
     def _show_state(self) -> None:
@@ -230,6 +237,11 @@ class Studio:
         if self.session.ready and not self._offered:
             self._offered = True
             self.window.settings.offer(self.session.ready.get("capabilities", {}))
+
+    def set_up(self) -> None:
+        """The page that repairs the engine takes over."""
+        self.wants_set_up = self._problem
+        self.close()
 
     def copy_report(self) -> None:
         """What somebody who helps needs to know, into the clipboard."""

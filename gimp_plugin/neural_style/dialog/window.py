@@ -49,6 +49,9 @@ class Actions(Protocol):
     def came_back(self) -> None:
         """The window is in use again: the layer may have changed meanwhile."""
 
+    def set_up(self) -> None:
+        """See to the engine."""
+
     def copy_report(self) -> None:
         """What somebody who helps needs to know."""
 
@@ -120,6 +123,9 @@ class Window:
 
     def _notices(self, keys: Mnemonics) -> None:
         self.problem = Notice(Gtk.MessageType.ERROR)
+        self.set_up_button = self.problem.add_button(
+            keys.label(_("Set up…")), self.actions.set_up
+        )
         self.problem.add_button(keys.label(_("Copy report")), self.actions.copy_report)
         self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
         self.offer = Notice(Gtk.MessageType.INFO)

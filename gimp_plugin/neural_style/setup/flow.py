@@ -28,7 +28,7 @@ from setup.manifest import Manifest
 from setup.package import NAME, Package
 from setup.progress import MB, Course
 from setup.python import ARCHIVE, find_python, managed, venv_python
-from setup.system import System, refusal
+from setup.system import System, refusal, release_name
 from setup.talk import Talk
 from setup.uv import find_uv
 from setup.wish import Outcome, Wish
@@ -41,7 +41,7 @@ def set_up(package: Package, wish: Wish, talk: Talk, system: System) -> Outcome:
     """Installs, repairs or updates. Until the new engine has painted a picture, the old engine and
     the plug-ins that point to it are left alone. Raises `EngineError` and `talk.Stopped`.
     """
-    problem = refusal(system)
+    problem = refusal(system) or wrong_download(package, system)
     if problem:
         raise problem
     package.files()  # said before anything is made
@@ -55,6 +55,20 @@ def set_up(package: Package, wish: Wish, talk: Talk, system: System) -> Outcome:
             return _Work(package, replace(wish, prefix=prefix), talk, system, record).run()
     except OSError as error:
         raise of_system(error, _("Setting up"), prefix) from None
+
+
+def wrong_download(package: Package, system: System) -> EngineError | None:
+    """Why this download, made for one system, is of no use on this one, or None."""
+    here = release_name(system)
+    if not package.system or package.system == here:
+        return None
+    return EngineError(
+        "setup-unsupported",
+        _("This filter was downloaded for {there}, but this computer is {here}.").format(
+            there=package.system, here=here
+        ),
+        _("Download the zip whose name ends in {here}.").format(here=here),
+    )
 
 
 class _Work:

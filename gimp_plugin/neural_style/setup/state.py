@@ -13,7 +13,6 @@ from language.texts import _
 from protocol import EngineError
 from setup import manifest
 from setup.package import Package, of_folder, version_of
-from setup.places import default_home
 from setup.system import System
 
 MISSING, DEAD, OTHER, READY = "missing", "dead", "other-version", "ready"
@@ -46,7 +45,7 @@ def manifest_there(home: Path) -> bool:
 def look(plugin: Path, environment: Mapping[str, str], system: System) -> State:
     """What a plug-in in the folder ``plugin`` has to work with. Starts nothing."""
     record = _record(plugin, environment)
-    home = Path(record["home"]) if record.get("home") else default_home(system)
+    home = installed.home_of(plugin, environment)
     wanted, version = version_of(plugin), record.get("version", "")
 
     def state(kind: str, text: str) -> State:
