@@ -8,7 +8,6 @@ from pathlib import Path
 
 from gi.repository import Gimp, GObject
 
-from engine import installed
 from language.texts import _
 from setup import flow, torch_build
 from setup.in_thread import InThread
@@ -103,7 +102,5 @@ def act(plugin: Path, action: str, backend: str, network: bool) -> None:
                 stage = work.reached.stage
                 Gimp.progress_set_text(stage)
         time.sleep(POLL_S)
-    if work.trace:
-        installed.write_log(installed.log_file(os.environ), work.trace)
     if work.problem:
         raise work.problem

@@ -30,6 +30,11 @@ def shot(name):
     gui.tour(name)
 
 
+def the_preview():
+    """Waits for the filter's own dialog, with the layer in it."""
+    gui.until(lambda: gui.dialog() and len(set(gui.pane())) > 40, "the layer in the preview")
+
+
 def record():
     return json.loads((PLUGIN / "engine.json").read_text())
 
@@ -80,7 +85,7 @@ def step_set_up_to_the_end_the_preview_follows():
     gui.press(gui.dialog(), "Return")
     gui.until(lambda: (PLUGIN / "engine.json").exists(), "the engine")
     print(f"set up in {time.monotonic() - begun:.0f} s", flush=True)
-    gui.until(lambda: len(set(gui.pane())) > 40, "the layer in the preview")
+    the_preview()
     assert record()["version"] and record()["python"] == "managed"
     assert Path(record()["home"]) == PREFIX
     engines = sorted(p.name for p in PREFIX.glob("e[0-9]*"))
@@ -109,7 +114,7 @@ def step_another_version_is_updated():
     shot("setup-update")
     gui.press(gui.dialog(), "Return")
     gui.until(lambda: record()["version"] != "0.0.9", "the new engine")
-    gui.until(lambda: len(set(gui.pane())) > 40, "the layer in the preview")
+    the_preview()
     gui.close_dialog()
 
 

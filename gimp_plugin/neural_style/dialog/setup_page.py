@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gi.repository import GimpUi, GLib, Gtk
+from gi.repository import GimpUi, Gtk
 
-from engine import installed
+from dialog.guard import Guard
+from dialog.stopwatch import Stopwatch
 from engine.wording import duration, explained
 from language.mnemonics import Mnemonics
 from language.texts import N_, _
-from protocol import EngineError
 from setup import flow, torch_build
 from setup.in_thread import InThread
 from setup.package import Package
@@ -69,6 +69,7 @@ class SetupPage:
         self._then: Callable[[], None] = lambda: None
         self._timer = 0
         self._closing = False
+        self._guard = Guard(Stopwatch(), lambda problem: self._look(explained(problem)))
         GimpUi.init("neural-style")
         self.dialog = GimpUi.Dialog(title=_("Neural Style Transfer"), role="neural-style-setup")
         self.dialog.set_default_size(640, -1)
@@ -173,7 +174,8 @@ class SetupPage:
         )
         package, system = self._package, self._system
         assert package is not None
-        self._begin(lambda talk: flow.set_up(package, wish, talk, system), self._is_set_up)
+        heading = _("The painting engine is being set up.")
+        self._begin(heading, lambda talk: flow.set_up(package, wish, talk, system), self._is_set_up)
 
     def _ask_to_remove(self) -> None:
         question = Gtk.MessageDialog(
@@ -196,14 +198,19 @@ class SetupPage:
         question.destroy()
         if accepted:
             home = self._state.home
-            self._begin(lambda talk: flow.remove(home, talk, keep_weights=keeps), self._is_removed)
+            heading = _("Neural Style Transfer is being removed.")
+            work = lambda talk: flow.remove(home, talk, keep_weights=keeps)  # noqa: E731
+            self._begin(heading, work, self._is_removed)
 
-    def _begin(self, work: Callable[[Talk], Any], then: Callable[[], None]) -> None:
+    def _begin(self, heading: str, work: Callable[[Talk], Any], then: Callable[[], None]) -> None:
+        self.view.say(
+            heading, _("GIMP stays usable meanwhile. What is there is kept if you cancel.")
+        )
         self.view.show_problem("")
         self._work, self._then = InThread(work), then
         self.view.course.show_step(0.0, _("Beginning"))
         self._show(running=True)
-        self._timer = self._timer or GLib.timeout_add(LOOK_MS, self._watch)
+        self._timer = self._timer or self._guard.every("set-up", LOOK_MS, self._watch)
 
     def _cancel(self) -> bool:
         """Asks what runs to end; False if nothing runs."""
@@ -230,19 +237,13 @@ class SetupPage:
         if self._closing:
             self._end()
         elif work.problem:
-            self._failed(work.problem, work.trace)
+            self._look(explained(work.problem))
         elif work.was_stopped:
             self._look()
             self.view.say(self._state.text, _("Stopped. What is there is kept: it goes on later."))
         else:
             self._then()
         return False
-
-    def _failed(self, problem: EngineError, trace: str) -> None:
-        if trace:
-            log = installed.write_log(installed.log_file(os.environ), trace)
-            problem = EngineError(problem.code, problem.sentence, f"{_('Details:')} {log}")
-        self._look(explained(problem))
 
     def _is_set_up(self) -> None:
         self._is_ready = True

@@ -123,9 +123,7 @@ class Window:
 
     def _notices(self, keys: Mnemonics) -> None:
         self.problem = Notice(Gtk.MessageType.ERROR)
-        self.set_up_button = self.problem.add_button(
-            keys.label(_("Set up…")), self.actions.set_up
-        )
+        self.set_up_button = self.problem.add_button(keys.label(_("Set up…")), self.actions.set_up)
         self.problem.add_button(keys.label(_("Copy report")), self.actions.copy_report)
         self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
         self.offer = Notice(Gtk.MessageType.INFO)

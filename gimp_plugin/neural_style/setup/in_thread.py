@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from language.texts import _
+from engine.mishap import unexpected
 from protocol import EngineError
 from setup.talk import Step, Stopped, Talk
 
@@ -21,8 +20,6 @@ class InThread(Talk):
         self.reached: Step | None = None
         self.outcome: Any = None
         self.problem: EngineError | None = None
-        self.trace = ""
-        """The traceback of a problem that nobody has foreseen."""
         self.was_stopped = False
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -38,10 +35,8 @@ class InThread(Talk):
             self.was_stopped = True
         except EngineError as problem:
             self.problem = problem
-        except Exception as problem:
-            self.trace = traceback.format_exc()
-            text = _("Something unexpected happened: {reason}.").format(reason=repr(problem)[:200])
-            self.problem = EngineError("plug-in", text)
+        except Exception as error:
+            self.problem = unexpected(error)
 
     # --- called by the set-up ------------------------------------------------------------------
 
