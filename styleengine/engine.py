@@ -91,7 +91,6 @@ class Engine:
         trunks = {name: found.trunk for name, found in networks.items()}
         additive = style_loss.additive
         plan, layouts = fit_to_memory(plan, content, chosen, entry, trunks, additive, device)
-        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(
@@ -104,6 +103,7 @@ class Engine:
         scene = Scene.of(job, plan, device)
         if settings.faces == "keep" and settings.preset != "classic":
             scene = dataclasses.replace(scene, faces=self._faces.find(scene.small(LONG_SIDE)))
+        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
         source, rates = used[0].source, [found.rate for found in used]
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
         painter = Painter(plan, layouts, pace, should_stop)
@@ -128,12 +128,12 @@ class Engine:
                 yield step
                 if job.preview and pace.preview_due(job.preview_steps):
                     yield Preview(finishing.small(scene, painter.picture, job.preview), pace.step)
+            del objective  # before the next one is made
             if painter.stopped:
                 break
 
         yield pace.progress("finish")
         image = painter.release().cpu()
-        del objective
         allocator.give_back()
         touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
         result = finishing.finished(scene, image, touches)

@@ -463,6 +463,17 @@ def test_the_same_style_twice_is_that_style(engine):
     np.testing.assert_allclose(once, twice, atol=0.01)
 
 
+@pytest.mark.parametrize("name", ["photo", "flat"])
+def test_what_a_postprocessor_returns_is_not_written_into(engine, name):
+    content = picture(48, 48, alpha=alpha(48, 48))
+    region = np.zeros((48, 48), np.float32)
+    region[:24] = 0.5
+    before = content.rgb.copy()
+    work = job(content, Style(STYLE, 1.0, region), postprocess=name)
+    assert np.isfinite(paint(engine, work).picture.rgb).all()
+    assert np.array_equal(content.rgb, before)
+
+
 def test_postprocessors_work_in_the_order_given(engine):
     content = picture(64, 64)
     plain = paint(engine, job(content)).picture.rgb

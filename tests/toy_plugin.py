@@ -174,6 +174,8 @@ def register_style_losses(register):
 def register_postprocessors(register):
     register("negative", lambda result, content: 1 - result, "Negative")
     register("cut", lambda result, content: result[:-1], "Loses a row")
+    register("photo", lambda result, content: content, "Gives the photo back")
+    register("flat", lambda _, content: np.broadcast_to(content[:1, :1], content.shape), "Flat")
     register("blame", blame, "Raises")
 
 

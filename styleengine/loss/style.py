@@ -102,9 +102,9 @@ class StyleStatistics(Term):
                 add(self._nothing, (name, number), nothing)
 
     def settle(self) -> None:
-        """The unit of each layer and region."""
+        """The unit of each layer and region; lets go of the pictures."""
         self._units = {key: self._unit(key) for key in self._own}
-        del self._own, self._nothing
+        del self._own, self._nothing, self._styles
 
     def statistics(self, found: Found, tile: Tile, *, covered: bool) -> dict[Key, Statistics]:
         """Statistics by layer and region."""

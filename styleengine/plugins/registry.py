@@ -104,7 +104,9 @@ class Plugins:
                 "Leave it out, and tell its author.",
                 name=repr(name),
             )
-        return done.astype(np.float32, copy=False)
+        # What comes after writes into it.
+        own = done.flags.writeable and not np.may_share_memory(done, content)
+        return done.astype(np.float32, copy=not own)
 
     def capabilities(self) -> dict[str, dict[str, str]]:
         """Names and labels of all that can be chosen, for the protocol's ``ready``."""
