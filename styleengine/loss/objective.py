@@ -114,13 +114,10 @@ class Objective:
         # The largest first: what it frees fits the others, which the other way round it does not.
         tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
         totals: dict[Term, dict[Key, Statistics]] = {term: {} for term in self.terms}
-
-        def add_up(term: Term, found: Found, tile: Tile) -> None:
-            for key, value in term.statistics(found, tile, covered=True).items():
-                add(totals[term], key, value)
-
         for number, tile in enumerate(tiles):
-            self._show(image, tile, add_up)
+            for term, statistics in self._covered(image, tile).items():
+                for key, more in statistics.items():
+                    add(totals[term], key, more)
             yield (number + 1) * share / 3
         # Tiles are of several sizes, and of what the first pass freed little fits the second.
         allocator.give_back()
@@ -148,6 +145,12 @@ class Objective:
             yield (1 + 2 * (number + 1) * share) / 3
         allocator.give_back()
         return loss, self._visible(gradient)
+
+    @torch.no_grad()
+    def _covered(self, image: Tensor, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
+        """The statistics of what a tile covers; its features, which are large, are gone then."""
+        found = self.extractor(tile.outer(image))
+        return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
     @torch.no_grad()
     def _show(self, image: Tensor, tile: Tile, see: Callable[[Term, Found, Tile], None]) -> None:
