@@ -14,7 +14,7 @@ STYLES = 64
 CONTENT_PIXELS = MAX_PIXELS
 """Pixels of a content, a style or a mask that is announced; styles and masks of more than
 `STYLE_PIXELS` are made smaller as they come."""
-ALL_STYLE_PIXELS = 2 * STYLE_PIXELS
+ALL_STYLE_PIXELS = 40_000_000
 """Pixels that all styles of a job have together, once they are decoded."""
 STYLE_BYTES = 640 << 20
 """Bytes of the files of a job's styles together."""
