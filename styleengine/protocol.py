@@ -54,6 +54,8 @@ STRIP_BYTES = 4 << 20
 PREVIEW_PX = 512
 """Long side of the dialog's previews. All larger pictures pass through that size while they are
 painted, so that a preview becomes what it showed."""
+DRAFT_NETWORK = "built-in draft network"
+"""What people read where the draft network is in use: in ``features``."""
 MAX_HEADER = 1 << 20
 MAX_PAYLOAD = 640 << 20
 

@@ -188,6 +188,15 @@ def misbehave_in_run(mode, run, spec, content):
         sys.stdout.buffer.write(b'{"type":"pixels","payload":1000}\nhalf')
         sys.stdout.buffer.flush()
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode in ("one-channel", "not-a-number", "odd-preview"):
+        shape = {"width": spec.width, "height": spec.height}
+        if mode == "odd-preview":
+            say("preview", b"1234", id=run, **shape)
+            return True
+        say("result", id=run, **shape, dtype="f32", channels=1 if mode == "one-channel" else 4)
+        row = array.array("f", [float("nan")] * 4 * spec.width)
+        say("pixels", row.tobytes(), id=run, of="result", y=0, rows=1)
+        return True
     if mode == "two-results":
         say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype)
         send_result(run, spec, content)

@@ -12,10 +12,12 @@ import pytest
 
 from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
 from choice.kept import MOST_RECENT, Folders, Presets, Recent, read_json, write_json
-from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in
+from choice.note import note_from, note_text
+from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in, title
+from choice.trust import Chosen, is_there
 from dialog import report
 from engine.fetch import Fetch, fetch_command
-from engine.installed import Installed, pretrained_features
+from engine.installed import Installed, data_dir
 from styleengine import protocol
 from tests.file_server import Site, serving
 from tests.helpers import command, environment
@@ -102,6 +104,78 @@ def test_a_blend_is_one_text_for_scripts():
     for broken in ("x", "{}", "[]", "[1]", '[{"uri": "file:///a.jpg"}, {"url": "typo"}]'):
         with pytest.raises(protocol.EngineError, match="blend"):
             blend_from(broken)
+
+
+def test_a_blend_keeps_its_layers_as_long_as_gimp_runs():
+    styles = (
+        StyleChoice("file:///a.jpg", name="a", weight=2.0),
+        StyleChoice(layer=7, name="Sketch", where="Sky"),
+        StyleChoice(layer=9, name="Other"),
+    )
+    text = blend_text(styles)
+    assert blend_from(text) == styles
+    assert blend_from(blend_text(styles[1:])) == styles[1:]
+    later = text.replace(f'"gimp": {os.getppid()}', '"gimp": 1')
+    for lost in (later, '[{"layer": 7}]', '[{"layer": -1}]', '[{"layer": true}]'):
+        with pytest.raises(protocol.EngineError):
+            blend_from(lost)
+
+
+# --- notes --------------------------------------------------------------------------------------
+
+
+def test_a_note_comes_back_as_it_was():
+    styles = (StyleChoice("file:///a.jpg", name="A"), StyleChoice(layer=7, name="Sketch"))
+    note = note_from(note_text(Choice(Settings(seed=7), styles), 12))
+    assert note.choice == Choice(Settings(seed=7), styles[:1])
+    assert note.painted_layer == 12 and note.layers == ("Sketch",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "[]", "7", "[" * 100_000, '{"name": "\\ud800"}', '{"seed": ' + "9" * 400 + "}"],
+)
+def test_what_is_no_note(text):
+    with pytest.raises(ValueError):
+        note_from(text)
+
+
+@pytest.mark.parametrize("tattoo", [-1, 0, 2**40, True, "7", None, 1.5, [7]])
+def test_a_tattoo_that_is_none(tattoo):
+    assert note_from(json.dumps({"painted-layer": tattoo})).painted_layer == 0
+
+
+def test_a_hostile_note_names_what_it_likes_and_is_cut_short():
+    uris = ["http://[", "file:///dev/zero", "x" * 100_000, "file:///a%00b", "smb://host/a"]
+    styles = [{"uri": uri, "name": "n" * 10_000, "weight": 10**19} for uri in uris]
+    note = note_from(json.dumps({"styles": styles * 100, "layers": ["l" * 10_000, 7]}))
+    assert len(note.choice.styles) <= 32 and len(note.layers) == 1
+    for style in note.choice.styles:
+        assert len(style.uri) <= 4096 and len(style.name) <= 200 and style.weight == 1.0
+        assert isinstance(title(style.uri), str) and not is_there(style)
+        assert at_hand(style.uri) == style.uri
+
+
+def test_only_what_was_chosen_here_is_read_without_asking(tmp_path):
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir()
+        (folder / "a.jpg").write_bytes(b"a picture")
+    (mine / "link.jpg").symlink_to(other / "a.jpg")
+    chosen = Chosen(tmp_path / "own")
+    stranger = StyleChoice((other / "a.jpg").as_uri())
+    assert is_there(stranger) and not chosen.knows(stranger)
+    chosen.folders.add(mine)
+    assert chosen.knows(StyleChoice((mine / "a.jpg").as_uri()))
+    assert chosen.knows(StyleChoice((mine / "link.jpg").as_uri()))  # which the user has made
+    for path in ("mine/../other/a.jpg", "mine/deep/a.jpg", "mine"):
+        assert not chosen.knows(StyleChoice(f"file://{tmp_path}/{path}"))
+    for uri in ("http://[", "smb://host/a.jpg", "file:///dev/zero", ""):
+        assert not chosen.knows(StyleChoice(uri))
+    shipped = next(iter(pictures_in(SHIPPED)))
+    assert chosen.knows(StyleChoice(shipped.as_uri())) and chosen.knows(StyleChoice(layer=7))
+    chosen.used([stranger, StyleChoice(layer=7)])
+    assert Chosen(tmp_path / "own").knows(stranger)
 
 
 # --- presets ------------------------------------------------------------------------------------
@@ -266,7 +340,8 @@ def test_the_whole_download_makes_the_engine_pretrained(tmp_path):
     with serving(Site(body)) as site:
         url = f"{site.url()}#sha256={hashlib.sha256(body).hexdigest()}"
         engine = installed(tmp_path, url)
-        assert not pretrained_features(engine.environment)
+        stored = data_dir(engine.environment) / "weights" / "vgg19.safetensors"
+        assert not stored.exists()
         fetch = Fetch(engine)
         wait_until(fetch.finished)
-    assert pretrained_features(engine.environment)
+    assert stored.is_file()

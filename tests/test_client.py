@@ -280,6 +280,9 @@ def test_an_engine_that_leaves_early(fake):
     assert failure(fake(), b"fake:quit").message.endswith("while it was working.")
 
 
+LIES = ["garbage", "wrong-strip", "two-results", "one-channel", "not-a-number", "odd-preview"]
+
+
 @posix
 @pytest.mark.parametrize("mode", ["kill", "killed-at-start"])
 def test_a_killed_engine_suggests_memory(fake, mode):
@@ -308,7 +311,7 @@ def test_memory_error(fake):
     assert failure(fake(), b"fake:memory").code == "out-of-memory"
 
 
-@pytest.mark.parametrize("mode", ["garbage", "wrong-strip", "two-results"])
+@pytest.mark.parametrize("mode", LIES)
 def test_nonsense_in_the_run(fake, mode):
     problem = failure(fake(), f"fake:{mode}".encode())
     assert problem.code == "protocol" and "Details: " in problem.hint

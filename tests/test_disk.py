@@ -20,6 +20,12 @@ from styleengine import protocol
 REPO = Path(__file__).resolve().parents[1]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
+
+@pytest.fixture(autouse=True)
+def nothing_put_aside():
+    put_aside()
+
+
 BAD = {
     "nested": "[" * 100_000,
     "nested and closed": "[" * 400 + "]" * 400,

@@ -20,7 +20,6 @@ from language import texts
 from language.mnemonics import Mnemonics
 from styleengine import protocol
 from styleengine.protocol import EngineError, Sentence
-from styleengine.weights import store
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
@@ -90,7 +89,7 @@ def spoken() -> list[tuple[str, str, str]]:
 
 def engine_texts() -> list[tuple[str, str]]:
     """The templates of the sentences that the engine may send to the plug-in, and their files."""
-    named = [("weights/store.py", "", store.DRAFT)]  # in `Progress.features`
+    named = [("protocol.py", "", protocol.DRAFT_NETWORK)]  # in `Progress.features`
     return [
         (text, f"styleengine/{file}")
         for file, code, text in [*spoken(), *named]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 
@@ -16,7 +15,8 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 
 import administration
 import arguments
-from choice.choice import choice_from
+from choice.note import note_from
+from choice.trust import Chosen
 from engine import installed
 from engine.client import start
 from engine.mishap import unexpected
@@ -146,7 +146,10 @@ def paint(run_mode, image, drawables, config):
     groups = [[drawable] for drawable in drawables] if several else [drawables]
     measure(image, groups[0])  # said before anything is read
     choice = arguments.choice_of_call(config)
-    return paint_all(run_mode, image, groups, choice)
+    layer = paint_all(run_mode, image, groups, choice)
+    # Whoever calls has chosen them, and may have the layer painted again.
+    chosen().used(style for style in choice.styles if not chosen().knows(style))
+    return layer
 
 
 def paint_again(run_mode, image, drawables, config):
@@ -154,30 +157,30 @@ def paint_again(run_mode, image, drawables, config):
     Gegl.init(None)
     painted = layer_to_paint(image, drawables)
     try:
-        note = json.loads(note_of(painted))
+        note = note_from(note_of(painted))
     except ValueError:
         raise EngineError(
             "bad-layer",
             _("This layer was not painted by Neural Style Transfer."),
             _("Select a layer that was, or use Neural Style Transfer itself."),
         ) from None
-    choice = choice_from(note)
-    layer = made_from(image, painted, note)
+    layer = made_from(image, painted, note.painted_layer)
     if run_mode == Gimp.RunMode.INTERACTIVE:
-        return converse(image, [layer], None, choice)
-    if not choice.styles:
-        raise EngineError(
-            "no-style",
-            _("This layer's style was a layer itself, which nothing remembers."),
-            _("Choose the style in Neural Style Transfer's dialog."),
-        )
-    return paint_all(run_mode, image, [[layer]], choice)
+        return converse(image, [layer], None, note)
+    choose = _("Choose the style in Neural Style Transfer's dialog.")
+    if not note.choice.styles or note.layers:
+        text = _("This layer's style was a layer itself, which nothing remembers.")
+        raise EngineError("no-style", text, choose)
+    for style in note.choice.styles:
+        if not chosen().knows(style):  # the note may come from anybody
+            text = _("The style picture {file} was not chosen on this computer.")
+            raise EngineError("no-style", text.format(file=style.uri), choose)
+    return paint_all(run_mode, image, [[layer]], note.choice)
 
 
-def made_from(image, painted, note):
+def made_from(image, painted, tattoo):
     """The layer that ``painted`` was made from; if that is gone, the one below it."""
-    tattoo = note.get("painted-layer") if isinstance(note, dict) else None
-    layer = image.get_layer_by_tattoo(tattoo) if isinstance(tattoo, int) and tattoo else None
+    layer = image.get_layer_by_tattoo(tattoo) if tattoo else None
     if layer is not None:
         return layer
     parent = painted.get_parent()
@@ -195,7 +198,12 @@ def setup_is_done():
     return setup_page.ready(PLUGIN_DIR)
 
 
-def converse(image, drawables, config, choice):
+def chosen():
+    """Which files the user has chosen on this computer."""
+    return Chosen(installed.data_dir(os.environ))
+
+
+def converse(image, drawables, config, note):
     """The dialog; returns the last layer that came of it."""
     measure(image, drawables[:1])  # said before the dialog, not after the user has filled it in
     if not setup_is_done():
@@ -203,14 +211,14 @@ def converse(image, drawables, config, choice):
     with start(PLUGIN_DIR, os.environ) as client:
         from dialog.studio import Studio  # while the engine loads its own libraries
 
-        studio = Studio(image, drawables, PLUGIN_DIR, client, choice)
+        studio = Studio(image, drawables, PLUGIN_DIR, client, note)
         studio.run()
     if studio.wants_set_up:
         from dialog.setup_page import repaired
 
         if not repaired(PLUGIN_DIR, studio.wants_set_up):
             raise Dismissed
-        return converse(image, drawables, config, choice)
+        return converse(image, drawables, config, note)
     if studio.inserted is None or not studio.inserted.is_valid():
         raise Dismissed
     if config is not None and studio.used is not None:

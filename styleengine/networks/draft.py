@@ -22,8 +22,7 @@ from styleengine.networks.extractor import TV
 from styleengine.networks.few_bits import unpacked
 from styleengine.networks.finest_band import BAND
 from styleengine.networks.vgg import VGG19
-from styleengine.protocol import EngineError
-from styleengine.weights.store import DRAFT
+from styleengine.protocol import DRAFT_NETWORK, EngineError
 from styleengine.weights.vgg_layout import CONTENT_LAYER
 
 FILE = Path(__file__).with_name("draft.safetensors")
@@ -67,7 +66,7 @@ class Draft(VGG19):
         replicated: bool = False,
     ) -> None:
         super().__init__(layers, pooling, DRAFT_BLOCKS, replicated=replicated)
-        self.source, self.kind = DRAFT, "draft"
+        self.source, self.kind = DRAFT_NETWORK, "draft"
         self.balance = {n: f for n, f in BALANCE.items() if n in (*self.taps, TV, BAND)}
         self.maps = nn.ParameterDict(
             {n: nn.Parameter(torch.zeros(MAPPED[n], width(n)), False) for n in self.taps}

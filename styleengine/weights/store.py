@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from styleengine.machine import folders
 from styleengine.machine.files import cannot_write, locked, open_file, replacing
-from styleengine.protocol import EngineError
+from styleengine.protocol import DRAFT_NETWORK, EngineError
 from styleengine.weights.download import Progress, download
 from styleengine.weights.reading import Loaded, bad_weights, cannot_read, load_file
 from styleengine.weights.sources import OXFORD_LICENCE, TORCHVISION_LICENCE, Source, source_named
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 FORMAT = "styleengine-vgg19-1"
 FILE_VARIABLE = "STYLEENGINE_WEIGHTS"
-DRAFT = "built-in draft network"
-"""What people read where the draft network is in use."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def status(file: str | None = None) -> WeightsStatus:
             return WeightsStatus("vgg19", path.name, "stored", path, "", error.message)
         source, licence = metadata.get("source", "VGG19"), metadata.get("licence", "")
         return WeightsStatus("vgg19", source, "stored", path, licence)
-    return WeightsStatus("draft", DRAFT, "built-in", None, OXFORD_LICENCE)
+    return WeightsStatus("draft", DRAFT_NETWORK, "built-in", None, OXFORD_LICENCE)
 
 
 def import_file(

@@ -898,6 +898,43 @@ def case_a_painted_layer_remembers_and_is_painted_again():
     assert note_of(loaded.get_layers()[0])["strength"] == 33.0
 
 
+def noted(image, note):
+    """A layer with a note from somebody else."""
+    layer = new_layer(image)
+    layer.attach_parasite(Gimp.Parasite.new("neural-style-settings", 1, note.encode()))
+    return layer
+
+
+def case_a_note_of_a_stranger_has_no_file_read():
+    secret, pipe = FOLDER / "secret.png", FOLDER / "pipe"
+    secret.write_bytes(b"what nobody has chosen")
+    os.mkfifo(pipe)
+    addresses = [secret.as_uri(), pipe.as_uri(), "file:///dev/zero", "http://[", "smb://host/a"]
+    for address in addresses:
+        note = {"styles": [{"uri": address}], "painted-layer": 2**40}
+        image = new_image()
+        status, text = paint_again(image, noted(image, json.dumps(note)))
+        assert status == Gimp.PDBStatusType.EXECUTION_ERROR, address
+        assert "was not chosen on this computer" in text, text
+        assert len(image.get_layers()) == 1
+
+
+def case_a_note_that_makes_no_sense_is_none():
+    for note in ("[" * 100_000, '{"seed": ' + "9" * 400 + "}", '{"style": "\\ud800"}', "7"):
+        image = new_image()
+        status, text = paint_again(image, noted(image, note))
+        assert status == Gimp.PDBStatusType.EXECUTION_ERROR
+        assert "was not painted by" in text, text
+
+
+def case_a_style_that_is_no_regular_file_is_said():
+    for path in (FOLDER, Path("/dev/zero")):
+        image = new_image()
+        status, text = call(image, [new_layer(image)], style=path)
+        assert status == Gimp.PDBStatusType.EXECUTION_ERROR, path
+        assert "cannot be read" in text and str(path) in text, text
+
+
 def case_a_layer_that_was_not_painted_cannot_be_painted_again():
     image = new_image()
     status, text = paint_again(image, new_layer(image))

@@ -284,8 +284,15 @@ def soon(condition, seconds=10):
 def step_the_download_can_be_started_and_stopped():
     if not CONTEXT["download"]:
         return  # the network is there already
-    press(dialog(), "alt+w")
-    fetching = until(lambda: processes(b"weights\0fetch"), "the download to start")
+
+    def started():  # the offer is there once the engine has said what it has
+        press(dialog(), "alt+w")
+        end = time.monotonic() + 20
+        while not (found := processes(b"weights\0fetch")) and time.monotonic() < end:
+            time.sleep(0.1)
+        return found
+
+    fetching = until(started, "the download to start")
     folder = HOME / "engine" / "weights"
     until(lambda: any(f.stat().st_size >= 2 << 20 for f in folder.glob("*")), "half of the file")
     tour("download")

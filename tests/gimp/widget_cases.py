@@ -144,6 +144,57 @@ def case_a_mishap_in_a_signal_handler_is_shown():
     assert len(shown) == 1 and "no such thing" in shown[0], shown
 
 
+def clicked(view, index, state=0):
+    """A click on a picture of an icon view, with or without a key held down."""
+    from gi.repository import Gdk, Gtk
+
+    while Gtk.events_pending():
+        Gtk.main_iteration()
+    path = Gtk.TreePath.new_from_indices([index])
+    found, cell = view.get_cell_rect(path, None)
+    assert found
+    for kind in (Gdk.EventType.BUTTON_PRESS, Gdk.EventType.BUTTON_RELEASE):
+        event = Gdk.Event.new(kind)
+        event.button.window = view.get_window().get_children()[0]
+        event.button.send_event, event.button.button = True, 1
+        event.button.x, event.button.y = cell.x + cell.width / 2, cell.y + cell.height / 2
+        event.button.state = Gdk.ModifierType(state)
+        event.set_device(view.get_display().get_default_seat().get_pointer())
+        Gtk.main_do_event(event)
+
+
+def case_control_and_click_keeps_what_is_chosen_in_other_groups():
+    from gi.repository import Gdk, Gtk
+
+    from choice.choice import StyleChoice
+    from language.mnemonics import Mnemonics
+    from widgets.style_browser import StyleBrowser
+
+    browser = StyleBrowser(Mnemonics(), lambda: None, lambda folder: None, lambda folder: None)
+    for group in ("one", "two"):
+        styles = [StyleChoice(f"file:///{group}{k}.jpg", name=f"{group}{k}") for k in range(3)]
+        browser.set_group(group, group, [(style, None) for style in styles])
+    window = Gtk.Window(default_width=500, default_height=500)
+    window.add(browser)
+    window.show_all()
+
+    def chosen():
+        return [style.name for style in browser.get()]
+
+    clicked(browser._view, 1)
+    assert chosen() == ["one1"], chosen()
+    browser._group.set_active_id("two")
+    clicked(browser._view, 0, Gdk.ModifierType.CONTROL_MASK)
+    assert sorted(chosen()) == ["one1", "two0"], chosen()
+    clicked(browser._view, 2, Gdk.ModifierType.CONTROL_MASK)
+    assert sorted(chosen()) == ["one1", "two0", "two2"], chosen()
+    clicked(browser._view, 0, Gdk.ModifierType.CONTROL_MASK)
+    assert sorted(chosen()) == ["one1", "two2"], chosen()
+    clicked(browser._view, 0)
+    assert chosen() == ["two0"], chosen()
+    window.destroy()
+
+
 def main():
     server = start_display()
     answers = {}

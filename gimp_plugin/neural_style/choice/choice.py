@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from disk.private import plain_json
+from disk.regular import file_name
 from language.texts import _
 from protocol import PREVIEW_PX, EngineError, Settings
+
+MOST_NAME = 200
+MOST_ADDRESS = 4096
+MOST_STYLES = 32
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Choice:
         kept = {**self.settings.to_dict(), "style": first, "styles": files}
         return {**kept, "hold": self.hold} if self.hold else kept
 
+    @property
+    def uris(self) -> set[str]:
+        """The addresses of all files."""
+        return {style.uri for style in self.styles if style.uri}
+
     def with_settings(self, values: dict[str, Any]) -> Choice:
         """The same styles with those settings of ``values`` that are valid."""
         return replace(self, settings=valid_settings(values, self.settings))
@@ -86,52 +96,77 @@ def choice_from(values: Any) -> Choice:
     entries = values.get("styles")
     if not isinstance(entries, list) or not entries:
         entries = [{"uri": values.get("style")}]
-    styles = []
-    for entry in entries:
-        uri = entry.get("uri") if isinstance(entry, dict) else None
-        if not isinstance(uri, str) or not uri:
-            continue
-        name, where, weight = entry.get("name"), entry.get("where"), entry.get("weight", 1.0)
-        number = isinstance(weight, (int, float)) and 0 < weight <= 100
-        styles.append(
-            StyleChoice(
-                uri,
-                name=name if isinstance(name, str) else "",
-                weight=float(weight) if number else 1.0,
-                where=where if isinstance(where, str) else "",
-            )
-        )
-    hold = values.get("hold")
-    return Choice(valid_settings(values), tuple(styles), hold if isinstance(hold, str) else "")
+    styles = [_style_from(entry) for entry in entries[:MOST_STYLES] if isinstance(entry, dict)]
+    files = tuple(style for style in styles if style.uri)
+    return Choice(valid_settings(values), files, _text(values.get("hold"), MOST_ADDRESS))
+
+
+def _style_from(entry: dict[str, Any]) -> StyleChoice:
+    """The file in an entry, as far as it is valid; without an address if it is not."""
+    weight = entry.get("weight", 1.0)
+    number = isinstance(weight, (int, float)) and 0 < weight <= 100
+    uri = _text(entry.get("uri"), MOST_ADDRESS + 1)
+    return StyleChoice(
+        uri if len(uri) <= MOST_ADDRESS else "",
+        name=_text(entry.get("name"), MOST_NAME),
+        weight=float(weight) if number else 1.0,
+        where=_text(entry.get("where"), MOST_ADDRESS),
+    )
+
+
+def _text(value: Any, most: int) -> str:
+    return value[:most] if isinstance(value, str) else ""
 
 
 def file_stem(uri: str) -> str:
     """The name of a file without its folder and ending."""
-    return Path(unquote(urlsplit(uri).path)).stem
+    return Path(file_name(uri)).stem
 
 
 def blend_text(styles: Sequence[StyleChoice]) -> str:
-    """Several styles, or one that is not everywhere, as one text; empty if there is no need."""
-    files = [style.to_dict() for style in styles if style.uri]
-    if not files or (len(styles) == 1 and not styles[0].where):
+    """Several styles, or one that is not everywhere, as one text; empty if there is no need.
+
+    The number of a layer goes with the process that gave it: GIMP, whose child this one is.
+    """
+    if not styles or (len(styles) == 1 and not styles[0].where):
         return ""
-    return json.dumps(files, ensure_ascii=False)
+    entries = [
+        {**style.to_dict(), "layer": style.layer, "gimp": os.getppid()}
+        if style.layer
+        else style.to_dict()
+        for style in styles
+    ]
+    return json.dumps(entries, ensure_ascii=False)
 
 
 def blend_from(text: str) -> tuple[StyleChoice, ...]:
-    """The styles in such a text; raises `EngineError` ("bad-setting")."""
+    """The styles in such a text; raises `EngineError` ("bad-setting", "no-style")."""
     try:
         entries = plain_json(text)
     except ValueError:
         entries = None
-    styles = choice_from({"styles": entries}).styles if isinstance(entries, list) else ()
-    if not styles or len(styles) != len(entries):
+    found = entries if isinstance(entries, list) else []
+    styles = [_blended(entry) for entry in found[:MOST_STYLES] if isinstance(entry, dict)]
+    if not styles or len(styles) != len(found) or not all(s.uri or s.layer for s in styles):
         raise EngineError(
             "bad-setting",
             _("The blend is not a list of styles."),
             _('Write it like this: [{"uri": "file:///a.jpg", "weight": 2}, {"uri": …}]'),
         )
     return tuple(s if s.name else replace(s, name=file_stem(s.uri)) for s in styles)
+
+
+def _blended(entry: dict[str, Any]) -> StyleChoice:
+    style, layer = _style_from(entry), entry.get("layer")
+    if not isinstance(layer, int) or isinstance(layer, bool) or style.uri:
+        return style
+    if entry.get("gimp") != os.getppid() or not 0 < layer < 2**31:
+        raise EngineError(
+            "no-style",
+            _("The layer that was the style is not there any more."),
+            _("Choose the picture whose style shall be painted."),
+        )
+    return replace(style, layer=layer)
 
 
 # --- the quick preview ------------------------------------------------------------------------

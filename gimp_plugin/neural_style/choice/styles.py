@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from choice.choice import StyleChoice
+from choice.choice import StyleChoice, file_stem
+from disk.regular import file_name
 from language.texts import N_, _
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
@@ -39,7 +39,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def title(uri: str) -> str:
     """What the style is called: shipped ones in the user's language, others as their file."""
-    stem = Path(unquote(urlsplit(uri).path)).stem
+    stem = file_stem(uri)
     return _(TITLES[stem]) if stem in TITLES else stem
 
 
@@ -48,7 +48,7 @@ def at_hand(uri: str) -> str:
 
     What another computer or an earlier installation remembers names another folder.
     """
-    own = SHIPPED / Path(unquote(urlsplit(uri).path)).name
+    own = SHIPPED / Path(file_name(uri)).name
     return own.as_uri() if own.stem in TITLES and own.is_file() else uri
 
 

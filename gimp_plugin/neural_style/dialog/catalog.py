@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp
 
 from choice.choice import Choice, StyleChoice
-from choice.kept import Folders, Recent
 from choice.styles import SHIPPED, at_hand, choice_of, pictures_in, title
+from choice.trust import Chosen, is_there
 from dialog.guard import Guard, Steps
+from disk.regular import is_regular
 from engine import installed
 from language.texts import _
 from pixels.hidden import shown_images
@@ -28,19 +29,17 @@ class Catalog:
 
     def __init__(self, image: Gimp.Image, guard: Guard) -> None:
         self._image = image
-        own = installed.data_dir(os.environ)
-        self._folders = Folders(own / "style-folders.json")
-        self._recent = Recent(own / "recent-styles.json")
+        self.chosen = Chosen(installed.data_dir(os.environ))
         self._drawing = Steps("thumbnails", guard)
 
     def fill(self, browser: StyleBrowser) -> None:
         """Shows all groups; what is in two of them shows in the first."""
-        folders = self._folders.read()
+        folders = self.chosen.folders.read()
         own = [choice_of(p) for folder in folders for p in pictures_in(folder)]
         shipped = [choice_of(path) for path in pictures_in(SHIPPED)]
         known = {style.uri for style in (*own, *shipped)}
-        recent = [at_hand(uri) for uri in self._recent.uris()]
-        recent = [uri for uri in recent if uri not in known and _exists(uri)]
+        recent = [at_hand(uri) for uri in self.chosen.recent.uris()]
+        recent = [uri for uri in recent if uri not in known and is_regular(uri)]
         browser.set_group(
             "recent", _("Used lately"), [(StyleChoice(u, name=title(u)), None) for u in recent]
         )
@@ -68,32 +67,24 @@ class Catalog:
 
     def forget_folder(self, folder: Path, browser: StyleBrowser) -> None:
         """Leaves out a folder of the user's; its files stay where they are."""
-        self._folders.remove(folder)
+        self.chosen.folders.remove(folder)
         self.fill(browser)
 
     def add_folder(self, folder: Path, browser: StyleBrowser) -> None:
         """Takes in another folder of the user's."""
-        self._folders.add(folder)
+        self.chosen.folders.add(folder)
         self.fill(browser)
-
-    def used(self, styles: Iterable[StyleChoice], browser: StyleBrowser) -> None:
-        """Notes that these styles have been painted with."""
-        self._recent.add([style.uri for style in styles if style.uri])
 
     def present(self, choice: Choice) -> Choice:
         """The choice without the styles whose files are gone, the others called by their names."""
         known = (s if s.layer else replace(s, uri=at_hand(s.uri)) for s in choice.styles)
-        styles = [style for style in known if style.layer or _exists(style.uri)]
+        styles = [style for style in known if is_there(style)]
         named = (s if s.layer else replace(s, name=title(s.uri)) for s in styles)
         return replace(choice, styles=tuple(named))
 
     def channels(self) -> Sequence[str]:
         """What can say where a style goes."""
         return list(places(self._image))
-
-
-def _exists(uri: str) -> bool:
-    return bool(uri) and Gio.File.new_for_uri(uri).query_exists(None)
 
 
 def _layers() -> Iterator[StyleChoice]:

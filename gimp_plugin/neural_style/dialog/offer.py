@@ -8,9 +8,9 @@ from gi.repository import GLib
 
 from dialog.guard import Guard
 from engine.fetch import Fetch
-from engine.installed import Installed, pretrained_features
+from engine.installed import Installed
 from language.texts import _
-from protocol import EngineError
+from protocol import DRAFT_NETWORK, EngineError
 
 CHECK_MS = 200
 
@@ -31,9 +31,10 @@ class Offer:
         self._fetch: Fetch | None = None
         self._timer = 0
 
-    def show_if_needed(self) -> None:
-        """Makes the offer, unless the network is installed."""
-        if not pretrained_features(self._installed.environment):
+    def show_if_needed(self, ready: dict[str, Any]) -> None:
+        """Makes the offer, if the engine (on whatever computer) says that it has no other network
+        than the built-in one."""
+        if ready.get("features") == DRAFT_NETWORK:
             self._window.offer.say(
                 _(
                     "The built-in network is in use. The pretrained one (80 MB) knows more about "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from choice.choice import Choice, choice_from
 from choice.kept import Presets
+from choice.note import Note
+from choice.styles import at_hand
 from dialog.catalog import Catalog
 from dialog.delivery import Delivery
 from dialog.guard import Guard
@@ -24,12 +27,13 @@ from dialog.stopwatch import Stopwatch
 from dialog.subject import Subject, layers_in_words
 from dialog.window import Window
 from disk.private import put_aside, read_json, write_json
+from disk.regular import local_path
 from engine import installed
 from engine.client import EngineClient
 from engine.lives import Parent
 from engine.session import Phase, Session
 from engine.wording import explained
-from language.texts import _
+from language.texts import _, shown
 from protocol import EngineError
 from widgets.cutout import pixbuf
 from widgets.notice import copy_text
@@ -49,7 +53,7 @@ class Studio:
         layers: Sequence[Gimp.Item],
         plugin_dir: Path,
         client: EngineClient,
-        choice: Choice | None,
+        note: Note | None,
     ) -> None:
         self.image = image
         self.used: Choice | None = None
@@ -79,9 +83,12 @@ class Studio:
             self.window, self._installed, self._guard, self._network_came, self._show_problem
         )
         self.catalog.fill(self.window.styles)
-        choice = choice or choice_from(read_json(self._memory))
+        choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
-        self.window.set_choice(self.catalog.present(choice))
+        if note:
+            self._take_note(note)
+        else:
+            self.window.set_choice(self.catalog.present(choice))
         self.window.caption.set_text(layers_in_words(layers))
         self.window.offer_steady(len(layers) > 1)
         self._tell_what_was_put_aside()
@@ -99,7 +106,6 @@ class Studio:
         self.session.warm_up()
         GimpUi.window_set_transient(self.window.dialog)
         self.window.dialog.show()
-        self._offer.show_if_needed()
         Gtk.main()
 
     def _layer_seen(self) -> None:
@@ -113,6 +119,29 @@ class Studio:
     def _check(self) -> None:
         if not self.image.is_valid() or self._gimp.is_gone:
             self.close()
+
+    def _take_note(self, note: Note) -> None:
+        """Shows what a layer remembers. It comes from whomever the image comes from: no file that
+        was not chosen on this computer is read before the user agrees.
+        """
+        there = self.catalog.present(note.choice)
+        known = tuple(style for style in there.styles if self.catalog.chosen.knows(style))
+        self.window.set_choice(replace(there, styles=known))
+        left = [s.name or s.uri for s in note.choice.styles if at_hand(s.uri) not in there.uris]
+        if left or note.layers:
+            names = ", ".join(f"“{name}”" for name in (*left, *note.layers))
+            text = _("Styles that are not there any more are left out: {names}.")
+            self.window.problem.say(shown(text.format(names=names)))
+        if len(known) < len(there.styles):
+            strange = [style for style in there.styles if style not in known]
+            files = ", ".join(str(local_path(style.uri)) for style in strange)
+            text = _("This layer names pictures that were not chosen on this computer: {files}.")
+
+            def agreed() -> None:
+                self.window.set_choice(replace(self.window.get_choice(), styles=there.styles))
+                self.choice_changed()
+
+            self.window.ask(shown(text.format(files=files)), agreed)
 
     def _tell_what_was_put_aside(self) -> None:
         lines = [
@@ -148,7 +177,7 @@ class Studio:
             return
         self.used = choice
         write_json(self._memory, choice.to_dict())
-        self.catalog.used(choice.styles, self.window.styles)
+        self.catalog.chosen.used(choice.styles)
         layers = tuple(self._subject.layers)
         steady = len(layers) > 1 and self.window.is_steady
         # The painting goes on from its preview, and so becomes what that has shown.
@@ -236,6 +265,7 @@ class Studio:
         self.window.show_progress(*in_words(self.session, styles, choice.settings.device))
         if self.session.ready and not self._offered:
             self._offered = True
+            self._offer.show_if_needed(self.session.ready)
             self.window.settings.offer(self.session.ready.get("capabilities", {}))
 
     def set_up(self) -> None:

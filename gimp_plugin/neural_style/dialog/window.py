@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 from gi.repository import GimpUi, Gtk
 
@@ -106,12 +106,16 @@ class Window:
             )
         )
         self.history = HistoryBar(actions.history)
+        self.question = Notice(Gtk.MessageType.QUESTION)
+        self.question.add_button(keys.label(_("Use them")), self._agree)
+        self.question.add_button(keys.label(_("Leave them out")), self.question.hide_it)
+        self._agreed: Callable[[], None] = lambda: None
         self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
         self.bar.set_ellipsize(3)
         content = self.dialog.get_content_area()
         content.set_spacing(6)
         content.set_border_width(8)
-        for notice in (self.problem, self.offer):
+        for notice in (self.problem, self.question, self.offer):
             content.pack_start(notice, False, False, 0)
         content.pack_start(self._middle(view_row), True, True, 0)
         content.pack_start(self.history, False, False, 0)
@@ -129,6 +133,15 @@ class Window:
         self.offer = Notice(Gtk.MessageType.INFO)
         self.fetch_texts = keys.one_of(_("Download"), _("Stop the download"))
         self.fetch_button = self.offer.add_button(self.fetch_texts[0], self.actions.fetch)
+
+    def ask(self, text: str, agreed: Callable[[], None]) -> None:
+        """Asks whether to do something, and calls ``agreed`` if the user says so."""
+        self._agreed = agreed
+        self.question.say(text)
+
+    def _agree(self) -> None:
+        self.question.hide_it()
+        self._agreed()
 
     def _buttons(self, keys: Mnemonics) -> None:
         add = self.dialog.add_button

@@ -54,6 +54,15 @@ def local_path(uri: str) -> Path | None:
     return Path(path)
 
 
+def file_name(uri: str) -> str:
+    """The last part of an address, for people; of nonsense, all of it."""
+    try:
+        path = unquote(urlsplit(uri).path)
+    except ValueError:
+        path = uri
+    return path.rstrip("/").rpartition("/")[2] or uri
+
+
 def is_regular(uri: str) -> bool:
     """Whether the address is that of a regular file on this computer."""
     path = local_path(uri)

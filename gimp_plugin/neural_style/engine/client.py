@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -195,7 +197,7 @@ class EngineClient:
             if kind == "progress":
                 yield protocol.progress_from(header)
             elif kind == "preview":
-                spec = self._spec(header)
+                spec = self._spec(header, payload)
                 yield PictureSoFar(spec.width, spec.height, payload)
                 self._tell({"type": "seen", "id": run})
             elif kind == "cancelled":
@@ -272,17 +274,29 @@ class EngineClient:
             )
         return _mask_shape(mask)
 
-    def _spec(self, header: dict[str, Any]) -> PictureSpec:
+    def _spec(self, header: dict[str, Any], payload: bytes | None = None) -> PictureSpec:
+        """What a picture is said to be; its pixels must go with that if they come at once."""
         try:
-            return protocol.picture_spec(header)
+            spec = protocol.picture_spec(header)
+            if spec.channels != protocol.CHANNELS:
+                raise EngineError("protocol", "The result is no RGBA picture.")
+            if payload is not None and (len(payload), spec.dtype) != (
+                spec.height * spec.row_bytes,
+                "u8",
+            ):
+                raise EngineError("protocol", "A picture so far that is none.")
         except EngineError as problem:
             raise self.process.nonsense(problem) from None
+        return spec
 
     def _strip(self, spec: PictureSpec, row: int, header: Any, data: bytes) -> ResultStrip:
         y, rows = header.get("y"), header.get("rows")
         whole = isinstance(rows, int) and 0 < rows <= spec.height - row
         if not whole or y != row or len(data) != rows * spec.row_bytes:
             problem = EngineError("protocol", f"Wrong strip: {header} at row {row}.")
+            raise self.process.nonsense(problem)
+        if spec.dtype == "f32" and not math.isfinite(sum(array("f", data))):
+            problem = EngineError("protocol", f"Not a number in the strip at row {y}.")
             raise self.process.nonsense(problem)
         return ResultStrip(y, rows, data)
 

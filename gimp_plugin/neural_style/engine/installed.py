@@ -95,12 +95,6 @@ def record_file(plugin_dir: Path, environment: Mapping[str, str]) -> Path:
     return own if own.exists() else data_dir(environment) / RECORD
 
 
-def pretrained_features(environment: Mapping[str, str]) -> bool:
-    """Whether the engine will find pretrained weights, judged without starting it."""
-    stored = data_dir(environment) / "weights" / "vgg19.safetensors"
-    return bool(environment.get("STYLEENGINE_WEIGHTS")) or stored.is_file()
-
-
 def log_file(environment: Mapping[str, str]) -> Path:
     """The file that receives the engine's stderr and the plug-in's own tracebacks."""
     return data_dir(environment) / "logs" / "engine.log"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from gi.repository import Gimp
 
 from choice.choice import Choice, StyleChoice, file_stem
+from choice.note import note_text
 
 NOTE = "neural-style-settings"
 
@@ -37,4 +37,4 @@ def result_name(layer: str, styles: Sequence[StyleChoice]) -> str:
 def style_note(choice: Choice, layer: Gimp.Layer) -> str:
     """What a painted layer tells about itself: the choice, and the layer it was made from."""
     tattoo = layer.get_tattoo() if layer.is_valid() else 0
-    return json.dumps({**choice.to_dict(), "painted-layer": tattoo})
+    return note_text(choice, tattoo)

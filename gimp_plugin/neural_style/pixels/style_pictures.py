@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from gi.repository import Gegl, Gimp, Gio, GLib
+from gi.repository import Gegl, Gimp
 
 from choice.choice import StyleChoice
+from disk.regular import local_path, read_regular
 from engine.request import Mask, StyleFile, StylePixels
 from language.texts import _
 from pixels import tilewise
@@ -23,23 +24,26 @@ SMALL_PX = 1024
 MASK_PX = 4096
 
 
-def read_style(file: Gio.File, name: str = "") -> StyleFile:
-    """The style in a file; raises `EngineError` ("no-style")."""
+def read_style(uri: str) -> bytes:
+    """The bytes of a style picture; raises `EngineError` ("no-style")."""
     choose = _("Choose the picture whose style shall be painted.")
-    where = file.get_parse_name()
+    path = local_path(uri)
+    if path is None:
+        text = _("The style picture {file} is not a file on this computer.").format(file=uri)
+        raise EngineError("no-style", text, choose)
     try:
-        _ok, data, _etag = file.load_contents(None)
-    except GLib.Error as problem:
-        text = _("The style picture cannot be read ({reason}).")
-        reason = problem.message.rstrip(".")
-        raise EngineError("no-style", text.format(reason=reason), choose) from None
+        data = read_regular(path, STYLE_BYTES)
+    except OSError as problem:
+        if problem.errno == errno.EFBIG:
+            text = _("The style picture {file} is over 512 MB.").format(file=path)
+        else:
+            reason = f"{path}: {problem.strerror or problem}"
+            text = _("The style picture cannot be read ({reason}).").format(reason=reason)
+        raise EngineError("no-style", text, choose) from None
     if not data:
-        text = _("The style picture {file} is empty.").format(file=where)
+        text = _("The style picture {file} is empty.").format(file=path)
         raise EngineError("no-style", text, choose)
-    if len(data) > STYLE_BYTES:
-        text = _("The style picture {file} is over 512 MB.").format(file=where)
-        raise EngineError("no-style", text, choose)
-    return StyleFile(data, name or Path(file.get_basename()).stem)
+    return data
 
 
 def load_styles(
@@ -58,8 +62,7 @@ def load_styles(
         else:
             mask = None
         if choice.uri:
-            data = read_style(Gio.File.new_for_uri(choice.uri)).data
-            styles.append(StyleFile(data, choice.name, choice.weight, mask))
+            styles.append(StyleFile(read_style(choice.uri), choice.name, choice.weight, mask))
             continue
         found = Gimp.Item.get_by_id(choice.layer)
         if not isinstance(found, Gimp.Layer) or not found.is_valid():

@@ -190,6 +190,10 @@ class StyleBrowser(Gtk.Box):
         if self._quiet:
             return
         keys = [self._filter[path][KEY] for path in reversed(view.get_selected_items())]
+        visible = {row[KEY] for row in self._filter}
+        hidden = [key for key in self._chosen if key not in visible]
+        if self._adding():  # to what is chosen in the groups that are not shown
+            keys = [*hidden, *keys]
         if not keys:  # a click beside the thumbnails
             self._quiet = True
             self._show_selection()
@@ -204,8 +208,17 @@ class StyleBrowser(Gtk.Box):
         self._show_blend()
         self._changed()
 
+    @staticmethod
+    def _adding() -> bool:
+        """Whether the user holds a key down that adds to what is chosen."""
+        found, state = Gtk.get_current_event_state()
+        return found and bool(state & (Gdk.ModifierType.CONTROL_MASK | Gdk.ModifierType.SHIFT_MASK))
+
     def _choose(self, uris: Sequence[str]) -> None:
-        self.set(StyleChoice(uri, name=title(uri)) for uri in uris)
+        # What a desktop has mounted (from a server, too) has a path of its own.
+        paths = (Gio.File.new_for_uri(uri).get_path() for uri in uris)
+        local = [Path(p).as_uri() if p else u for p, u in zip(paths, uris)]
+        self.set(StyleChoice(uri, name=title(uri)) for uri in local)
         self._changed()
 
     # --- the blend -----------------------------------------------------------------------------

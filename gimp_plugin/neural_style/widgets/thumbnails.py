@@ -6,7 +6,9 @@ import queue
 import threading
 from typing import Any, Callable
 
-from gi.repository import GdkPixbuf, Gio, GLib
+from gi.repository import GdkPixbuf, GLib
+
+from disk.regular import is_regular, local_path
 
 THUMB_PX = 84
 
@@ -25,12 +27,13 @@ class Thumbnails:
     def _work(self) -> None:
         while True:
             uri, made = self._wanted.get()
-            path = Gio.File.new_for_uri(uri).get_path()
+            if not is_regular(uri):
+                continue
             try:
                 picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(
-                    path or "", THUMB_PX, THUMB_PX * 3 // 4, True
+                    str(local_path(uri)), THUMB_PX, THUMB_PX * 3 // 4, True
                 )
-            except GLib.Error:
+            except (GLib.Error, ValueError):
                 continue  # a kind of picture that only the engine can read
             turned = picture.apply_embedded_orientation() or picture
             GLib.idle_add(lambda done=made, result=turned: done(result) and False)
