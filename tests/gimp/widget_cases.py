@@ -148,9 +148,9 @@ def clicked(view, index, state=0):
     """A click on a picture of an icon view, with or without a key held down."""
     from gi.repository import Gdk, Gtk
 
-    while Gtk.events_pending():
+    first, path = (Gtk.TreePath.new_from_indices([k]) for k in (0, index))
+    while view.get_cell_rect(first, None)[1].x > 20:  # until it is laid out anew
         Gtk.main_iteration()
-    path = Gtk.TreePath.new_from_indices([index])
     found, cell = view.get_cell_rect(path, None)
     assert found
     for kind in (Gdk.EventType.BUTTON_PRESS, Gdk.EventType.BUTTON_RELEASE):
@@ -177,6 +177,8 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
     window = Gtk.Window(default_width=500, default_height=500)
     window.add(browser)
     window.show_all()
+    while Gtk.events_pending():
+        Gtk.main_iteration()
 
     def chosen():
         return [style.name for style in browser.get()]
