@@ -188,6 +188,9 @@ def misbehave_in_run(mode, run, spec, content):
         sys.stdout.buffer.write(b'{"type":"pixels","payload":1000}\nhalf')
         sys.stdout.buffer.flush()
         os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "odd-progress":
+        say("progress", id=run, stage="paint", eta_s=10**400)
+        return True
     if mode in ("one-channel", "not-a-number", "odd-preview"):
         shape = {"width": spec.width, "height": spec.height}
         if mode == "odd-preview":

@@ -280,7 +280,15 @@ def test_an_engine_that_leaves_early(fake):
     assert failure(fake(), b"fake:quit").message.endswith("while it was working.")
 
 
-LIES = ["garbage", "wrong-strip", "two-results", "one-channel", "not-a-number", "odd-preview"]
+LIES = [
+    "garbage",
+    "wrong-strip",
+    "two-results",
+    "one-channel",
+    "not-a-number",
+    "odd-preview",
+    "odd-progress",
+]
 
 
 @posix

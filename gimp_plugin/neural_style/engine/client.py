@@ -20,6 +20,8 @@ from protocol import HOLD, EngineError, PictureSpec, Progress
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 SILENCE_S = 60.0
+LARGE = 1e15
+NUMBERS = ("scale", "scales", "step", "steps", "width", "height", "eta_s", "memory", "done")
 CANCEL_SILENCE_S = 5.0
 FULL_S = 0.01
 BLINK_S = 1.0  # the most that counts between two looks: this process may have slept itself
@@ -195,7 +197,7 @@ class EngineClient:
             if header.get("id") != run:
                 continue
             if kind == "progress":
-                yield protocol.progress_from(header)
+                yield self._progress(header)
             elif kind == "preview":
                 spec = self._spec(header, payload)
                 yield PictureSoFar(spec.width, spec.height, payload)
@@ -274,6 +276,15 @@ class EngineClient:
             )
         return _mask_shape(mask)
 
+    def _progress(self, header: dict[str, Any]) -> Progress:
+        found = protocol.progress_from({"stage": None, **header})
+        numbers = [getattr(found, name) for name in NUMBERS]
+        if not isinstance(found.stage, str) or not isinstance(found.features, str):
+            raise self.process.nonsense(EngineError("protocol", "A progress without a stage."))
+        if not all(number is None or _is_number(number) for number in numbers):
+            raise self.process.nonsense(EngineError("protocol", "A progress that is no number."))
+        return found
+
     def _spec(self, header: dict[str, Any], payload: bytes | None = None) -> PictureSpec:
         """What a picture is said to be; its pixels must go with that if they come at once."""
         try:
@@ -313,6 +324,11 @@ class EngineClient:
     def kill(self) -> None:
         """Ends the engine at once."""
         self.process.kill()
+
+
+def _is_number(value: Any) -> bool:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return known and -LARGE < value < LARGE  # false for NaN, too
 
 
 def _shape(spec: PictureSpec) -> dict[str, Any]:
