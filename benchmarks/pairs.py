@@ -114,7 +114,7 @@ def load_pairs(options: argparse.Namespace, most: int | None = None) -> list[Pai
         chosen = [(Path(c).stem, Path(s).stem, names[c], names[s]) for c, s in wanted]
     else:
         long_side = min(max(LARGEST * size, 64), 4096)
-        chosen = [(c, s, _drawn(c, long_side), _drawn(s, long_side)) for c, s in DEFAULT[:most]]
+        chosen = [(c, s, drawn(c, long_side), drawn(s, long_side)) for c, s in DEFAULT[:most]]
     return [
         Pair(f"{c}-{s}", shrunk(content, size), shrunk(style, LARGEST * size))
         for c, s, content, style in chosen
@@ -129,7 +129,7 @@ def shrunk(picture: Picture, long_side: int) -> Picture:
 
 
 @cache
-def _drawn(name: str, long_side: int) -> Picture:
+def drawn(name: str, long_side: int) -> Picture:
     """One of the sample pictures, as ``install/samples.py`` draws it."""
     report.say(f"drawing {name}")
     folder = str(ROOT / "install")

@@ -501,13 +501,13 @@ def test_pairs_are_shrunk_once_and_never_enlarged(files):
 
 def test_the_default_pairs_are_the_projects_own_drawings(monkeypatch):
     drawn = []
-    really = pairs._drawn
+    really = pairs.drawn
 
     def draw(name: str, long_side: int) -> Picture:
         drawn.append((name, long_side))
         return picture(96, 128)
 
-    monkeypatch.setattr(pairs, "_drawn", draw)
+    monkeypatch.setattr(pairs, "drawn", draw)
     found = pairs.load_pairs(asked(pairs.add_options, "--size", "64"))
     assert [p.name for p in found[:2]] == ["lake-night", "still-watercolor"]
     assert len({p.name for p in found}) >= 6

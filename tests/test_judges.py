@@ -83,7 +83,7 @@ def test_patches_and_colours_are_sliced_wasserstein_distances(monkeypatch):
             at = np.rint(np.linspace(0, len(rows) - 1, 512)).astype(int)
             ordered.append(rows[at])
         o, c, s = ordered
-        return ((o - s) ** 2).mean() / ((c - s) ** 2).mean()
+        return np.sqrt(((o - s) ** 2).mean() / ((c - s) ** 2).mean())
 
     assert found.colour == pytest.approx(distance(1, 1), rel=1e-3)
     assert found.patch == pytest.approx(np.mean([distance(7, n) for n in (1, 2, 4)]), rel=1e-2)

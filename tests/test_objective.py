@@ -150,6 +150,8 @@ RECIPE = dataclasses.replace(
     content_weight=0.7,
     tv_weight=0.4,
     band_weight=0.6,
+    content_focus=0.5,
+    near_layers={},
 )
 STYLE_WEIGHTS = {**RECIPE.style_layers, "band": 0.6}
 BAND_UNIT = 0.02

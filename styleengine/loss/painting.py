@@ -8,6 +8,7 @@ from torch import Tensor
 
 from styleengine.loss.content import Content
 from styleengine.loss.hold import Hold
+from styleengine.loss.nearest import NearestPlaces
 from styleengine.loss.objective import Objective
 from styleengine.loss.smoothness import Smoothness
 from styleengine.loss.style import StyleStatistics
@@ -20,7 +21,7 @@ from styleengine.scene.scene import StyleTarget, recolored
 
 
 class PaintObjective(Objective):
-    """Style, content and smoothness in position-mean form, each in a natural unit of its own."""
+    """Style, nearest places, content and smoothness, each a mean in a natural unit of its own."""
 
     def __init__(
         self,
@@ -53,8 +54,11 @@ class PaintObjective(Objective):
 
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha)
+        near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
+        free = alpha if hold is None else (1 - hold if alpha is None else (1 - hold) * alpha)
+        places = NearestPlaces(extractor, near, styles, size, free)
         smoothness = Smoothness(extractor, smoothed, size)
-        terms: list[Term] = [style, photo, smoothness]
+        terms: list[Term] = [style, places, photo, smoothness]
         if hold is not None:
             weights = {n: w * balance.get(n, 1.0) for n, w in recipe.hold.items()}
             instead = recolored(content, styles, alpha)

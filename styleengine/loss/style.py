@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
@@ -27,17 +27,20 @@ SMALLEST = 1e-5
 """A region of a smaller share of the picture is left alone."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
-class Region:
+class Region(Generic[T]):
     """A part of the picture and the styles that are painted there.
 
     ``mask`` (H, W) weighs the pixels, None where all count the same; ``area`` is the region's part
-    of all that count. ``targets`` holds (statistics by layer, share of the blend) per style.
+    of all that count. ``targets`` holds (what is known of it, share of the blend) per style.
     """
 
     mask: Tensor | None
     area: float
-    targets: list[tuple[Mapping[Key, Statistics], float]]
+    targets: list[tuple[T, float]]
 
 
 class StyleStatistics(Term):
@@ -80,7 +83,7 @@ class StyleStatistics(Term):
         self._nothing: dict[Key, Statistics] = {}
 
     @cached_property
-    def _regions(self) -> list[Region]:
+    def _regions(self) -> list[Region[dict[Key, Statistics]]]:
         return regions(self._styles, self._alpha, self._size)
 
     def see_style(self, style: StyleTarget, found: Found, tile: Tile) -> None:
@@ -152,15 +155,13 @@ class StyleStatistics(Term):
 
 
 def regions(
-    styles: Sequence[tuple[StyleTarget, Mapping[Key, Statistics]]],
-    alpha: Tensor | None,
-    size: tuple[int, int],
-) -> list[Region]:
-    """The regions that the styles ask for, those of no area left out.
+    styles: Sequence[tuple[StyleTarget, T]], alpha: Tensor | None, size: tuple[int, int]
+) -> list[Region[T]]:
+    """The regions that the styles, each with what is known of it, ask for; none of no area.
 
     ``alpha`` (h, w), if any, weighs the pixels of the picture of ``size``.
     """
-    by_mask: dict[int, list[tuple[StyleTarget, Mapping[Key, Statistics]]]] = {}
+    by_mask: dict[int, list[tuple[StyleTarget, T]]] = {}
     for style, found in styles:
         by_mask.setdefault(id(style.region), []).append((style, found))
     pixels = float(size[0] * size[1]) if alpha is None else float(alpha.sum())

@@ -18,7 +18,8 @@ class Recipe:
     picture's own size; a scale of long side s gets ``iterations · (512 / s)^decline`` steps, at
     least ``least`` and at most ``most``. The content layer is compared in means over
     ``content_pool`` × ``content_pool`` positions. ``band_weight`` is that of the style's finest
-    band, see `finest_band`.
+    band, see `finest_band`; ``near_layers`` weighs the layers at which every place shall be near
+    one of the style's, see `NearestPlaces`.
     """
 
     style_loss: str
@@ -28,6 +29,7 @@ class Recipe:
     tv_weight: float
     init: str
     optimizer: str
+    near_layers: Mapping[str, float] = field(default_factory=dict)
     band_weight: float = 0.1
     ratio: float = 2.0
     smallest: int = 128
@@ -40,7 +42,7 @@ class Recipe:
     draft network sees large motifs badly, and with many steps there bends what is on the photo."""
     history: int = 10
     content_pool: int = 1
-    content_focus: float = 0.5
+    content_focus: float = 0.35
     """How much more than others the positions count where the photo stands out; see `focus`."""
     hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 2.5, "relu3_1": 0.75})
     """The weights of layers where something is held; see `Hold`. Strength does not change them."""
@@ -50,21 +52,26 @@ class Recipe:
     @property
     def looked_at(self) -> list[tuple[str, int]]:
         """The layers that are looked at, and the side of the means taken there."""
-        return [*((n, 1) for n in self.style_layers), (self.content_layer, self.content_pool)]
+        style = dict.fromkeys([*self.style_layers, *self.near_layers])
+        return [*((n, 1) for n in style), (self.content_layer, self.content_pool)]
 
 
 STYLE_WEIGHTS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
 """Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
+NEAR = {"relu3_1": 0.25, "relu4_1": 0.25}
+"""Strokes and shapes, place by place. More paints the subject more, and costs likeness."""
+
 FAST = Recipe(
     style_loss="covariance",
     style_layers=STYLE_WEIGHTS,
     content_layer="relu4_2",
-    content_weight=0.25,
+    content_weight=0.4,
     tv_weight=0.5,
     init="recolor",
     optimizer="lbfgs",
+    near_layers=NEAR,
 )
 BEST = replace(
     FAST,
@@ -136,6 +143,7 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
     return replace(
         recipe,
         style_layers=shallow,
+        near_layers={},
         content_layer=FINE_CONTENT,
         content_pool=FINE_POOL,
         content_focus=0.0,
