@@ -70,9 +70,13 @@ def _plain(samples: NDArray[Any], space: str) -> Floats:
 def _transformed(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
     """Through LittleCMS, strip by strip.
 
-    8-bit samples go to 16 bits in LittleCMS' integer path, twenty times as fast and wrong by a
+    8-bit colours go to 16 bits in LittleCMS' integer path, twenty times as fast and wrong by a
     fifth of an 8-bit step at most, in the darkest colours; deeper ones go to float, which is exact.
+    Grays of 8 bits are 256, which are looked up: there the integer path is wrong by ten steps.
     """
+    if space == "gray" and samples.dtype == np.uint8:
+        every = np.arange(256, dtype=np.uint16).reshape(1, 256, 1) * np.uint16(257)
+        return np.asarray(_transformed(every, space, profile)[0][samples[..., 0]])
     out = np.empty((*samples.shape[:2], 3), np.float32)
     deep = samples.dtype.itemsize > 1
     for rows in row_strips(samples.shape[0], samples.shape[1]):

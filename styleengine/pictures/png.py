@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
 
 from styleengine.pictures.about import Metadata, metadata, raw_profile
 
@@ -31,8 +33,6 @@ _INCH = 0.0254
 
 SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 D65 = (0.3127, 0.3290)
-USUAL_GAMMA = 0.45455
-"""What writers of sRGB pictures have in their gAMA chunk (PNG specification 3, 11.3.2.2)."""
 
 
 @dataclass
@@ -133,9 +133,8 @@ def _unpacked(packed: bytes, most: int) -> bytes:
 def _profile(side: dict[bytes, bytes], *, gray: bool) -> bytes:
     """The colour profile: the one in the file, or one made from gAMA and cHRM, or none for sRGB.
 
-    iCCP outranks sRGB, and that gAMA and cHRM (PNG specification 3, 4.3). gAMA alone goes with the
-    primaries of sRGB, and the one that writers of sRGB use means sRGB there. cHRM alone, which says
-    nothing about the curve, is ignored.
+    iCCP outranks sRGB, and that gAMA and cHRM (PNG specification 3, 4.3). As in GIMP, either alone
+    goes with the curve or the primaries of sRGB.
     """
     if b"iCCP" in side:
         found = _unpacked(side[b"iCCP"].partition(b"\0")[2][1:], MOST_PROFILE)
@@ -145,30 +144,36 @@ def _profile(side: dict[bytes, bytes], *, gray: bool) -> bytes:
         return b""
     if b"raw icc" in side:
         return side[b"raw icc"]
-    if len(side.get(b"gAMA", b"")) != 4:
+    gamma, points = side.get(b"gAMA", b""), side.get(b"cHRM", b"")
+    exponent = int.from_bytes(gamma, "big") / 100_000 if len(gamma) == 4 else 0.0
+    known = 0.1 <= exponent <= 10
+    if not known and (gray or len(points) != 32):
         return b""
-    gamma = int.from_bytes(side[b"gAMA"], "big") / 100_000
-    points = [value / 100_000 for value in struct.unpack(">8I", side.get(b"cHRM", b"").ljust(32))]
-    if len(side.get(b"cHRM", b"")) != 32:
-        points = [*D65, *SRGB_PRIMARIES]
-    usual = max(abs(a - b) for a, b in zip(points, (*D65, *SRGB_PRIMARIES), strict=True)) < 1e-3
-    if not 0.1 <= gamma <= 10 or (usual and abs(gamma - USUAL_GAMMA) < 1e-3):
-        return b""
-    return _made(1 / gamma, points, gray=gray)
+    where = [*D65, *SRGB_PRIMARIES]
+    if len(points) == 32:
+        where = [value / 100_000 for value in struct.unpack(">8I", points)]
+    return _made(1 / exponent if known else None, where, gray=gray)
 
 
-def _made(gamma: float, points: list[float], *, gray: bool) -> bytes:
+def _made(gamma: float | None, points: list[float], *, gray: bool) -> bytes:
+    """A profile of white and primaries, (x, y) each; the curve is sRGB's for no ``gamma``."""
     white = (*points[:2], 1.0)
+    curve = {"transferfunction": _srgb_curve()} if gamma is None else {"gamma": gamma}
     try:
         if gray:
-            return bytes(imagecodecs.cms_profile("gray", whitepoint=white, gamma=gamma))
+            return bytes(imagecodecs.cms_profile("gray", whitepoint=white, **curve))
         primaries = [n for at in (2, 4, 6) for n in (*points[at : at + 2], 1.0)]
-        return bytes(
-            imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, gamma=gamma)
-        )
+        return bytes(imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, **curve))
     except (imagecodecs.CmsError, ValueError) as error:
         log.warning("ignoring impossible primaries: %s", error)
         return b""
+
+
+def _srgb_curve() -> NDArray[np.float32]:
+    """From sRGB-encoded to linear light, in 4096 steps (IEC 61966-2-1)."""
+    coded = np.linspace(0, 1, 4096)
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    return linear.astype(np.float32)
 
 
 def _dpi(body: bytes) -> tuple[float, float] | None:
