@@ -125,7 +125,7 @@ GROWTH = """
 import resource, sys
 from tests.helpers import job, paint, picture, toy_plugins
 from styleengine.engine import Engine
-paint(Engine(toy_plugins()), job(picture(900, 900), size=900, iterations=int(sys.argv[1])))
+paint(Engine(toy_plugins()), job(picture(450, 450), size=450, iterations=int(sys.argv[1])))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -139,7 +139,7 @@ def test_memory_does_not_grow_with_the_number_of_steps():
         done = subprocess.run(command, capture_output=True, check=True, env=environment())
         return int(done.stdout.split()[-1])
 
-    # 110 steps fill the minimiser's history; a picture kept at each further one would be 1.3 GB.
+    # 110 steps fill the minimiser's history; a picture kept at each further one would be 0.3 GB.
     assert peak(240) < 1.2 * peak(110)
 
 
