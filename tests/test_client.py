@@ -214,7 +214,7 @@ def test_no_engine(home, tmp_path):
     with pytest.raises(protocol.EngineError) as caught:
         engine_client.start(tmp_path, home)
     assert caught.value.code == "engine-missing"
-    assert "not installed" in caught.value.message and "installer" in caught.value.hint
+    assert "not installed" in caught.value.message and "Set Up, Repair" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_broken_engine_record(home, tmp_path, record):
     (tmp_path / "engine.json").write_text(record, encoding="latin-1")
     with pytest.raises(protocol.EngineError) as caught:
         installed.find(tmp_path, home)
-    assert caught.value.code == "engine-missing" and "installer" in caught.value.hint
+    assert caught.value.code == "engine-missing" and "Set Up, Repair" in caught.value.hint
 
 
 def test_an_engine_that_was_removed(home, tmp_path):

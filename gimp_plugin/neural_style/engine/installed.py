@@ -30,7 +30,7 @@ RECORD = "engine.json"
 ENGINE_ARGUMENTS = ("-I", "-u", "-X", "utf8", "-m", "styleengine", "serve")
 """What the engine's Python is started with."""
 _spare_log: Path | None = None
-REINSTALL = N_("Run the installer of Neural Style Transfer again.")
+REINSTALL = N_("Choose “Neural Style: Set Up, Repair, Remove…” under Filters › Artistic.")
 
 # What the engine may inherit. GIMP's own variables (PYTHONHOME, LD_PRELOAD, LD_LIBRARY_PATH, PATH)
 # make another Python load GIMP's libraries, so everything that is not named here is dropped.
@@ -167,7 +167,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise EngineError(
             "engine-missing",
             _("The painting engine is not installed."),
-            _("Run the installer of Neural Style Transfer (install/install.sh), then try again."),
+            _(REINSTALL),
         ) from None
     except (OSError, ValueError) as problem:
         raise EngineError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from gi.repository import Gimp
 
+from engine.installed import REINSTALL
 from language.texts import _
 from pixels.hidden import hidden_image, hide
 from pixels.private_copy import PRECISIONS
@@ -33,7 +34,7 @@ class HiddenCanvas:
                     ours=f"{spec.width} × {spec.height}",
                     wanted=f"{self._seen.width} × {self._seen.height}",
                 ),
-                _("Run the installer of Neural Style Transfer again."),
+                _(REINSTALL),
             )
         base, precision = Gimp.ImageBaseType.RGB, PRECISIONS[spec.dtype]
         self.image = hidden_image(spec.width, spec.height, base, precision)
