@@ -47,8 +47,12 @@ def paint_all(run_mode, image, groups, choice):
             client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
             follow(Job(client, request, canvas, poll_s=POLL_S))
             name = result_name(source.name, choice.styles)
-            layer = insert(source, canvas, name, style_note(choice, source.layer))
+            new = insert(source, canvas, name, style_note(choice, source.layer))
             canvas.discard()
+            source.close()
+            layer = new.layer
+            if new.remark:
+                Gimp.message(new.remark)
             if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
                 Gimp.Display.new(layer.get_image())
     Gimp.displays_flush()

@@ -978,7 +978,7 @@ def case_what_a_channel_holds():
     image.insert_channel(face, None, 0)
     held = bytes(W * (H // 2)) + b"\x80" * (W * (H - H // 2))
     buffer = face.get_buffer()
-    buffer.set(Gegl.Rectangle.new(0, 0, W, H), "Y u8", held)
+    buffer.set(Gegl.Rectangle.new(0, 0, W, H), "Y' u8", held)  # as it is painted
     buffer.flush()
     result = painted(image, layer, hold="Face")
     assert sent()["hold"] == {"width": W, "height": H, "dtype": "u8", "channels": 1}
@@ -1001,6 +1001,22 @@ def case_what_a_layer_mask_holds():
     painted(image, layer, hold="Mask of Photo", faces="paint")
     assert (FOLDER / "dump" / "mask-hold.raw").read_bytes() == b"\xff" * (W * H)
     assert sent()["settings"]["faces"] == "paint"
+
+
+def case_the_place_of_a_style_has_soft_edges():
+    for precision in (U8, Gimp.Precision.U16_NON_LINEAR, Gimp.Precision.FLOAT_LINEAR):
+        image = new_image(precision=precision)
+        layer = new_layer(image)
+        image.select_ellipse(Gimp.ChannelOps.REPLACE, 8, 6, 20, 15)
+        Gimp.Selection.feather(image, 6)
+        wanted = pixels(image.get_selection(), "Y u8")
+        Gimp.Selection.save(image).set_name("Sky")
+        Gimp.Selection.none(image)
+        blend = [{"uri": STYLE.as_uri(), "where": "Sky"}]
+        painted(image, layer, style=None, blend=json.dumps(blend))
+        got = array.array("B", (FOLDER / "dump" / "mask-0.raw").read_bytes())
+        assert len(set(wanted)) > 20
+        assert_near(got, wanted, 1)
 
 
 def case_last_values_of_a_first_run():

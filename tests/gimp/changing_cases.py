@@ -30,10 +30,11 @@ def photo():
     layer.set_offsets(60, 40)
     image.insert_layer(layer, None, 0)
     buffer = layer.get_buffer()
-    data = pattern(250, 150)
+    data = bytearray(pattern(250, 150))
     for y in range(0, HIGH, 150):
         for x in range(0, WIDE, 250):
-            buffer.set(Gegl.Rectangle.new(x, y, 250, 150), "R'G'B'A u8", data)
+            data[2::4] = bytes([40 + x // 10 + y // 30]) * (250 * 150)  # no place like another
+            buffer.set(Gegl.Rectangle.new(x, y, 250, 150), "R'G'B'A u8", bytes(data))
     buffer.flush()
     del buffer
     image.select_ellipse(Gimp.ChannelOps.REPLACE, 100, 100, 1300, 700)
@@ -163,3 +164,225 @@ def case_a_layer_that_is_gone_before_it_is_read():
         assert problem.code == "layer-gone" and "deleted" in problem.message
     else:
         raise AssertionError("nothing was said")
+
+
+# --- where the painting goes ---------------------------------------------------------------------
+
+layers = plugin_module("pixels.layers")
+inserting = plugin_module("pixels.inserting")
+canvases = plugin_module("pixels.canvas")
+
+
+def painted_meanwhile(image, layer, edit):
+    """The layer comes back as its own painting, pixel by pixel; ``edit`` is done meanwhile."""
+    source = layers.open_source(image, [layer])
+    canvas = canvases.HiddenCanvas(source.seen)
+    reader = source.reader()
+    canvas.begin(reader.spec)
+    for y, rows, data in reader.strips():
+        if rows:
+            canvas.write(y, rows, data)
+            while canvas.work():
+                pass
+    edit(image, layer)
+    new = inserting.insert(source, canvas, "Painting")
+    source.close()
+    canvas.discard()
+    return new
+
+
+def square(image, layer):
+    """Nothing is told by sizes then."""
+    layer.resize(900, 900, 0, 0)
+    image.resize(900, 900, -60, -40)
+
+
+def turn_layer(kind):
+    return lambda image, layer: layer.transform_rotate_simple(kind, True, 0, 0)
+
+
+FOLLOWED = {
+    "nothing": lambda image, layer: None,
+    "crop": lambda image, layer: image.crop(900, 500, 300, 200),
+    "crop at the corner": lambda image, layer: image.crop(700, 400, 0, 0),
+    "canvas": lambda image, layer: image.resize(3000, 2000, 500, 300),
+    "layer to image size": lambda image, layer: layer.resize_to_image_size(),
+    "smaller layer boundary": lambda image, layer: layer.resize(700, 500, -100, -50),
+    "larger layer boundary": lambda image, layer: layer.resize(1600, 1000, 50, 70),
+    "moved": lambda image, layer: layer.set_offsets(-30, 222),
+    "moved and cropped": lambda image, layer: (
+        layer.set_offsets(-200, 100),
+        image.crop(800, 600, 50, 150),
+    ),
+    "flipped": lambda image, layer: image.flip(Gimp.OrientationType.HORIZONTAL),
+    "upside down": lambda image, layer: image.flip(Gimp.OrientationType.VERTICAL),
+    "turned by 90°": lambda image, layer: image.rotate(Gimp.RotationType.DEGREES90),
+    "turned by 180°": lambda image, layer: image.rotate(Gimp.RotationType.DEGREES180),
+    "turned by 270°": lambda image, layer: image.rotate(Gimp.RotationType.DEGREES270),
+    "turned and flipped": lambda image, layer: (
+        image.rotate(Gimp.RotationType.DEGREES90),
+        image.flip(Gimp.OrientationType.HORIZONTAL),
+    ),
+    "float": lambda image, layer: (
+        image.convert_precision(Gimp.Precision.FLOAT_LINEAR),
+        image.flip(Gimp.OrientationType.HORIZONTAL),
+    ),
+    "grey": lambda image, layer: image.convert_grayscale(),
+    "palette": lambda image, layer: image.convert_indexed(
+        Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 255, False, False, ""
+    ),
+}
+
+
+def check_lies_on(result, layer, name, tolerance):
+    """The painting has the layer's pixels wherever the two overlap, and does overlap."""
+    (left, top), (x, y) = offsets(result), offsets(layer)
+    inside = [max(left, x), max(top, y)]
+    inside += [min(left + result.get_width(), x + layer.get_width()) - inside[0]]
+    inside += [min(top + result.get_height(), y + layer.get_height()) - inside[1]]
+    assert min(inside[2:]) > 100, (name, inside)
+    parts = [
+        pixels(each, "R'G'B'A u8", inside[0] - dx, inside[1] - dy, *inside[2:])
+        for each, dx, dy in ((result, left, top), (layer, x, y))
+    ]
+    assert_near(*parts, tolerance)
+    return inside
+
+
+def case_the_painting_follows_its_layer():
+    for selected in (False, True):
+        for name, edit in FOLLOWED.items():
+            image, layer = photo()
+            if not selected:
+                Gimp.Selection.none(image)
+            new = painted_meanwhile(image, layer, edit)
+            assert not new.remark, (name, new.remark)
+            tolerance = {"grey": 1, "palette": 255}.get(name, 0)
+            inside = check_lies_on(new.layer, layer, name, tolerance)
+            if not selected:
+                assert inside[2] == min(new.layer.get_width(), layer.get_width()), name
+                assert new.layer.get_mask() is None
+            elif name not in ("palette", "float") and not {"layer", "moved"} & set(name.split()):
+                sky = image.get_channels()[0]
+                left, top = offsets(new.layer)
+                values = pixels(sky, "Y' u8", *inside)
+                area = inside[0] - left, inside[1] - top, *inside[2:]
+                got = pixels(new.layer.get_mask(), "Y u8", *area)
+                worst = max(abs(a - b) for a, b in zip(got, values, strict=True))
+                assert worst <= 1, (name, worst, area, inside)
+            for each in Gimp.get_images():
+                each.delete()
+
+
+def case_the_painting_is_scaled_with_its_layer():
+    Gimp.context_set_interpolation(Gimp.InterpolationType.CUBIC)
+    for width, height, turn in ((850, 600, False), (3400, 2400, False), (900, 700, True)):
+        image, layer = photo()
+        Gimp.Selection.none(image)
+        smooth(layer)
+
+        def edit(image, layer, size=(width, height), turn=turn):
+            if turn:
+                image.rotate(Gimp.RotationType.DEGREES270)
+            image.scale(*size)
+
+        new = painted_meanwhile(image, layer, edit)
+        assert not new.remark, new.remark
+        assert (new.layer.get_width(), new.layer.get_height()) == (
+            layer.get_width(),
+            layer.get_height(),
+        )
+        check_lies_on(new.layer, layer, "scaled", 12)
+        image.delete()
+
+
+def smooth(layer):
+    """Colours that go on slowly, and each place has its own."""
+    buffer = layer.get_buffer()
+    row = bytearray()
+    for x in range(WIDE):
+        row += bytes((x * 255 // WIDE, 128 + x % 200 // 4, 0, 255))
+    for y in range(HIGH):
+        row[2::4] = bytes([y * 255 // HIGH]) * WIDE
+        buffer.set(Gegl.Rectangle.new(0, y, WIDE, 1), "R'G'B'A u8", bytes(row))
+    buffer.flush()
+
+
+def case_a_square_layer_is_followed_by_its_pixels():
+    turns = Gimp.RotationType
+    for name, edit in {
+        "flip": lambda i, layer: layer.transform_flip_simple(
+            Gimp.OrientationType.VERTICAL, True, 0
+        ),
+        "turn": turn_layer(turns.DEGREES90),
+        "turn back": turn_layer(turns.DEGREES270),
+    }.items():
+        image, layer = photo()
+        Gimp.Selection.none(image)
+        square(image, layer)
+        new = painted_meanwhile(image, layer, edit)
+        assert not new.remark
+        check_lies_on(new.layer, layer, name, 0)
+        image.delete()
+
+
+def case_what_cannot_be_followed_is_said():
+    for name, edit in {
+        "sheared": lambda i, layer: layer.transform_shear(Gimp.OrientationType.HORIZONTAL, 500),
+        "turned by 20°": lambda i, layer: layer.transform_rotate(0.35, True, 0, 0),
+        "repainted and cropped": lambda i, layer: (
+            layer.fill(Gimp.FillType.WHITE),
+            i.crop(500, 400, 100, 100),
+        ),
+        "deleted, and the image scaled": lambda i, layer: (
+            i.remove_layer(layer),
+            i.scale(300, 200),
+        ),
+    }.items():
+        image, layer = photo()
+        Gimp.Selection.none(image)
+        new = painted_meanwhile(image, layer, edit)
+        assert "lies where the layer was" in new.remark, name
+        assert offsets(new.layer) == (60, 40), name
+        assert (new.layer.get_width(), new.layer.get_height()) == (WIDE, HIGH)
+        image.delete()
+
+
+def case_the_layer_is_deleted_or_painted_over():
+    for edit in (
+        lambda image, layer: image.remove_layer(layer),
+        lambda image, layer: layer.fill(Gimp.FillType.WHITE),
+    ):
+        image, layer = photo()
+        Gimp.Selection.none(image)
+        expected = pixels(layer, "R'G'B'A u8")
+        new = painted_meanwhile(image, layer, edit)
+        assert not new.remark and offsets(new.layer) == (60, 40)
+        assert pixels(new.layer, "R'G'B'A u8") == expected
+        assert new.layer.get_image().get_id() == image.get_id()
+        image.delete()
+
+
+def case_the_image_is_closed():
+    image, layer = photo()
+    expected = pixels(layer, "R'G'B'A u8", *layer.mask_intersect()[1:])
+    new = painted_meanwhile(image, layer, lambda image, layer: image.delete())
+    made = new.layer.get_image()
+    assert made.undo_is_enabled() and made.get_parasite("neural-style-hidden") is None
+    assert pixels(new.layer, "R'G'B'A u8") == expected and new.layer.get_mask() is not None
+    assert len(Gimp.get_images()) == 1
+
+
+def case_what_a_mask_hides_stays_hidden_where_it_went():
+    image, layer = photo()
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    fill_mask(mask, WIDE, HIGH)
+    new = painted_meanwhile(image, layer, FOLLOWED["turned by 90°"])
+    left, top = offsets(new.layer)
+    x, y = offsets(layer)
+    area = left - x, top - y, new.layer.get_width(), new.layer.get_height()
+    hidden = pixels(layer.get_mask(), "Y u8", *area)
+    sky = pixels(image.get_channels()[0], "Y' u8", left, top, *area[2:])
+    got = pixels(new.layer.get_mask(), "Y u8")
+    assert_near(got, [min(pair) for pair in zip(hidden, sky, strict=True)], 0)

@@ -79,7 +79,10 @@ class Delivery:
 
     def _insert(self, entry: Entry) -> Iterator[None]:
         note = style_note(entry.choice, entry.source.layer)
-        self.inserted = yield from inserting.inserting(entry.source, entry.canvas, entry.name, note)
+        new = yield from inserting.inserting(entry.source, entry.canvas, entry.name, note)
+        self.inserted = new.layer
+        if new.remark:
+            self._window.problem.say(new.remark)
         yield
         if self.inserted.get_image() != self._image:
             Gimp.Display.new(self.inserted.get_image())

@@ -29,6 +29,11 @@ class Entry:
         """How large the full picture is."""
         return self.source.seen.width * self.source.seen.height
 
+    def discard(self) -> None:
+        """Nothing of it is needed any more."""
+        self.canvas.discard()
+        self.source.close()
+
 
 class History:
     """The last results, newest first. The oldest make room when there are many or large ones."""
@@ -43,19 +48,19 @@ class History:
         while len(self._entries) > MOST or (
             len(self._entries) > 1 and sum(e.pixels for e in self._entries) > MOST_PX
         ):
-            self._entries.pop().canvas.discard()
+            self._entries.pop().discard()
         self._show()
 
     def forget(self, entry: Entry) -> None:
         """Drops a result."""
         self._entries = [each for each in self._entries if each is not entry]
-        entry.canvas.discard()
+        entry.discard()
         self._show()
 
     def close(self) -> None:
         """Drops everything."""
         for entry in self._entries:
-            entry.canvas.discard()
+            entry.discard()
         self._entries.clear()
 
     def _show(self) -> None:

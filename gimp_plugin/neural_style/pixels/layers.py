@@ -67,7 +67,8 @@ class Source:
     ``copy`` is the layer as it was then. ``painted`` is what the new layer covers, ``seen`` what
     the engine gets: a margin more, so that the strokes at the border know what comes next.
     ``selection`` holds the selection's values on ``painted`` (from 0, 0) once it has been copied,
-    None without a selection. ``origin`` is the layer's place in the image.
+    None without a selection. ``origin`` is the layer's place in the image, whose size ``canvas``
+    is.
     """
 
     image: Gimp.Image
@@ -75,12 +76,13 @@ class Source:
     copy: PrivateCopy
     name: str
     origin: tuple[int, int]
+    canvas: tuple[int, int]
     painted: Rect
     seen: Rect
     selection: Selection | None
 
     def reader(self) -> Reader:
-        """What the engine gets; can be read once."""
+        """What the engine gets."""
         return Reader(self.copy, self.seen, sample_type(self.image))
 
     def close(self) -> None:
@@ -122,7 +124,9 @@ def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
     if not Gimp.Selection.is_empty(image):
         place = painted.moved(left, top)
         selection = Selection(image, (place.x, place.y, place.width, place.height))
-    return Source(image, layer, copy, layer.get_name(), (left, top), painted, seen, selection)
+    canvas = image.get_width(), image.get_height()
+    name = layer.get_name()
+    return Source(image, layer, copy, name, (left, top), canvas, painted, seen, selection)
 
 
 def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:

@@ -24,11 +24,17 @@ PRECISIONS = {
 @dataclass(frozen=True)
 class PrivateCopy:
     """A hidden image, and the drawable in it that is to be read: it has the size of the original,
-    and its own corner at 0, 0.
+    and its own corner at 0, 0. Of a channel ``form`` is the format in which its values are read.
     """
 
     image: Gimp.Image
     drawable: Gimp.Drawable
+    form: str = "Y u8"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still there."""
+        return self.image.is_valid()
 
     def close(self) -> None:
         """Deletes the copy; a second time does nothing."""
@@ -91,15 +97,22 @@ def _worked_out(copy: Gimp.Layer, image: Gimp.Image) -> Gimp.GroupLayer:
 
 
 def copy_of_channel(channel: Gimp.Channel) -> PrivateCopy:
-    """The exact values of a channel, selection or layer mask: they lie in linear grey."""
-    source = channel.get_image()
-    kind = Gimp.Precision(source.get_precision()).value_nick.split("-", 1)[0]
-    linear = getattr(Gimp.Precision, f"{kind.upper()}_LINEAR")
+    """The exact values of a channel, selection or layer mask.
+
+    GIMP keeps them in linear grey; but channels, of which the user's are none of the others, as
+    they are painted, in the usual images of 8 bits.
+    """
+    precision = channel.get_image().get_precision()
+    own = not isinstance(channel, (Gimp.LayerMask, Gimp.Selection))
+    form = "Y' u8" if own and precision == PRECISIONS["u8"] else "Y u8"
+    if form == "Y u8":
+        kind = Gimp.Precision(precision).value_nick.split("-", 1)[0]
+        precision = getattr(Gimp.Precision, f"{kind.upper()}_LINEAR")
     size = channel.get_width(), channel.get_height()
-    image = hidden_image(*size, Gimp.ImageBaseType.GRAY, linear)
+    image = hidden_image(*size, Gimp.ImageBaseType.GRAY, precision)
     copy = Gimp.Layer.new_from_drawable(channel, image)
     image.insert_layer(copy, None, 0)
-    return PrivateCopy(image, copy)
+    return PrivateCopy(image, copy, form)
 
 
 def gegl_knows(profile: Gimp.ColorProfile | None) -> bool:

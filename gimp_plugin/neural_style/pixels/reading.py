@@ -25,17 +25,13 @@ class Reader:
     def strips(self) -> Iterator[tilewise.Part]:
         """Consecutive strips, each as its first row, number of rows, and bytes.
 
-        Those without rows only say that reading takes its time. The copy is closed at the end.
+        Those without rows only say that reading takes its time.
         """
-        try:
-            rect, dtype = self._rect, self.spec.dtype
-            area = rect.x, rect.y, rect.width, rect.height
-            pixel = self.spec.channels * SAMPLE_BYTES[dtype]
-            buffer = self._copy.drawable.get_buffer()
-            none = Gegl.AbyssPolicy.NONE
-            yield from tilewise.read(buffer, area, 1.0, FORMATS[dtype], pixel, none)
-        finally:
-            self._copy.close()
+        rect, dtype = self._rect, self.spec.dtype
+        area = rect.x, rect.y, rect.width, rect.height
+        pixel = self.spec.channels * SAMPLE_BYTES[dtype]
+        buffer, none = self._copy.drawable.get_buffer(), Gegl.AbyssPolicy.NONE
+        yield from tilewise.read(buffer, area, 1.0, FORMATS[dtype], pixel, none)
 
 
 def while_there(drawable: Gimp.Drawable, parts: Iterator[tilewise.Part]) -> Iterator[tilewise.Part]:

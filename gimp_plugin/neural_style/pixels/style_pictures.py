@@ -82,7 +82,7 @@ def _layer_pixels(layer: Gimp.Layer, small: bool) -> tuple[PictureSpec, Iterator
     area = whole(copy.drawable)
     if not small:
         reader = Reader(copy, area, "u8")
-        return reader.spec, reader.strips()
+        return reader.spec, _and_close(reader.strips(), copy)
     spec = small_spec(area, SMALL_PX)
     return spec, _and_close(small_strips(copy.drawable, area, spec), copy)
 
@@ -140,5 +140,5 @@ def _mask(
     area = round(seen.x * scale), round(seen.y * scale), spec.width, spec.height
     copy = copy_of_channel(place)
     none = Gegl.AbyssPolicy.NONE
-    parts = tilewise.read(copy.drawable.get_buffer(), area, scale, "Y u8", 1, none)
+    parts = tilewise.read(copy.drawable.get_buffer(), area, scale, copy.form, 1, none)
     return Mask(spec.width, spec.height, _and_close(parts, copy))
