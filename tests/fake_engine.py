@@ -184,6 +184,14 @@ def misbehave_in_run(mode, run, spec, content):
             say("alive")
             time.sleep(0.05)
         return False
+    if mode == "kill-plug-in":
+        send_result(run, spec, content, height=spec.height // 2)
+        time.sleep(0.5)  # it has to make its hidden image
+        os.kill(os.getppid(), signal.SIGKILL)
+    if mode == "quiet":
+        while True:
+            say("alive")
+            time.sleep(0.5)
     if mode == "cut-off":
         sys.stdout.buffer.write(b'{"type":"pixels","payload":1000}\nhalf')
         sys.stdout.buffer.flush()

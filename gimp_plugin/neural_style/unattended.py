@@ -10,6 +10,7 @@ from gi.repository import Gimp
 
 from engine.client import start
 from engine.job import Job, State
+from engine.lives import Parent
 from engine.request import Request
 from pixels.canvas import HiddenCanvas
 from pixels.inserting import insert
@@ -24,6 +25,9 @@ POLL_S = 0.1
 
 
 SERIES = "layers"  # with one engine for all of them there is no other
+
+
+GIMP = Parent()
 
 
 class Dismissed(Exception):
@@ -45,7 +49,7 @@ def paint_all(run_mode, image, groups, choice):
                 choice.settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
             )
             client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
-            follow(Job(client, request, canvas, poll_s=POLL_S))
+            follow(Job(client, request, canvas, poll_s=POLL_S), client)
             name = result_name(source.name, choice.styles)
             new = insert(source, canvas, name, style_note(choice, source.layer))
             canvas.discard()
@@ -59,12 +63,15 @@ def paint_all(run_mode, image, groups, choice):
     return layer
 
 
-def follow(job):
+def follow(job, client):
     """Sees the job through with GIMP's own progress bar, whose Cancel kills this process."""
     shown = job.text
     Gimp.progress_init(shown)
     while not job.is_finished:
         job.advance()
+        if GIMP.is_gone:  # no call of it could return, and no exit handler may call it
+            client.close()
+            os._exit(1)
         if job.text != shown:
             shown = job.text
             Gimp.progress_set_text(shown)

@@ -386,3 +386,35 @@ def case_what_a_mask_hides_stays_hidden_where_it_went():
     sky = pixels(image.get_channels()[0], "Y' u8", left, top, *area[2:])
     got = pixels(new.layer.get_mask(), "Y u8")
     assert_near(got, [min(pair) for pair in zip(hidden, sky, strict=True)], 0)
+
+
+# --- images that nobody sees ---------------------------------------------------------------------
+
+hidden = plugin_module("pixels.hidden")
+
+
+def case_what_a_dead_run_left_behind_is_swept_up():
+    image = new_image()
+    layer = new_layer(image)
+    bad = FOLDER / "killer.png"
+    bad.write_bytes(b"fake:kill-plug-in")
+    use_fake()
+    status, _text = call(image, [layer], style=bad)
+    assert status != Gimp.PDBStatusType.SUCCESS
+    left = [each for each in Gimp.get_images() if each.get_id() != image.get_id()]
+    assert left, "the plug-in was not killed while it received"
+    assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
+    ours = hidden.hidden_image(5, 5, RGB, U8)  # of a run that lives
+    painted(image, layer)
+    assert {each.get_id() for each in Gimp.get_images()} == {image.get_id(), ours.get_id()}
+    hidden.sweep(own=True)
+    assert not ours.is_valid() and image.is_valid()
+
+
+def case_images_that_plug_ins_work_on_are_not_offered_as_styles():
+    image, work = new_image(), new_image()
+    work.undo_disable()
+    copy = hidden.hidden_image(5, 5, RGB, U8)
+    assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
+    hidden.give_away(copy)
+    assert len(hidden.shown_images()) == 2
