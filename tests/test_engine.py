@@ -605,7 +605,7 @@ def test_what_has_come_down_to_rounding_is_kept_and_the_scale_ends(engine, narro
     painter = painted_by(engine, script, narrow=narrow, rounds=rounds)
     assert len(script.asked) == 7
     assert painter.notes == []
-    assert painter.step == 20 and painter.progress("paint").done == 1
+    assert painter.pace.step == 20 and painter.pace.progress("paint").done == 1
     torch.testing.assert_close(painter.release(), script.asked[0], rtol=0, atol=1e-6)
 
 

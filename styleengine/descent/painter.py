@@ -35,7 +35,7 @@ class Painter:
     ) -> None:
         """Starts with no picture. ``layouts`` says how each scale is computed."""
         self._plan, self._layouts, self._should_stop = plan, layouts, should_stop
-        self._pace = pace
+        self.pace = pace
         self._x: Tensor | None = None
         self._best: Tensor | None = None
         self._minimizer: Minimizer | None = None
@@ -73,21 +73,21 @@ class Painter:
         before = None if self._x is None else self.release()
         allocator.give_back()
         self._x, self.scale = scene.start(scale, before), scale
-        self._pace.begin(scale)
+        self.pace.begin(scale)
         if scale:
             scene.levels.forget(scale - 1)
 
     def go_on(self, scale: int, picture: Tensor) -> None:
         """Begins at a scale with a ``picture``, which it may change; see `going_on.start`."""
         self._x, self.scale = picture, scale
-        self._pace.reach(scale)
-        self._pace.begin(scale)
+        self.pace.reach(scale)
+        self.pace.begin(scale)
 
     def paint(self, objective: Objective) -> Iterator[Progress]:
         """All steps of the scale that was begun; yields a `Progress` after each, or more."""
         assert self._x is not None
         x, scale = self._x, self.scale
-        self._pace.begin(scale)
+        self.pace.begin(scale)
         self._best = None if self._layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
@@ -122,11 +122,11 @@ class Painter:
                     self._minimizer = Adam(RESCUE_RATE)
                     continue
                 finally:
-                    self._pace.stepped()
-                self._pace.loss = loss if math.isfinite(loss) else None
+                    self.pace.stepped()
+                self.pace.loss = loss if math.isfinite(loss) else None
                 if not more:  # the steps left would change nothing
-                    self._pace.reach(scale + 1)
-                yield self._pace.progress("paint")
+                    self.pace.reach(scale + 1)
+                yield self.pace.progress("paint")
                 if self._stop_now() or not more:
                     return
 
@@ -147,7 +147,7 @@ class Painter:
             try:
                 while True:
                     share = next(work)
-                    yield self._pace.progress("paint", share)
+                    yield self.pace.progress("paint", share)
                     if self._stop_now():
                         return None
             except StopIteration as done:
@@ -165,7 +165,7 @@ class Painter:
                 Sentence.of(
                     "Memory ran out; from step {n} on the picture was worked on in tiles of {side} "
                     "pixels.",
-                    n=self._pace.step + 1,
+                    n=self.pace.step + 1,
                     side=objective.side,
                 )
             )
