@@ -30,6 +30,11 @@ def act():
         image = users_image()
         image.remove_layer(image.get_layers()[-1])
         Gimp.displays_flush()
+    elif ACTION == "note-of-a-stranger":
+        stranger = Path(ANSWER).with_name("stranger.jpg").as_uri()
+        note = json.dumps({"styles": [{"uri": stranger}], "strength": 20.0}).encode()
+        layer = users_image().get_layers()[0]
+        layer.attach_parasite(Gimp.Parasite.new("neural-style-settings", 1, note))
     elif ACTION == "select-two-layers":
         image = users_image()
         image.set_selected_layers(image.get_layers()[:2])

@@ -580,6 +580,23 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
     close_dialog()
 
 
+def step_what_a_strangers_layer_names_is_read_only_if_the_user_agrees():
+    shutil.copy(STYLE, FOLDER / "stranger.jpg")
+    probe("select-top-layer")
+    probe("note-of-a-stranger")
+    for name in ("style.raw", "run.json"):
+        (FAKE_DUMP / name).unlink(missing_ok=True)
+    use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP))
+    until(lambda: walk_menus(image_window(), "t"), "the dialog")
+    until(lambda: len(set(pane())) > 40, "the layer in the preview")
+    tour("question")
+    assert not (FAKE_DUMP / "run.json").exists()
+    press(dialog(), "alt+u")
+    until((FAKE_DUMP / "run.json").exists, "the preview")
+    assert (FAKE_DUMP / "style.raw").read_bytes() == STYLE.read_bytes()
+    close_dialog()
+
+
 def step_gimps_own_cancel_ends_the_engine_and_leaves_no_layer():
     use_waiting_engine()
     before = layer_count()
