@@ -6,10 +6,8 @@ from typing import Any
 
 from engine.session import Phase, Session
 from engine.wording import duration
-from language.texts import _, shown
+from language.texts import MOST_NAME, _, shown
 from protocol import Progress, sentence_at
-
-DEVICE_CHARACTERS = 60
 
 
 def in_words(session: Session, styles: bool, device: str) -> tuple[float | None, str]:
@@ -51,7 +49,7 @@ def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
     devices = ready.get("devices")
     if isinstance(devices, dict) and devices:
         name = device if device in devices else next(iter(devices))
-        parts.append(shown(sentence_at(ready, "devices", name).said(_), DEVICE_CHARACTERS))
+        parts.append(shown(sentence_at(ready, "devices", name).said(_), MOST_NAME))
     if progress.memory:
         parts.append(_("{n} GB of memory").format(n=f"{progress.memory / 1e9:.1f}"))
     return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from language.texts import _, shown
+from language.texts import MOST_NAME, _, shown
 from protocol import EngineError, Progress, sentence_at
 
 
@@ -36,7 +36,7 @@ def describe(progress: Progress) -> str:
     if progress.eta_s is not None:
         words += ", " + _("{time} left").format(time=duration(progress.eta_s))
     if progress.features:
-        words += f" · {_(progress.features)}"
+        words += f" · {shown(_(progress.features), MOST_NAME)}"
     return words
 
 

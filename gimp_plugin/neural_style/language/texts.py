@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+MOST_NAME = 80
+"""Characters of a name: of a style, a network, a device."""
 MOST_SHOWN = 600
 """Characters of a text that a dialog still has room for."""
 FOLDER = Path(__file__).resolve().parent / "po"

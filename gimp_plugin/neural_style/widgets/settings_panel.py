@@ -8,10 +8,11 @@ from typing import Any, Callable
 from gi.repository import Gdk, Gtk
 
 from language.mnemonics import Mnemonics
-from language.texts import _
+from language.texts import MOST_NAME, _, shown
 from protocol import Settings
 from widgets.number import Number
 
+MOST_OFFERED = 200
 NAMES = {"style_loss": "style_losses", "features": "features"}  # in the engine's capabilities
 
 
@@ -60,8 +61,9 @@ class SettingsPanel(Gtk.Box):
             if isinstance(offered, dict) and combo is not None:
                 text = self._getters[name]()
                 combo.remove_all()
-                for entry in ("auto", *(n for n in offered if n != "auto")):
-                    combo.append_text(entry)
+                names = [n for n in offered if n != "auto" and len(n) <= MOST_NAME]
+                for entry in ("auto", *names[:MOST_OFFERED]):
+                    combo.append_text(shown(entry))
                 combo.get_child().set_text(text)
         self._quiet = False
 

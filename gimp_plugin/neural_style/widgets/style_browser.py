@@ -13,11 +13,12 @@ from gi.repository import Gdk, GdkPixbuf, Gio, GLib, Gtk, Pango
 from choice.choice import StyleChoice
 from choice.styles import title
 from language.mnemonics import Mnemonics
-from language.texts import _
+from language.texts import MOST_NAME, _, shown
 from widgets.file_dialog import ask
 from widgets.folder_menu import FolderMenu
 from widgets.thumbnails import THUMB_PX, Thumbnails
 
+MOST_HINT = 300  # characters
 URIS = 0  # the drop's own number
 KEY, PICTURE, TITLE, HINT, GROUP = range(5)
 ALL = "all"
@@ -112,13 +113,14 @@ class StyleBrowser(Gtk.Box):
         for row in [r for r in self._store if r[GROUP] == group]:
             self._known.pop(row[KEY], None)
             self._store.remove(row.iter)
-        shown = {row[KEY] for row in self._store}
+        listed = {row[KEY] for row in self._store}
         for style, picture in styles:
-            if style.key in shown:
+            if style.key in listed:
                 continue
             self._known[style.key] = style
-            name = style.name or title(style.uri)
-            hint = GLib.markup_escape_text(GLib.Uri.unescape_string(style.uri, None) or name)
+            name = shown(style.name or title(style.uri), MOST_NAME)
+            address = GLib.Uri.unescape_string(style.uri, None) or name
+            hint = GLib.markup_escape_text(shown(address, MOST_HINT))
             empty = picture or self._made_before.get(style.key) or _blank()
             row = self._store.append([style.key, empty, name, hint, group])
             if picture is None and style.uri and style.key not in self._made_before:
