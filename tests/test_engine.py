@@ -627,7 +627,7 @@ def test_a_photo_in_its_own_style_stays_as_it_is_without_a_word(
     name, preset, smoothness, dtype, plain_precision, monkeypatch
 ):
     given, precision = UNMOVED[name], Precision(dtype, channels_last=True)
-    monkeypatch.setattr("styleengine.engine.choose_precision", lambda *_: precision)
+    monkeypatch.setattr("styleengine.networks.shelf.choose_precision", lambda *_: precision)
     work = job(given, given, preset=preset, smoothness=smoothness, size=48, iterations=40)
     result = paint(Engine(toy_plugins()), work)
     assert result.notes == ()
