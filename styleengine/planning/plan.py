@@ -119,13 +119,12 @@ def make_plan(
         return _classic(settings, width, height, entry, factors)
     recipe = PRESETS[settings.preset]
     if not _is_vgg(entry):
-        # The recipe's balance is VGG19's; another network's layers count equally, and of the two
-        # in the middle places are compared.
-        middle = len(entry.style_layers) // 2
-        near = entry.style_layers[middle : middle + 2]
+        # The recipe's balance is VGG19's; another network's layers count equally, and places are
+        # compared at the last but one.
+        near = entry.style_layers[-2:][:1]
         recipe = dataclasses.replace(
             recipe,
-            near_layers=dict.fromkeys(near, sum(recipe.near_layers.values()) / max(1, len(near))),
+            near_layers=dict.fromkeys(near, sum(recipe.near_layers.values())),
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
             hold={entry.content_layer: sum(recipe.hold.values())},

@@ -56,18 +56,19 @@ class Recipe:
         return [*((n, 1) for n in style), (self.content_layer, self.content_pool)]
 
 
-STYLE_WEIGHTS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
-"""Palette and texture cost the photo little and weigh fully. What relu4_1 and relu5_1 ask for,
+STYLE_WEIGHTS = {"relu1_1": 2.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
+"""Palette and texture cost the photo little and weigh most, as places alone would take dark cloth
+for one and the same dark place. What relu4_1 and relu5_1 ask for,
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
-NEAR = {"relu3_1": 0.25, "relu4_1": 0.25}
-"""Strokes and shapes, place by place. More paints the subject more, and costs likeness."""
+NEAR = {"relu4_1": 0.5}
+"""Shapes, place by place. More paints the subject more, and costs likeness."""
 
 FAST = Recipe(
     style_loss="covariance",
     style_layers=STYLE_WEIGHTS,
     content_layer="relu4_2",
-    content_weight=0.4,
+    content_weight=0.45,
     tv_weight=0.5,
     init="recolor",
     optimizer="lbfgs",
