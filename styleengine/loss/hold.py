@@ -1,4 +1,4 @@
-"""Hold: that what the user or a face's eyes are held by stays what it is."""
+"""Hold: that what somebody wants kept, or an eye, stays what it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from styleengine.loss.content import FLAT_VARIANCE, TINY, weighted_sums
-from styleengine.loss.maps import in_metric, pooled, single
+from styleengine.loss.maps import in_metric, single
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
@@ -19,11 +19,12 @@ class Hold(Term):
 
     ``instead`` (1, 3, H, W) is the photo in the style's colours, ``mask`` (H, W) is 0–1 and
     multiplies the distance, so that half a mask holds half as much. Each layer counts by its
-    weight in ``weights`` and is compared in means over its ``pools`` squared positions, in units of
-    the variance of its features, as the mean over all positions of the picture: a place is held as
-    firmly in a large picture as in a small one. `Content` looks at the photo itself, at one deep
-    layer, which leaves the brush free but does not tell an eye from a dark stroke; shallower ones
-    see lids and lips, and of the photo as it is they would keep its colours, too.
+    weight in ``weights``, in units of the variance of its features, as the mean over all positions
+    of the picture: a place is held as firmly in a large picture as in a small one.
+
+    `Content` looks at the photo itself, at one deep layer, which leaves the brush free but does not
+    tell an eye from a dark stroke. A shallower one sees lids and lips; of the photo as it is, it
+    would keep the colours, too.
 
     ``alpha`` (H, W) weighs the pixels, if given.
     """
@@ -32,12 +33,11 @@ class Hold(Term):
         self,
         extractor: Extractor,
         weights: Mapping[str, float],
-        pools: Mapping[str, int],
         mask: Tensor,
         instead: Tensor,
         alpha: Tensor | None = None,
     ) -> None:
-        super().__init__(extractor, {n: pools.get(n, 1) for n in weights})
+        super().__init__(extractor, dict.fromkeys(weights, 1))
         self.instead = instead
         self._weights, self._alpha = weights, alpha
         self._mask = mask if alpha is None else mask * alpha
@@ -48,7 +48,7 @@ class Hold(Term):
     def see_content(self, found: Found, tile: Tile) -> None:
         """Keeps the features, and sums for their variances."""
         for name in self._weights:
-            stride, ours, weight = self.stride(name), pooled(found[name], self.layers[name]), None
+            stride, ours, weight = self.stride(name), found[name], None
             if self._alpha is not None:
                 weight = tile.covered(self.weight(self._alpha, name, ours, tile), stride)
             features = tile.covered(ours, stride)
@@ -65,12 +65,13 @@ class Hold(Term):
             variance = second / count - (first / count) ** 2 + FLAT_VARIANCE
             self._factors[name] = self._weights[name] / variance / count
         del self._seen, self._sums
+        self.instead = None
 
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """How far each held position is from what it was."""
         terms = []
         for name, target in self._targets.items():
-            stride, ours = self.stride(name), pooled(found[name], self.layers[name])
+            stride, ours = self.stride(name), found[name]
             weight = self.weight(self._mask, name, ours, tile)
             apart = single(ours) - single(tile.seen(target, stride))
             values = self._compared(name, apart).square().mean(0) * weight

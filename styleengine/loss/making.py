@@ -30,5 +30,5 @@ def objective_of(
         scene.alpha_at(scale),
         *factors,
         side=side,
-        hold=scene.hold(scale),
+        hold=scene.hold(scale) if method.hold else None,
     )

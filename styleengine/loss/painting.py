@@ -55,12 +55,11 @@ class PaintObjective(Objective):
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha)
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
-        free = alpha if hold is None else (1 - hold if alpha is None else (1 - hold) * alpha)
-        places = NearestPlaces(extractor, near, styles, size, free)
+        places = NearestPlaces(extractor, near, styles, size, alpha)
         smoothness = Smoothness(extractor, smoothed, size)
         terms: list[Term] = [style, places, photo, smoothness]
-        if hold is not None:
+        if hold is not None and recipe.hold:
             weights = {n: w * balance.get(n, 1.0) for n, w in recipe.hold.items()}
             instead = recolored(content, styles, alpha)
-            terms.append(Hold(extractor, weights, {name: pool}, hold, instead, alpha))
+            terms.append(Hold(extractor, weights, hold, instead, alpha))
         super().__init__(extractor, terms, content, styles, alpha, side)

@@ -45,7 +45,8 @@ class Recipe:
     content_focus: float = 0.35
     """How much more than others the positions count where the photo stands out; see `focus`."""
     hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 2.5, "relu3_1": 0.75})
-    """The weights of layers where something is held; see `Hold`. Strength does not change them."""
+    """The weights of layers where something is held, at any strength; see `Hold`. The scales above
+    `FINE` do without: they change no shape, and the maps would take as much as the picture."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
 
@@ -148,7 +149,7 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
         content_layer=FINE_CONTENT,
         content_pool=FINE_POOL,
         content_focus=0.0,
-        hold={FINE_CONTENT: sum(recipe.hold.values())},
+        hold={},
     )
 
 

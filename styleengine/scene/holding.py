@@ -13,6 +13,8 @@ from styleengine.networks.faces import Face
 PARTS, FACE = 0.25, 0.03
 """How far eyes and mouth are held, and the face around them, 0–1. More, and they look cut out of
 the photo; the face itself needs hardly any, as deep layers see it beside the eyes."""
+BLUR = 1.5
+"""How far ellipses fall off: all within them is held, at this multiple of their axes nothing."""
 GONE, THERE = 16.0, 32.0
 """Heights of a face, in pixels, up to which nothing of it is held, and from which all."""
 
@@ -22,40 +24,38 @@ def of_faces(faces: Sequence[Face], size: tuple[int, int]) -> Tensor | None:
 
     None where no face is large enough for eyes to be painted.
     """
-    height, width = size
     mask: np.ndarray | None = None
-    y, x = np.mgrid[0.5:height, 0.5:width].astype(np.float32)
     for face in faces:
-        tall = (face.box[3] - face.box[1]) * height
+        tall = (face.box[3] - face.box[1]) * size[0]
         share = float(np.clip((tall - GONE) / (THERE - GONE), 0, 1))
-        if not share:
-            continue
-        held = share * _face(face, x, y, width, height)
-        mask = held if mask is None else np.maximum(mask, held)
+        if share:
+            mask = np.zeros(size, np.float32) if mask is None else mask
+            _draw(mask, face, share)
     return None if mask is None else torch.from_numpy(mask)
 
 
-def _face(face: Face, x: np.ndarray, y: np.ndarray, width: int, height: int) -> np.ndarray:
-    unit = np.array([width, height], np.float32)
+def _draw(mask: np.ndarray, face: Face, share: float) -> None:
+    """Adds a face to the mask, where it is more than what is there."""
+    height, width = mask.shape
+    unit = np.array([width, height])
     eyes, mouth = np.array(face.eyes) * unit, np.array(face.mouth) * unit
     brow, lips = eyes.mean(0), mouth.mean(0)
-    down = lips - brow
-    apart = max(float(np.linalg.norm(eyes[1] - eyes[0])), 0.5 * float(np.linalg.norm(down)), 1.0)
-    across = eyes[1] - eyes[0]
-    angle = np.arctan2(across[1], across[0]) if np.linalg.norm(across) > 0.2 * apart else 0.0
-
-    def spot(middle: np.ndarray, wide: float, tall: float) -> np.ndarray:
-        """1 inside an ellipse of those half axes, falling to 0 at half as much again."""
-        dx, dy = x - middle[0], y - middle[1]
-        u = (dx * np.cos(angle) + dy * np.sin(angle)) / wide
-        v = (dy * np.cos(angle) - dx * np.sin(angle)) / tall
-        return np.asarray(np.clip((1.5 - np.hypot(u, v)) / 0.5, 0, 1))
-
-    parts = [spot(e, 0.32 * apart, 0.24 * apart) for e in eyes]
-    parts.append(
-        spot(lips, 0.5 * float(np.linalg.norm(mouth[1] - mouth[0])) + 0.12 * apart, 0.26 * apart)
-    )
-    middle = brow + 0.45 * down
-    whole = spot(middle, 0.95 * apart, 1.25 * apart)
-    held = np.maximum(FACE * whole, PARTS * np.maximum.reduce(parts))
-    return np.asarray(held, np.float32)
+    across, down = eyes[1] - eyes[0], lips - brow
+    # Of a face in profile the eyes are next to each other.
+    apart = max(float(np.hypot(*across)), 0.5 * float(np.hypot(*down)), 1.0)
+    angle = float(np.arctan2(across[1], across[0])) if np.hypot(*across) > 0.2 * apart else 0.0
+    wide = 0.5 * float(np.hypot(*(mouth[1] - mouth[0]))) + 0.12 * apart
+    ellipses = [(e, 0.32 * apart, 0.24 * apart, PARTS) for e in eyes]
+    ellipses += [(lips, wide, 0.26 * apart, PARTS)]
+    ellipses += [(brow + 0.45 * down, 0.95 * apart, 1.25 * apart, FACE)]
+    for middle, along, beside, held in ellipses:
+        reach = BLUR * max(along, beside) + 1
+        left, top = (max(0, int(v - reach)) for v in middle)
+        right, bottom = (max(0, int(v + reach) + 1) for v in middle)
+        part = mask[top:bottom, left:right]
+        y, x = np.mgrid[: part.shape[0], : part.shape[1]] + 0.5
+        dx, dy = x + left - middle[0], y + top - middle[1]
+        u = (dx * np.cos(angle) + dy * np.sin(angle)) / along
+        v = (dy * np.cos(angle) - dx * np.sin(angle)) / beside
+        inside = np.clip((BLUR - np.hypot(u, v)) / (BLUR - 1), 0, 1)
+        np.maximum(part, share * held * inside, out=part, casting="same_kind")
