@@ -230,6 +230,7 @@ class Settings:
         "Keeps the eyes and mouths of people what they are, in the style's strokes and colours, or "
         "paints faces like everything else, which may cost a small one its eyes.",
         choices={"keep": "Keep eyes and mouth", "paint": "Paint like everything else"},
+        advanced=True,
     )
     shapes: float = option(
         50.0,
