@@ -25,13 +25,13 @@ RECIPE = dataclasses.replace(
     style_layers={"relu3_1": 1.0},
     content_layer="relu5_2",
     hold={"relu3_1": 2.0, "relu5_2": 3.0},
+    faces={"relu3_1": 5.0},
 )
 
 
-def objective(hold=None, alpha=None, factor=1.0):
-    styles = [StyleTarget(tensor(OTHER))]
-    loss = CovarianceLoss()
-    return PaintObjective(Thin(), RECIPE, loss, tensor(CONTENT), styles, alpha, factor, hold=hold)
+def objective(hold=None, faces=None, alpha=None, factor=1.0):
+    args = tensor(CONTENT), [StyleTarget(tensor(OTHER))], alpha, factor
+    return PaintObjective(Thin(), RECIPE, CovarianceLoss(), *args, hold=hold, faces=faces)
 
 
 def small(mask: np.ndarray, layer: str) -> np.ndarray:
@@ -43,28 +43,29 @@ def small(mask: np.ndarray, layer: str) -> np.ndarray:
 @pytest.mark.parametrize("factor", [0.05, 20.0])
 def test_what_is_held_is_added_to_the_loss_at_any_strength(seen, factor):
     rng = np.random.default_rng(3)
-    mask = rng.random(SIZE)
+    mask, face = rng.random(SIZE), rng.random(SIZE)
     alpha = np.ones(SIZE) if seen == "all" else rng.random(SIZE)
     shown = None if seen == "all" else torch.from_numpy(alpha.astype(np.float32))
     own = color_statistics(tensor(CONTENT), shown)
     recolored = recolor(tensor(CONTENT), own, color_statistics(tensor(OTHER)))
     target = features(recolored[0].permute(1, 2, 0).double().numpy())
     ours, expected = features(IMAGE), 0.0
-    for layer, weight in {"relu3_1": 2.0 * 3.0, "relu5_2": 3.0 * 0.5}.items():  # and their balance
+    weights = {"relu3_1": 3.0 * np.maximum(2 * mask, 5 * face), "relu5_2": 0.5 * 3 * mask}
+    for layer, weight in weights.items():  # with their balance
         f, t = ours[layer] / UNITS[layer], target[layer] / UNITS[layer]
         visible = small(alpha, layer)
         every = np.tile(visible, (len(t), 1))
         spread = np.average((t - np.average(t, weights=every)) ** 2, weights=every) + 0.1
-        held = ((f - t) ** 2).mean(0) * small(mask * alpha, layer)
-        expected += weight * held.sum() / visible.sum() / spread
-    hold = torch.from_numpy(mask.astype(np.float32))
-    without, _ = objective(None, shown, factor)(tensor(IMAGE))
-    found, gradient = objective(hold, shown, factor)(tensor(IMAGE))
+        held = ((f - t) ** 2).mean(0) * small(weight * alpha, layer)
+        expected += held.sum() / visible.sum() / spread
+    masks = [torch.from_numpy(m.astype(np.float32)) for m in (mask, face)]
+    without, _ = objective(None, None, shown, factor)(tensor(IMAGE))
+    found, gradient = objective(*masks, shown, factor)(tensor(IMAGE))
     assert found - without == pytest.approx(expected, rel=1e-4)
     d = rng.standard_normal(IMAGE.shape) * (IMAGE < 2)
     step = 1e-3 * tensor(d)
-    there, _ = objective(hold, shown, factor)(tensor(IMAGE) + step)
-    back, _ = objective(hold, shown, factor)(tensor(IMAGE) - step)
+    there, _ = objective(*masks, shown, factor)(tensor(IMAGE) + step)
+    back, _ = objective(*masks, shown, factor)(tensor(IMAGE) - step)
     assert float((gradient * step).sum()) == pytest.approx((there - back) / 2, rel=2e-2)
 
 

@@ -15,12 +15,12 @@ from styleengine.planning.tiling import Mosaic, Tile
 
 
 class Hold(Term):
-    """The squared distances of the features of layers from those of ``instead``, where ``mask`` is.
+    """The squared distances of features from those of ``instead``, by layer, where ``masks`` are.
 
-    ``instead`` (1, 3, H, W) is the photo in the style's colours, ``mask`` (H, W) is 0–1 and
-    multiplies the distance, so that half a mask holds half as much. Each layer counts by its
-    weight in ``weights``, in units of the variance of its features, as the mean over all positions
-    of the picture: a place is held as firmly in a large picture as in a small one.
+    ``instead`` (1, 3, H, W) is the photo in the style's colours. ``masks`` are (H, W) by layer, at
+    least 0, and weigh the distances there, so that half a mask holds half as much. They are in
+    units of the variance of the layer's features and a mean over all positions of the picture: a
+    place is held as firmly in a large picture as in a small one.
 
     `Content` looks at the photo itself, at one deep layer, which leaves the brush free but does not
     tell an eye from a dark stroke. A shallower one sees lids and lips; of the photo as it is, it
@@ -32,22 +32,21 @@ class Hold(Term):
     def __init__(
         self,
         extractor: Extractor,
-        weights: Mapping[str, float],
-        mask: Tensor,
+        masks: Mapping[str, Tensor],
         instead: Tensor,
         alpha: Tensor | None = None,
     ) -> None:
-        super().__init__(extractor, dict.fromkeys(weights, 1))
+        super().__init__(extractor, dict.fromkeys(masks, 1))
         self.instead = instead
-        self._weights, self._alpha = weights, alpha
-        self._mask = mask if alpha is None else mask * alpha
+        self._alpha = alpha
+        self._masks = {n: m if alpha is None else m * alpha for n, m in masks.items()}
         # The features stay in the network's own dtype, as maps of the whole picture.
-        self._seen = {n: Mosaic() for n in weights}
-        self._sums = {n: torch.zeros(3, dtype=torch.float64) for n in weights}
+        self._seen = {n: Mosaic() for n in masks}
+        self._sums = {n: torch.zeros(3, dtype=torch.float64) for n in masks}
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Keeps the features, and sums for their variances."""
-        for name in self._weights:
+        for name in self._masks:
             stride, ours, weight = self.stride(name), found[name], None
             if self._alpha is not None:
                 weight = tile.covered(self.weight(self._alpha, name, ours, tile), stride)
@@ -63,7 +62,7 @@ class Hold(Term):
             count, first, second = sums.tolist()
             count = max(count, TINY)
             variance = second / count - (first / count) ** 2 + FLAT_VARIANCE
-            self._factors[name] = self._weights[name] / variance / count
+            self._factors[name] = 1 / variance / count
         del self._seen, self._sums
         self.instead = None
 
@@ -72,7 +71,7 @@ class Hold(Term):
         terms = []
         for name, target in self._targets.items():
             stride, ours = self.stride(name), found[name]
-            weight = self.weight(self._mask, name, ours, tile)
+            weight = self.weight(self._masks[name], name, ours, tile)
             apart = single(ours) - single(tile.seen(target, stride))
             values = self._compared(name, apart).square().mean(0) * weight
             terms.append(Local(self._factors[name], values, stride))

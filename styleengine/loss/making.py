@@ -31,4 +31,5 @@ def objective_of(
         *factors,
         side=side,
         hold=scene.hold(scale) if method.hold else None,
+        faces=scene.held_faces(scale) if method.faces else None,
     )

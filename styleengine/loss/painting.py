@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from styleengine.loss.content import Content
@@ -35,11 +36,12 @@ class PaintObjective(Objective):
         tv_factor: float = 1.0,
         side: int | None = None,
         hold: Tensor | None = None,
+        faces: Tensor | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
-        ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, how far each place
-        stays what it is (`Hold`).
+        ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
+        place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
         """
         size = (content.shape[-2], content.shape[-1])
         layers = dict(recipe.style_layers)
@@ -58,8 +60,20 @@ class PaintObjective(Objective):
         places = NearestPlaces(extractor, near, styles, size, alpha)
         smoothness = Smoothness(extractor, smoothed, size)
         terms: list[Term] = [style, places, photo, smoothness]
-        if hold is not None and recipe.hold:
-            weights = {n: w * balance.get(n, 1.0) for n, w in recipe.hold.items()}
-            instead = recolored(content, styles, alpha)
-            terms.append(Hold(extractor, weights, hold, instead, alpha))
+        kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
+        if kept:
+            terms.append(Hold(extractor, kept, recolored(content, styles, alpha), alpha))
         super().__init__(extractor, terms, content, styles, alpha, side)
+
+
+def held_at(
+    held: Sequence[tuple[Mapping[str, float], Tensor | None]], balance: Mapping[str, float]
+) -> dict[str, Tensor]:
+    """The masks of `Hold` by layer, from weights of layers and a mask (h, w) each."""
+    masks: dict[str, Tensor] = {}
+    for weights, mask in held:
+        if mask is not None:
+            for name, weight in weights.items():
+                own = mask * (weight * balance.get(name, 1.0))
+                masks[name] = torch.maximum(masks[name], own) if name in masks else own
+    return masks

@@ -128,6 +128,7 @@ def make_plan(
             style_layers=dict.fromkeys(entry.style_layers, 1.0),
             content_layer=entry.content_layer,
             hold={entry.content_layer: sum(recipe.hold.values())},
+            faces={entry.content_layer: sum(recipe.faces.values())},
         )
     if settings.features == "draft":
         recipe = dataclasses.replace(recipe, rising=True)

@@ -44,9 +44,11 @@ class Recipe:
     content_pool: int = 1
     content_focus: float = 0.35
     """How much more than others the positions count where the photo stands out; see `focus`."""
-    hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 2.5, "relu3_1": 0.75})
+    hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.8, "relu3_1": 0.06})
     """The weights of layers where something is held, at any strength; see `Hold`. The scales above
     `FINE` do without: they change no shape, and the maps would take as much as the picture."""
+    faces: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.6, "relu3_1": 0.25})
+    """The same for eyes and mouths, whose shapes are smaller."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
 
@@ -150,6 +152,7 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
         content_pool=FINE_POOL,
         content_focus=0.0,
         hold={},
+        faces={},
     )
 
 

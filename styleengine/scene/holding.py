@@ -10,31 +10,35 @@ from torch import Tensor
 
 from styleengine.networks.faces import Face
 
-PARTS, FACE = 0.25, 0.03
-"""How far eyes and mouth are held, and the face around them, 0–1. More, and they look cut out of
-the photo; the face itself needs hardly any, as deep layers see it beside the eyes."""
+PARTS, FACE = 1.0, 0.12
+"""How far eyes and mouth are held, and the face around them, which needs hardly any: deep layers
+see it beside the eyes."""
 BLUR = 1.5
 """How far ellipses fall off: all within them is held, at this multiple of their axes nothing."""
 GONE, THERE = 16.0, 32.0
 """Heights of a face, in pixels, up to which nothing of it is held, and from which all."""
+LARGE, MOST = 64.0, 2.0
+"""Height of a face below which it is held more, and how much at most: of a small one few positions
+tell, between many that ask for the style."""
 
 
 def of_faces(faces: Sequence[Face], size: tuple[int, int]) -> Tensor | None:
-    """How far each place of a picture of ``size`` (h, w) is held for its faces, (h, w), 0–1.
+    """How far each place of a picture of ``size`` (h, w) is held for its faces, (h, w), 0–`MOST`.
 
     None where no face is large enough for eyes to be painted.
     """
     mask: np.ndarray | None = None
     for face in faces:
         tall = (face.box[3] - face.box[1]) * size[0]
-        share = float(np.clip((tall - GONE) / (THERE - GONE), 0, 1))
-        if share:
+        weight = float(np.clip((tall - GONE) / (THERE - GONE), 0, 1))
+        weight *= min(MOST, max(1.0, LARGE / max(tall, 1.0)))
+        if weight:
             mask = np.zeros(size, np.float32) if mask is None else mask
-            _draw(mask, face, share)
+            _draw(mask, face, weight)
     return None if mask is None else torch.from_numpy(mask)
 
 
-def _draw(mask: np.ndarray, face: Face, share: float) -> None:
+def _draw(mask: np.ndarray, face: Face, weight: float) -> None:
     """Adds a face to the mask, where it is more than what is there."""
     height, width = mask.shape
     unit = np.array([width, height])
@@ -58,4 +62,4 @@ def _draw(mask: np.ndarray, face: Face, share: float) -> None:
         u = (dx * np.cos(angle) + dy * np.sin(angle)) / along
         v = (dy * np.cos(angle) - dx * np.sin(angle)) / beside
         inside = np.clip((BLUR - np.hypot(u, v)) / (BLUR - 1), 0, 1)
-        np.maximum(part, share * held * inside, out=part, casting="same_kind")
+        np.maximum(part, weight * held * inside, out=part, casting="same_kind")

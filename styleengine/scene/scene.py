@@ -122,13 +122,12 @@ class Scene:
 
     def hold(self, scale: int) -> Tensor | None:
         """How far the photo is held at a scale, (h, w), 0–1; None where nothing is."""
-        size = self.plan.sizes[scale]
-        held = None if self.held is None else resized(self.held, size)[0, 0]
-        faces = holding.of_faces(self.faces, size)
-        if faces is not None:
-            faces = faces.to(self.levels.source.device)
-            held = faces if held is None else torch.maximum(held, faces)
-        return held
+        return None if self.held is None else resized(self.held, self.plan.sizes[scale])[0, 0]
+
+    def held_faces(self, scale: int) -> Tensor | None:
+        """How far eyes and mouths are held at a scale, (h, w), 0–1; None where no face is."""
+        held = holding.of_faces(self.faces, self.plan.sizes[scale])
+        return None if held is None else held.to(self.levels.source.device)
 
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
