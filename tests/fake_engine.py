@@ -172,6 +172,8 @@ def misbehave_in_run(mode, run, spec, content):
         os.kill(os.getpid(), signal.SIGKILL)
     if mode == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if mode == "real-time-signal":
+        os.kill(os.getpid(), signal.SIGRTMIN + 3)
     if mode == "memory":
         raise MemoryError
     if mode == "quit":

@@ -16,6 +16,7 @@ from choice.note import note_from, note_text
 from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in, title
 from choice.trust import Chosen, is_there
 from dialog import report
+from disk.private import put_aside
 from engine.fetch import Fetch, fetch_command
 from engine.installed import Installed, data_dir
 from styleengine import protocol
@@ -119,6 +120,17 @@ def test_a_blend_keeps_its_layers_as_long_as_gimp_runs():
     for lost in (later, '[{"layer": 7}]', '[{"layer": -1}]', '[{"layer": true}]'):
         with pytest.raises(protocol.EngineError):
             blend_from(lost)
+
+
+def test_a_folder_whose_name_is_no_text_is_kept(tmp_path):
+    put_aside()  # what other tests have left
+    folders = Folders(tmp_path / "style-folders.json")
+    odd = tmp_path / os.fsdecode(b"odd \xff") if os.name == "posix" else tmp_path / "odd"
+    folders.add(odd)
+    folders.add(tmp_path / "plain")
+    assert folders.read() == [odd, tmp_path / "plain"] and not put_aside()
+    folders.remove(odd)
+    assert folders.read() == [tmp_path / "plain"]
 
 
 # --- notes --------------------------------------------------------------------------------------

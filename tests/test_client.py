@@ -313,6 +313,7 @@ def test_an_engine_killed_from_outside(fake):
 @posix
 def test_a_segmentation_fault_is_named(fake):
     assert "SIGSEGV" in failure(fake(), b"fake:segfault").message
+    assert "signal" in failure(fake(), b"fake:real-time-signal").message
 
 
 def test_memory_error(fake):

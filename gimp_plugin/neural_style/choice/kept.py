@@ -9,6 +9,7 @@ from typing import Any
 
 from choice.choice import valid_settings
 from disk.private import read_json, write_json
+from disk.regular import local_path
 from protocol import Settings
 
 MOST_RECENT = 24
@@ -82,7 +83,8 @@ class Folders:
     def read(self) -> list[Path]:
         """The folders, in the order they were added."""
         found = read_json(self.path)
-        return [Path(p) for p in found if isinstance(p, str)] if isinstance(found, list) else []
+        texts = [p for p in found if isinstance(p, str)] if isinstance(found, list) else []
+        return [local_path(text) or Path(text) for text in texts]
 
     def add(self, folder: Path) -> None:
         """Adds a folder."""
@@ -93,4 +95,13 @@ class Folders:
         self._write([each for each in self.read() if each != folder])
 
     def _write(self, folders: Iterable[Path]) -> None:
-        write_json(self.path, list(dict.fromkeys(str(folder) for folder in folders)))
+        write_json(self.path, list(dict.fromkeys(_as_text(folder) for folder in folders)))
+
+
+def _as_text(folder: Path) -> str:
+    """The folder's path; as an address if its name is no text, as JSON then holds none either."""
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError:
+        return folder.as_uri()
+    return str(folder)

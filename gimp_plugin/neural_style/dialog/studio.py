@@ -40,6 +40,7 @@ from widgets.notice import copy_text
 
 TICK_MS = 15
 CHECK_MS = 500
+MOST_REPORT = 100_000  # characters
 SET_UP_HELPS = ("engine-missing", "engine-died", "protocol", "protocol-version")
 """Problems of an engine that has not started which a new one may not have."""
 
@@ -266,7 +267,8 @@ class Studio:
         if self.session.ready and not self._offered:
             self._offered = True
             self._offer.show_if_needed(self.session.ready)
-            self.window.settings.offer(self.session.ready.get("capabilities", {}))
+            capabilities = self.session.ready.get("capabilities")
+            self.window.settings.offer(capabilities if isinstance(capabilities, dict) else {})
 
     def set_up(self) -> None:
         """The page that repairs the engine takes over."""
@@ -279,7 +281,7 @@ class Studio:
         settings = self.window.get_choice().settings.to_dict()
         log = self._installed.log
         text = compose(self._problem, versions, self.session.ready, settings, log, os.environ)
-        copy_text(self.window.dialog, text)
+        copy_text(self.window.dialog, shown(text, MOST_REPORT))
 
     def history(self, action: str, entry: Any) -> None:
         """Does something with an earlier result."""

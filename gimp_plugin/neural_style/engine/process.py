@@ -218,7 +218,7 @@ class EngineProcess:
                 self.see_log(_(LESS_MEMORY)),
             )
         if status < 0:
-            cause = cause or signal.Signals(-status).name
+            cause = cause or _signal_name(-status)
         if self.is_ready:
             text, step = _("The painting engine stopped while it was working"), _("Try again.")
         else:
@@ -253,3 +253,10 @@ class EngineProcess:
         words = [line.strip() for line in lines if line.strip()]
         named = [line for line in words if EXCEPTION.match(line)]
         return (named or words or [""])[-1][:200].rstrip(".")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

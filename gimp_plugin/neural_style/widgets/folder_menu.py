@@ -8,7 +8,7 @@ from typing import Callable
 
 from gi.repository import Gtk
 
-from language.texts import _
+from language.texts import _, shown
 
 
 class FolderMenu(Gtk.MenuButton):
@@ -38,6 +38,6 @@ class FolderMenu(Gtk.MenuButton):
 
 def _short(folder: Path) -> str:
     try:
-        return str(Path("~") / folder.relative_to(Path.home()))
+        return shown(str(Path("~") / folder.relative_to(Path.home())))
     except ValueError:
-        return str(folder)
+        return shown(str(folder))
