@@ -161,6 +161,7 @@ HOSTILE: list[Any] = [
     b"<a>" * 20_000,
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:ns0="q" xmlns:xml="r"/>',
     bytes(5 << 20),
+    XMP.replace(b"</rdf:Bag>", b"<a>" * 100_000 + b"</a>" * 100_000 + b"</rdf:Bag>"),
 ]
 
 

@@ -60,7 +60,7 @@ def test_every_setting_is_an_option_with_its_default():
         "preset": "best", "strength": 10.0, "style_scale": 50.0, "smoothness": 0.0,
         "keep_colors": "luminance", "size": 99, "iterations": 7, "init": "noise", "seed": 3,
         "optimizer": "adam", "pooling": "average", "style_loss": "gram", "features": "draft",
-        "postprocess": "sharpen", "device": "cpu", "shapes": 80.0,
+        "postprocess": "sharpen", "device": "cpu", "shapes": 80.0, "faces": "paint",
     }  # fmt: skip
     assert set(changed) == {f.name for f in dataclasses.fields(Settings)}
     line = [x for k, v in changed.items() for x in (f"--{k.replace('_', '-')}", str(v))]

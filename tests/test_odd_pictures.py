@@ -490,3 +490,13 @@ def test_a_style_bomb_takes_little_memory(tmp_path: Path) -> None:
     assert decoded(colors) == ["picture-too-large"]
     with pytest.raises(EngineError, match="too much memory to be made smaller"):
         files.decode(colors, "bomb", 32_000_000)
+
+
+def test_a_thousand_packed_texts_are_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from styleengine.pictures import png as reader
+
+    unpacked = []
+    monkeypatch.setattr(reader, "_unpacked", lambda data, most: unpacked.append(most) or b"")
+    text = (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(1000)))
+    exactly(files.decode(png(RGB8, *[text] * 1000)), RGB8)
+    assert len(unpacked) == 1

@@ -88,7 +88,7 @@ def carried(about: About, width: int, height: int) -> Carried:
     try:
         turned = metadata(about.exif, about.xmp).orientation != 1
         xmp = _xmp(about.xmp, turned=turned) if about.xmp else b""
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
+    except Exception as error:  # RecursionError, too
         log.warning("XMP data is left out: %s", error)
         xmp = b""
     return Carried(first, camera, place, xmp, about.dpi)

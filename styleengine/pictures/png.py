@@ -92,7 +92,8 @@ def _note(side: dict[bytes, bytes], name: bytes, body: bytes) -> None:
         side.setdefault(name, body)
     elif name in (b"tEXt", b"zTXt", b"iTXt"):
         key, _, rest = body.partition(b"\0")
-        if key == _XMP or key.startswith(_RAW):
+        if (key == _XMP or key.startswith(_RAW)) and key not in side:
+            side[key] = b""  # a second one is not even unpacked
             text = _text(name, rest)
             if key == _XMP:
                 side.setdefault(b"xmp", text)
