@@ -3,6 +3,7 @@
 from styleengine.machine import allocator
 from styleengine.machine.openmp import wait_briefly
 
-# As `styleengine.cli.main` does, before torch is imported: what is measured is what users get.
+# As `styleengine.command.cli.main` does, before torch is imported: what is measured is what users
+# get.
 wait_briefly()
 allocator.keep_freed_memory()

@@ -795,7 +795,7 @@ def test_a_bare_convolution_has_the_shapes_it_is_named_for(name, monkeypatch):
 
     monkeypatch.setattr(roofline, "_median", median)
     convolution = roofline.Convolution(name, 3, 8, 10, 12)
-    channels_last = roofline.devices.Precision(channels_last=True)
+    channels_last = roofline.Precision(channels_last=True)
     assert roofline.bare_seconds(convolution, channels_last, torch.device("cpu"), 1) == 2.0
     forward, backward = seen
     assert forward.shape == (1, 8, 10, 12)

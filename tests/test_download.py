@@ -227,7 +227,7 @@ def test_unwritable_folder(site: Site, tmp_path: Path) -> None:
 _LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from styleengine.download import Remote, download
+from styleengine.weights.download import Remote, download
 from styleengine.protocol import EngineError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -240,7 +240,7 @@ except EngineError as error:
 _FULL = """
 import collections, errno, os, shutil, sys
 from pathlib import Path
-from styleengine.download import Remote, download
+from styleengine.weights.download import Remote, download
 from styleengine.protocol import EngineError
 shutil.disk_usage = lambda _: collections.namedtuple("Usage", "free")(1 << 40)
 target = Path(sys.argv[3])
@@ -255,7 +255,7 @@ print(os.listdir(target.parent))
 _PLAIN = """
 import sys
 from pathlib import Path
-from styleengine.download import Remote, download
+from styleengine.weights.download import Remote, download
 download(Remote((sys.argv[1],), "sha256", sys.argv[2], 3_000_000), Path(sys.argv[3]))
 """
 
