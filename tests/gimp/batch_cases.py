@@ -840,6 +840,93 @@ def case_a_style_that_does_not_exist():
     refused(image, [new_layer(image)], "style picture cannot be read", "gone.png", style=gone)
 
 
+def case_files_that_only_gimp_opens_are_the_same_as_their_layers():
+    for suffix, precision in ((".xcf", U8), (".psd", U8), (".exr", Gimp.Precision.FLOAT_LINEAR)):
+        image = new_image(precision=precision)
+        layer = new_layer(image, alpha=False)
+        file = FOLDER / f"Gemälde{suffix}"
+        where = Gio.File.new_for_path(str(file))
+        assert Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, where, None)
+        if suffix == ".psd":
+            file = file.rename(FOLDER / "Gemälde.jpg")  # what it is counts, not its name
+        painted(image, layer, style=file)
+        shape = {"width": W, "height": H, "dtype": "u8"}
+        assert sent()["styles"] == [{"name": "Gemälde", **shape}], sent()["styles"]
+        by_file = (FOLDER / "dump" / "style.raw").read_bytes()
+        where = Gio.File.new_for_path(str(file))
+        opened = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, where)
+        painted(image, layer, style=None, style_layer=opened.get_layers()[0])
+        assert (FOLDER / "dump" / "style.raw").read_bytes() == by_file
+        assert_near(array.array("B", by_file), pixels(layer, "R'G'B'A u8"), 1)
+        opened.delete()
+        assert len(Gimp.get_images()) == 1, "a hidden image was left behind"
+        image.delete()
+
+
+def case_a_file_of_several_layers_is_seen_as_a_whole():
+    image = new_image()
+    new_layer(image, alpha=False)
+    veil = new_layer(image, 20, 10)
+    veil.set_opacity(40.0)
+    veil.set_offsets(7, 5)
+    file = FOLDER / "Lagen.xcf"
+    where = Gio.File.new_for_path(str(file))
+    assert Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, where, None)
+    expected = shown(image, image.get_layers()[-1])
+    painted(image, image.get_layers()[-1], style=file)
+    got = array.array("B", (FOLDER / "dump" / "style.raw").read_bytes())
+    assert_near(got, expected, 1)
+
+
+def case_a_file_that_nobody_opens():
+    image = new_image()
+    odd = FOLDER / "notes.abc"
+    odd.write_bytes(b"This is not a picture.")
+    painted(image, new_layer(image), style=odd)  # the engine has the last word
+    assert (FOLDER / "dump" / "style.raw").read_bytes() == odd.read_bytes()
+
+
+def case_the_mask_of_a_layer_in_a_group_is_a_place():
+    image = new_image()
+    group = Gimp.GroupLayer.new(image, "Group")
+    image.insert_layer(group, None, 0)
+    inner = Gimp.GroupLayer.new(image, "Inner")
+    image.insert_layer(inner, group, 0)
+    layer = new_layer(image, parent=inner)
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    layer.add_mask(mask)
+    fill_mask(mask, W, H)
+    painted(image, layer, hold="Mask of Photo")
+    assert (FOLDER / "dump" / "mask-hold.raw").read_bytes() == native(mask)
+
+
+def case_a_huge_style_layer_is_reduced():
+    other = new_image(width=9000, height=7000)
+    style = Gimp.Layer.new(
+        other, "Huge", 9000, 7000, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL
+    )
+    other.insert_layer(style, None, 0)
+    style.fill(Gimp.FillType.WHITE)
+    image = new_image()
+    painted(image, new_layer(image), style=None, style_layer=style)
+    entry = sent()["styles"][0]
+    assert 31e6 < entry["width"] * entry["height"] <= 32e6, entry
+    assert abs(entry["width"] / entry["height"] - 9 / 7) < 0.001
+
+
+def case_a_huge_file_and_a_pipe_as_the_style():
+    image = new_image()
+    layer = new_layer(image)
+    pipe, huge = FOLDER / "pipe.png", FOLDER / "huge.png"
+    os.mkfifo(pipe)  # whoever opens it waits for ever
+    with open(huge, "wb") as stream:
+        stream.truncate(600 << 20)
+    refused(image, [layer], "cannot be read", "pipe.png", "not a regular file", style=pipe)
+    refused(image, [layer], "huge.png is over 512 MB", style=huge)
+    name = "a" * 300 + ".png"
+    refused(image, [layer], "cannot be read", style=FOLDER / name)
+
+
 def case_a_folder_as_the_style():
     image = new_image()
     refused(image, [new_layer(image)], "style picture cannot be read", style=FOLDER)

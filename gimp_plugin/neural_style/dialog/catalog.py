@@ -18,6 +18,7 @@ from disk.regular import is_regular
 from engine import installed
 from language.texts import _
 from pixels.hidden import shown_images
+from pixels.layers import all_layers
 from pixels.style_pictures import places
 from widgets.cutout import pixbuf
 from widgets.style_browser import StyleBrowser
@@ -90,14 +91,8 @@ class Catalog:
 def _layers() -> Iterator[StyleChoice]:
     """All layers of all open images."""
 
-    def walk(layers: list[Gimp.Layer]) -> Iterator[Gimp.Layer]:
-        for layer in layers:
-            yield layer
-            if layer.is_group():
-                yield from walk(layer.get_children())
-
     for image in shown_images():
-        for layer in walk(image.get_layers()):
+        for layer in all_layers(image):
             name = f"{layer.get_name()} ({image.get_name()})"
             yield StyleChoice(layer=layer.get_id(), name=name)
 

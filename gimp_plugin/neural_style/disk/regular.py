@@ -32,8 +32,9 @@ def _irregular(path: str | os.PathLike[str]) -> OSError:
 def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a regular file; raises OSError (EFBIG) if there are more than ``most``."""
     with open_regular(path) as stream:
-        data = stream.read(most + 1)
-    if len(data) > most:
+        large = os.fstat(stream.fileno()).st_size > most  # known before memory is taken
+        data = b"" if large else stream.read(most + 1)
+    if large or len(data) > most:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
     return data
 

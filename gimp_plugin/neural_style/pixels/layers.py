@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gi.repository import Gimp
@@ -53,6 +53,18 @@ def layer_to_paint(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Gimp.La
             _("Select a layer, or a group with layers."),
         )
     return drawable
+
+
+def all_layers(image: Gimp.Image) -> Iterator[Gimp.Layer]:
+    """The layers from top to bottom, those within groups after their group."""
+
+    def walk(layers: Sequence[Gimp.Layer]) -> Iterator[Gimp.Layer]:
+        for layer in layers:
+            yield layer
+            if layer.is_group():
+                yield from walk(layer.get_children())
+
+    return walk(image.get_layers())
 
 
 def whole(layer: Gimp.Drawable) -> Rect:

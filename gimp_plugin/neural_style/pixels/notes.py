@@ -26,12 +26,14 @@ def note_of(layer: Gimp.Item) -> str:
 
 
 NAME_PART = " – style: "
+MOST_LETTERS = 200
 
 
 def result_name(layer: str, styles: Sequence[StyleChoice]) -> str:
     """The name of the new layer; that of a layer which is a result itself does not grow."""
     names = " + ".join(style.name or file_stem(style.uri) for style in styles)
-    return f"{layer.split(NAME_PART)[0]}{NAME_PART}{names}"
+    name = f"{layer.split(NAME_PART)[0]}{NAME_PART}{names[:MOST_LETTERS]}"
+    return name.encode("utf-8", "replace").decode()  # a file's name may be no text
 
 
 def style_note(choice: Choice, layer: Gimp.Layer) -> str:

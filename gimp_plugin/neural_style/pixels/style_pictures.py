@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Iterator
 
 from gi.repository import Gegl, Gimp
 
 from choice.choice import StyleChoice
-from disk.regular import local_path, read_regular
 from engine.request import Mask, StyleFile, StylePixels
 from language.texts import _
 from pixels import tilewise
-from pixels.layers import whole
+from pixels.layers import all_layers, whole
 from pixels.private_copy import PrivateCopy, copy_of_channel, copy_of_layer
 from pixels.reading import Reader
 from pixels.rect import Rect
 from pixels.small import small_scale, small_spec, small_strips
+from pixels.style_files import is_for_gimp, opened_by_gimp, read_style, style_path
 from protocol import EngineError, PictureSpec
 
-STYLE_BYTES = 512 << 20
 SMALL_PX = 1024
 MASK_PX = 4096
-
-
-def read_style(uri: str) -> bytes:
-    """The bytes of a style picture; raises `EngineError` ("no-style")."""
-    choose = _("Choose the picture whose style shall be painted.")
-    path = local_path(uri)
-    if path is None:
-        text = _("The style picture {file} is not a file on this computer.").format(file=uri)
-        raise EngineError("no-style", text, choose)
-    try:
-        data = read_regular(path, STYLE_BYTES)
-    except OSError as problem:
-        if problem.errno == errno.EFBIG:
-            text = _("The style picture {file} is over 512 MB.").format(file=path)
-        else:
-            reason = f"{path}: {problem.strerror or problem}"
-            text = _("The style picture cannot be read ({reason}).").format(reason=reason)
-        raise EngineError("no-style", text, choose) from None
-    if not data:
-        text = _("The style picture {file} is empty.").format(file=path)
-        raise EngineError("no-style", text, choose)
-    return data
+MOST_PX = 32_000_000  # of a style; the engine itself makes larger files smaller
 
 
 def load_styles(
@@ -62,7 +39,7 @@ def load_styles(
         else:
             mask = None
         if choice.uri:
-            styles.append(StyleFile(read_style(choice.uri), choice.name, choice.weight, mask))
+            styles.append(_from_file(choice, mask, small))
             continue
         found = Gimp.Item.get_by_id(choice.layer)
         if not isinstance(found, Gimp.Layer) or not found.is_valid():
@@ -71,19 +48,29 @@ def load_styles(
                 _("The layer that was the style is not there any more."),
                 _("Choose the picture whose style shall be painted."),
             )
-        spec, strips = _layer_pixels(found, small)
+        spec, strips = _pixels_of(copy_of_layer(found), small)
         styles.append(StylePixels(spec, strips, choice.name, choice.weight, mask))
     return tuple(styles)
 
 
-def _layer_pixels(layer: Gimp.Layer, small: bool) -> tuple[PictureSpec, Iterator[tilewise.Part]]:
-    """A layer as it is now, for the engine."""
-    copy = copy_of_layer(layer)
+def _from_file(choice: StyleChoice, mask: Mask | None, small: bool) -> StyleFile | StylePixels:
+    path = style_path(choice.uri)
+    if is_for_gimp(path) and (copy := opened_by_gimp(path)) is not None:
+        spec, strips = _pixels_of(copy, small)
+        return StylePixels(spec, strips, choice.name, choice.weight, mask)
+    # What GIMP does not open, either, the engine has a word for.
+    return StyleFile(read_style(path), choice.name, choice.weight, mask)
+
+
+def _pixels_of(copy: PrivateCopy, small: bool) -> tuple[PictureSpec, Iterator[tilewise.Part]]:
+    """A layer as it was copied, for the engine; a huge one is reduced."""
     area = whole(copy.drawable)
-    if not small:
+    pixels = area.width * area.height
+    if not small and pixels <= MOST_PX:
         reader = Reader(copy, area, "u8")
         return reader.spec, _and_close(reader.strips(), copy)
-    spec = small_spec(area, SMALL_PX)
+    long_side = max(area.width, area.height)
+    spec = small_spec(area, SMALL_PX if small else int(long_side * (MOST_PX / pixels) ** 0.5))
     return spec, _and_close(small_strips(copy.drawable, area, spec), copy)
 
 
@@ -97,7 +84,7 @@ def _and_close(parts: Iterator[tilewise.Part], copy: PrivateCopy) -> Iterator[ti
 def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
     """What can say where a style goes, or what is held: channels and layer masks, by name."""
     found = {channel.get_name(): channel for channel in image.get_channels()}
-    for layer in image.get_layers():
+    for layer in all_layers(image):
         if layer.get_mask() is not None:
             found[_("Mask of {layer}").format(layer=layer.get_name())] = layer.get_mask()
     return found
