@@ -500,3 +500,18 @@ def test_a_thousand_packed_texts_are_unpacked_once(monkeypatch: pytest.MonkeyPat
     text = (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(1000)))
     exactly(files.decode(png(RGB8, *[text] * 1000)), RGB8)
     assert len(unpacked) == 1
+
+
+@pytest.mark.parametrize("form", [{}, {"bigtiff": True}, {"byteorder": ">"}], ids=str)
+def test_what_a_tiff_says_of_itself(form: dict) -> None:
+    said = {
+        "extratags": [(274, "H", 1, 6, True), (271, "s", 0, "NIKON", True)],
+        "resolution": (118.11, 59.055),
+        "resolutionunit": "CENTIMETER",
+    }
+    found = files.decode(pages((RGB16, said), **form))
+    exactly(found, np.rot90(RGB16, -1))
+    assert found.about.dpi == pytest.approx((300, 150), rel=1e-4)
+    kept = Image.Exif()
+    kept.load(found.about.exif)
+    assert kept[271] == "NIKON"

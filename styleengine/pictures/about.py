@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,11 @@ def metadata(exif: bytes, xmp: bytes, dpi: Any = None) -> Metadata:
     """
     xmp = xmp if len(xmp) <= MOST_XMP else b""
     try:
-        found = _parsed(exif)
-        inner = {at: dict(found.get_ifd(at)) for at in (EXIF, GPS, INTEROPERABILITY)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks about odd metadata
+            found = _parsed(exif)
+            inner = {at: dict(found.get_ifd(at)) for at in (EXIF, GPS, INTEROPERABILITY)}
+            _ = dict(found)  # all of it
         # Pillow looks for this one in a thumbnail's directory, too.
         index = inner[INTEROPERABILITY].get(INTEROPERABILITY_INDEX, "")
         adobe = inner[EXIF].get(COLOR_SPACE) == 2 or str(index).startswith("R03")

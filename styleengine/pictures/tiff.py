@@ -13,8 +13,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from styleengine.pictures.about import XMP, Metadata, metadata
+from styleengine.pictures.about import (
+    CENTIMETRE,
+    KEPT,
+    ORIENTATION,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    XMP,
+    Y_RESOLUTION,
+    Metadata,
+    encoded,
+    metadata,
+)
 from styleengine.pictures.decoded import Raw, depth_of
 from styleengine.pictures.reducing import factor, reduced, require_bytes
 
@@ -161,6 +173,22 @@ def _plain(page: Any) -> Iterator[int]:
             yield min(rows, page.imagelength - y) * -(-page.imagewidth * bits // 8)
 
 
+def _metadata_of(page: Any) -> Metadata:
+    """What the page says, but for the camera's directory and the place's."""
+    made = Image.Exif()
+    for tag in (*KEPT, ORIENTATION):
+        value = page.tags.valueof(tag)
+        if isinstance(value, int | str | bytes):
+            made[tag] = int(value) if isinstance(value, int) else value
+    unit = page.tags.valueof(RESOLUTION_UNIT, default=2)
+    dpi: list[float] = []
+    for tag in (X_RESOLUTION, Y_RESOLUTION):
+        value = page.tags.valueof(tag)
+        if unit != 1 and isinstance(value, tuple) and len(value) == 2 and value[1]:
+            dpi.append(value[0] / value[1] * (2.54 if unit == CENTIMETRE else 1))
+    return metadata(encoded(made), _bytes(page, XMP), dpi)
+
+
 def _bytes(page: Any, code: int) -> bytes:
     value = page.tags.valueof(code)
     return value if isinstance(value, bytes) else b""
@@ -168,6 +196,8 @@ def _bytes(page: Any, code: int) -> bytes:
 
 def _metadata(page: Any, data: bytes) -> Metadata:
     """What the page's own directory says; EXIF is a part of it."""
+    if data[2:4] in (b"+\0", b"\0+"):  # BigTIFF, whose directories Pillow does not know as EXIF
+        return _metadata_of(page)
     first = page.parent.pages.first.offset
     whole = data if page.offset == first else _beginning_with(page.offset, data)
     return metadata(whole, _bytes(page, XMP))
