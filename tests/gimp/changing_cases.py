@@ -5,6 +5,10 @@ their steps. GIMP ends a process that reads what has changed under it: then all 
 """
 # ruff: noqa: F821
 
+import os
+import time
+from pathlib import Path
+
 from gi.repository import Gegl, Gimp
 
 with open(CONTEXT["helpers"], encoding="utf-8") as helpers:
@@ -418,3 +422,82 @@ def case_images_that_plug_ins_work_on_are_not_offered_as_styles():
     assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
     hidden.give_away(copy)
     assert len(hidden.shown_images()) == 2
+
+
+# --- the engine is to be another one while there is a painting ---------------------------------------
+
+
+class Quiet:
+    """Stands for what a series shows things on; remembers what it was given to deliver."""
+
+    def __init__(self, image, layer):
+        self.image, self.layers = image, [layer]
+        self.view = self.caption = self.pane = self
+        self.shown, self.then = layer, None
+
+    def deliver(self, source, choice, canvas, then):
+        canvas.discard()
+        source.close()
+        self.then = then
+
+    def ignored(self, *_arguments, **_more):
+        pass
+
+    set_text = set_tooltip_text = show_painted = session_changed = session_failed = ignored
+
+
+def a_painting_under_way(image, layer):
+    """A series that paints a layer with the scripted engine, its session, and what it shows."""
+    engine, series = plugin_module("engine.client"), plugin_module("dialog.series")
+    quiet = Quiet(image, layer)
+    start = lambda: engine.start(Path(CONTEXT["plugin"]), os.environ)  # noqa: E731
+    session = plugin_module("engine.session").Session(start, quiet)
+    work = series.Series(session, quiet, quiet, quiet, quiet.ignored)
+    style = choices.StyleChoice(STYLE.as_uri(), name="A style")
+    choice = choices.Choice(styles=(style,))
+    work.begin(series.Order(choice, (layer,), ""), False)
+    ticked(session, lambda: session.progress is not None)
+    return work, session, quiet
+
+
+def ticked(session, condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, session.phase
+        session.tick()
+        time.sleep(0.01)
+
+
+def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
+    use_fake("wait")
+    image = new_image()
+    work, session, quiet = a_painting_under_way(image, new_layer(image))
+    try:
+        pid, painting = session.pid, session.is_painting
+        work.afterwards(session.restart)  # as when the network has come
+        assert painting and session.pid == pid and session.is_painting
+        session.keep()
+        ticked(session, lambda: quiet.then is not None)
+        assert session.pid == pid, "the result is not delivered yet"
+        quiet.then(True)
+        assert session.pid not in (pid, 0)
+        work.afterwards(session.restart)  # now there is nothing to wait for
+        assert session.pid != pid
+    finally:
+        session.close()
+    assert len(Gimp.get_images()) == 1, "a hidden image is left"
+
+
+def case_a_painting_that_ends_early_leaves_no_image():
+    for end in ("cancel", "close", "restart"):
+        use_fake("wait")
+        image = new_image()
+        work, session, _ = a_painting_under_way(image, new_layer(image))
+        done = []
+        work.afterwards(lambda: done.append(True))
+        getattr(session, end)()
+        ticked(session, lambda: done) if end == "cancel" else None
+        assert done, end
+        session.close()
+        assert Gimp.get_images() == [image], end
+        image.delete()
