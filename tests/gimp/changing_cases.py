@@ -424,7 +424,7 @@ def case_images_that_plug_ins_work_on_are_not_offered_as_styles():
     assert len(hidden.shown_images()) == 2
 
 
-# --- the engine is to be another one while there is a painting ---------------------------------------
+# --- the engine is to be another one while there is a painting -----------------------------------
 
 
 class Quiet:
@@ -488,16 +488,21 @@ def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
     assert len(Gimp.get_images()) == 1, "a hidden image is left"
 
 
+def ended_early(end):
+    """Ends a painting; what waited for its end must have been done then."""
+    use_fake("wait")
+    image = new_image()
+    work, session, _ = a_painting_under_way(image, new_layer(image))
+    done = []
+    work.afterwards(lambda: done.append(True))
+    getattr(session, end)()
+    if end == "cancel":
+        ticked(session, lambda: done)
+    session.close()
+    assert done and Gimp.get_images() == [image], end
+    image.delete()
+
+
 def case_a_painting_that_ends_early_leaves_no_image():
     for end in ("cancel", "close", "restart"):
-        use_fake("wait")
-        image = new_image()
-        work, session, _ = a_painting_under_way(image, new_layer(image))
-        done = []
-        work.afterwards(lambda: done.append(True))
-        getattr(session, end)()
-        ticked(session, lambda: done) if end == "cancel" else None
-        assert done, end
-        session.close()
-        assert Gimp.get_images() == [image], end
-        image.delete()
+        ended_early(end)
