@@ -197,6 +197,29 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
     window.destroy()
 
 
+def case_a_channel_is_chosen_to_hold():
+    from gi.repository import Gtk
+
+    from language.mnemonics import Mnemonics
+    from widgets.hold_row import HoldRow
+
+    told = []
+    row = HoldRow(Mnemonics(), Gtk.SizeGroup(), lambda: told.append(row.get()))
+    combo = row.get_children()[1]
+    assert row.get() == "" and not combo.get_sensitive(), "there is nothing to choose from"
+    row.set("Face")  # remembered from another image
+    assert row.get() == ""
+    row.set_channels(["Sky", "Face"])
+    assert row.get() == combo.get_active_id() == "Face" and combo.get_sensitive()
+    assert not told, "nobody has chosen anything"
+    combo.set_active_id("Sky")
+    combo.set_active_id("")
+    assert told == ["Sky", ""], told
+    combo.set_active_id("Sky")
+    row.set_channels(["Face"])
+    assert row.get() == combo.get_active_id() == "", "a channel that is gone holds nothing"
+
+
 def main():
     server = start_display()
     answers = {}
