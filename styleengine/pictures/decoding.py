@@ -33,8 +33,16 @@ from styleengine.pictures.reducing import (
     require_bytes,
     require_room,
 )
+from styleengine.pictures.refusals import (
+    bad,
+    called,
+    camera_data,
+    too_large,
+    too_large_to_reduce,
+    unknown,
+)
 from styleengine.pictures.tiff import TIFF, CameraData, TooManyPixels, read_tiff
-from styleengine.protocol import EngineError, Sentence
+from styleengine.protocol import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +63,6 @@ SUFFIXES = frozenset(
     ]
 )
 
-_PICTURES = (PNG, *TIFF, b"\xff\xd8\xff", b"GIF8", b"8BPS")
-_CAMERAS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
-"""What the raw data of cameras begins with that does not pass for TIFF."""
 _PILLOW_LOCK = threading.Lock()
 
 
@@ -82,43 +87,6 @@ def decode(data: bytes, name: str = "", most: int = 0) -> Picture:
         ) from error
 
 
-def called(name: str) -> Sentence:
-    """How messages name a picture file."""
-    return Sentence.of("“{name}”", name=name) if name else Sentence("The picture")
-
-
-def bad(name: str, message: str, hint: str, **values: Any) -> EngineError:
-    """The `EngineError` for a picture that cannot be read, ``{picture}`` in its ``message``."""
-    return EngineError("bad-picture", message, hint, picture=called(name), **values)
-
-
-def _too_large(name: str) -> EngineError:
-    return EngineError(
-        "picture-too-large",
-        "{picture} has more than {n} million pixels.",
-        "Scale it down first.",
-        picture=called(name),
-        n=MAX_PIXELS // 1_000_000,
-    )
-
-
-def _camera_data(name: str) -> EngineError:
-    return bad(
-        name,
-        "{picture} is raw data of a camera, which has to be developed first.",
-        "Open it in GIMP, or in darktable or RawTherapee, and export it as TIFF or JPEG.",
-    )
-
-
-def _too_large_to_reduce(name: str) -> EngineError:
-    return EngineError(
-        "picture-too-large",
-        "{picture} takes too much memory to be made smaller.",
-        "Scale it down first.",
-        picture=called(name),
-    )
-
-
 def _read(data: bytes, name: str, most: int) -> Raw:
     try:
         if data.startswith(TIFF):
@@ -130,11 +98,11 @@ def _read(data: bytes, name: str, most: int) -> Raw:
     except (EngineError, MemoryError):
         raise
     except CameraData:
-        raise _camera_data(name) from None
+        raise camera_data(name) from None
     except TooManyBytes:
-        raise _too_large_to_reduce(name) from None
+        raise too_large_to_reduce(name) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, TooManyPixels) as error:
-        raise _too_large(name) from error
+        raise too_large(name, MAX_PIXELS) from error
     except Exception as error:
         # The decoders answer damaged files with exceptions of every kind (struct.error, KeyError,
         # zlib.error, their own …); nothing but calls to them is inside this block.
@@ -151,7 +119,7 @@ def _read_other(data: bytes, name: str, most: int) -> Raw:
         data = png.pixels
     with _opened(data) as image:
         if image is None:
-            raise _unknown(data, name)
+            raise unknown(data, name)
         if png is None:
             return _read_pillow(image, data, most)
         if data[24:25] == b"\x10":
@@ -188,21 +156,6 @@ def _opened(data: bytes) -> Iterator[Image.Image | None]:
                 yield image
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-
-
-def _unknown(data: bytes, name: str) -> EngineError:
-    hint = "Open it in GIMP and export it as PNG or JPEG."
-    if data.startswith(_CAMERAS) or data[4:11] == b"ftypcrx":
-        return _camera_data(name)
-    if data.startswith(b"gimp xcf "):
-        return bad(name, "{picture} is a GIMP project, not a picture file.", hint)
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheim", b"ftyphevc"):
-        return bad(name, "{picture} is a HEIC picture, which cannot be read.", hint)
-    if data.startswith(b"\xff\x0a") or data[4:8] == b"JXL ":
-        return bad(name, "{picture} is a JPEG XL picture, which cannot be read.", hint)
-    if data.startswith(_PICTURES) or data[4:12] == b"ftypavif":
-        return bad(name, "{picture} is damaged, or a picture of a kind that cannot be read.", hint)
-    return bad(name, "{picture} is not a picture.", "Choose a JPEG, PNG, WebP or TIFF file.")
 
 
 def _load(image: Image.Image, data: bytes, most: int) -> Image.Image:

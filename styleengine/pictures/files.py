@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from styleengine.machine.files import NotAFile, open_file
-from styleengine.pictures.decoding import MAX_PIXELS, bad, decode, stem
+from styleengine.pictures.decoding import MAX_PIXELS, decode, stem
 from styleengine.pictures.picture import (
     MIN_SIDE,
     Picture,
@@ -16,6 +16,7 @@ from styleengine.pictures.picture import (
     require_usable,
     to_pixels,
 )
+from styleengine.pictures.refusals import bad
 from styleengine.pictures.saving import require_writable, save
 from styleengine.protocol import EngineError
 
