@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import profiles
-from setup import environment, manifest, package, places, plugin_folder
+from setup import environment, flow, manifest, package, places, plugin_folder
 from setup.failures import explain
 from setup.system import System
+from setup.talk import Stopped, Talk
+from setup.wish import Wish
 from styleengine import EngineError, protocol
 from tests.patience import DEADLINE
 
@@ -352,8 +356,8 @@ class Home:
             assert process.stdin and process.stdout
             process.stdin.write(hello.encode())
             process.stdin.flush()
-            line = process.stdout.readline()
-        return bool(line) and json.loads(line)["type"] == "ready"
+            kinds = (json.loads(line)["type"] for line in process.stdout)
+            return next((kind for kind in kinds if kind != "alive"), "") == "ready"
 
 
 @pytest.fixture
@@ -608,3 +612,70 @@ def test_the_shell_script_passes_its_arguments_on(home):
         text=True,
     )
     assert done.returncode == 1 and f"Nothing is installed in {home.path / 'a b'}." in done.stderr
+
+
+# --- the same code, called as the dialog calls it -------------------------------------------------
+
+
+class Stopping(Talk):
+    """A user who cancels as soon as a stage begins."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage, self.seen = stage, []
+
+    def step(self, step):
+        self.seen.append(step.stage)
+
+    def stopped(self):
+        return self.stage in self.seen
+
+
+STAGES = ["Getting Python", "Installing PyTorch", "Installing the engine", "Testing the engine"]
+
+
+@posix
+@pytest.mark.parametrize("stage", STAGES)
+def test_cancelled_in_any_stage_the_old_engine_stays_and_the_next_one_succeeds(home, stage):
+    home.install()
+    old, record = home.engine(), home.record()
+    profiles_ = tuple(places.found_profiles(a_system(home.path)))
+    system = System("linux", platform.machine(), home.env, home.path)
+    wish = Wish(
+        home.prefix, profiles=profiles_, use_python=Path(sys.executable), fetch_weights=False
+    )
+    with pytest.raises(Stopped):
+        flow.set_up(PACKAGE, wish, Stopping(stage), system)
+    assert (home.engine(), home.record()) == (old, record)
+    assert home.answers()
+    outcome = flow.set_up(PACKAGE, wish, Talk(), system)
+    assert set(outcome.folders) == {p / "plug-ins/neural_style" for p in profiles_}
+    assert home.engines() == [home.engine()] != [old] and home.answers()
+
+
+@posix
+def test_a_second_gimp_takes_the_engine_that_is_there_and_an_update_takes_all_along(home, tmp_path):
+    home.install()
+    engine = home.engine()
+    system = System("linux", platform.machine(), home.env, home.path)
+    first = home.path / ".config/GIMP/3.0/plug-ins/neural_style"
+    second = tmp_path / "plug-ins/neural_style"
+    shutil.copytree(first, second)
+    (second / "engine.json").unlink()
+    wish = Wish(home.prefix, folder=second, fetch_weights=False, again=False)
+    outcome = flow.set_up(package.of_folder(second), wish, Talk(), system)
+    assert outcome.folders == (second,) and home.engine() == engine
+    assert json.loads((second / "engine.json").read_text()) == home.record()
+    # A newer plug-in in the second GIMP: its set-up brings the first one along.
+    facts = json.loads((second / "payload/package.json").read_text())
+    (second / "payload/package.json").write_text(json.dumps({**facts, "version": "99"}))
+    (second / "arguments.py").write_text("# newer\n")
+    newer = replace(package.of_folder(second), version="99")
+    wish = replace(wish, use_python=Path(sys.executable))
+    outcome = flow.set_up(newer, wish, Talk(), system)
+    assert set(outcome.folders) >= {first, second}
+    assert (first / "arguments.py").read_text() == "# newer\n"
+    told = [json.loads((f / "engine.json").read_text()) for f in (first, second)]
+    assert told[0] == told[1] and told[0]["version"] == "99" and home.engine() != engine
+    assert home.engines() == [home.engine()]
+    flow.remove(home.prefix, Talk(), keep_weights=False)
+    assert not (second.exists() or first.exists() or home.prefix.exists())

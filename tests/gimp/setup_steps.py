@@ -123,7 +123,7 @@ def step_removed_nothing_is_left():
     gui.until(lambda: gui.walk_menus(target, "u"), "the page")
     shot("setup-repair")
     before = gui.visible_windows()
-    gui.press(gui.dialog(), "alt+v")
+    gui.press(gui.dialog(), "alt+e")
     gui.until(lambda: gui.visible_windows() - before, "the question")
     gui.screenshot("setup-remove")
     gui.xdotool("key", "alt+r")
