@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Gegl, Gimp, Gio
 
 with open(CONTEXT["helpers"], encoding="utf-8") as helpers:
     source = helpers.read()
@@ -422,6 +422,27 @@ def case_images_that_plug_ins_work_on_are_not_offered_as_styles():
     assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
     hidden.give_away(copy)
     assert len(hidden.shown_images()) == 2
+
+
+def case_a_file_that_gimp_opens_is_seen_as_it_is_now():
+    style_files = plugin_module("pixels.style_files")
+    seen = []
+    for color in (b"\xff\0\0", b"\xff\0\0", b"\0\xff\0"):
+        if seen[:1] != [array.array("B", color * (W * H))]:
+            image = new_image()
+            layer = new_layer(image, alpha=False)
+            area = Gegl.Rectangle.new(0, 0, W, H)
+            layer.get_buffer().set(area, "R'G'B' u8", color * (W * H))
+            where = Gio.File.new_for_path(str(FOLDER / "changing.xcf"))
+            Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, where, None)
+            image.delete()
+        copy = style_files.opened_by_gimp(FOLDER / "changing.xcf")
+        seen.append(pixels(copy.drawable, "R'G'B' u8"))
+        copy.close()
+        assert seen[-1].tobytes() == color * (W * H)
+    assert not hidden.shown_images()
+    hidden.sweep(own=True)
+    assert not Gimp.get_images()
 
 
 # --- the engine is to be another one while there is a painting -----------------------------------

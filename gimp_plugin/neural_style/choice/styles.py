@@ -9,6 +9,14 @@ from disk.regular import file_name
 from language.texts import N_, _
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+"""What the engine decodes."""
+
+OTHER_SUFFIXES = {
+    *(".xcf", ".psd", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".exr", ".hdr", ".ora", ".svg"),
+    *(".tga", ".pcx", ".ppm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"),
+}
+"""What GIMP opens for it, if it has been built so."""
+
 MOST_PER_FOLDER = 500
 SHIPPED = Path(__file__).resolve().parents[1] / "styles"
 

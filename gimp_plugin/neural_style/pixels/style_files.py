@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from gi.repository import Gimp, Gio
@@ -20,6 +21,10 @@ HEAD_BYTES = 32
 # How such files begin, whatever they are called: XCF, PSD, OpenEXR, JPEG XL; HEIC and AVIF.
 OTHERS = (b"gimp xcf", b"8BPS", b"v/1\x01", b"\xff\x0a", b"\0\0\0\x0cJXL ")
 BOXED = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1", b"ftypavi")
+
+
+MOST_OPENED = 4
+_opened: dict[tuple[str, int, int], PrivateCopy | None] = {}
 
 
 def style_path(uri: str) -> Path:
@@ -60,8 +65,22 @@ def read_style(path: Path) -> bytes:
 def opened_by_gimp(path: Path) -> PrivateCopy | None:
     """The picture as GIMP shows it when it is opened; None if GIMP cannot open it.
 
-    The file is opened anew each time, so that it is seen as it is now.
+    It is opened once, and again when the file has changed: large ones take their time, and for some
+    GIMP starts another program.
     """
+    found = os.stat(path)
+    key = str(path), found.st_mtime_ns, found.st_size
+    if key not in _opened:
+        while len(_opened) >= MOST_OPENED:
+            oldest = _opened.pop(next(iter(_opened)))
+            if oldest is not None:
+                oldest.close()
+        _opened[key] = _open(path)
+    kept = _opened[key]
+    return copy_of_layer(kept.drawable) if kept is not None else None
+
+
+def _open(path: Path) -> PrivateCopy | None:
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
     if image is None:
         return None

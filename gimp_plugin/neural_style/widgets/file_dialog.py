@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gi.repository import Gtk
 
-from choice.styles import SUFFIXES
+from choice.styles import OTHER_SUFFIXES, SUFFIXES
 from language.texts import _
 
 
@@ -16,7 +16,7 @@ def ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> list
     if action == Gtk.FileChooserAction.OPEN:
         pictures = Gtk.FileFilter()
         pictures.set_name(_("Pictures"))
-        for suffix in sorted(SUFFIXES):
+        for suffix in sorted(SUFFIXES | OTHER_SUFFIXES):
             pictures.add_pattern(f"*{suffix}")
             pictures.add_pattern(f"*{suffix.upper()}")
         dialog.add_filter(pictures)
