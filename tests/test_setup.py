@@ -533,6 +533,22 @@ def test_an_archive_that_holds_no_python_is_told(tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
+def test_a_disk_that_fills_up_while_python_is_unpacked_is_told_as_that(tmp_path, monkeypatch):
+    record = manifest.open_prefix(tmp_path / "prefix")
+    runner = children.Runner(tmp_path / "log", dict(os.environ), Told())
+    archive = tmp_path / "cpython.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(member("python/README"), io.BytesIO(b""))
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extract", full)
+    with pytest.raises(EngineError, match="the disk is full") as caught:
+        python.find_python(record, None, runner, linux(), archive)
+    assert caught.value.code == "setup-disk"
+
+
 def test_in_a_flatpak_the_systems_python_is_no_way_out(tmp_path):
     record = manifest.open_prefix(tmp_path / "prefix")
     runner = children.Runner(tmp_path / "log", dict(os.environ), Told())

@@ -117,6 +117,9 @@ class _Work:
             outcome = self._adopted()
             if outcome:
                 return outcome
+        if not self.wish.use_python:
+            size = torch_build.size_of(self.wish.backend, self.card, self.system)
+            environment.check_disk(self.prefix, size.needs)
         self.course.enter(_("Getting Python"))
         self.record.own("trees", self.cache)
         pythons = self.wish.pythons or self._own_pythons()
@@ -263,13 +266,6 @@ def remove(prefix: Path, talk: Talk, *, keep_weights: bool) -> None:
     if problems:
         raise EngineError("setup-permission", " ".join(problems), _("Close GIMP, then try again."))
     manifest.forget(record)
-
-
-def check_space(package: Package, wish: Wish, system: System) -> None:
-    """Raises `EngineError` if the disk is too small for what ``wish`` asks for."""
-    card = torch_build.find_card(system)
-    needs = torch_build.size_of(wish.backend, card, system).needs
-    environment.check_disk(existing(wish.prefix), needs)
 
 
 def existing(path: Path) -> Path:

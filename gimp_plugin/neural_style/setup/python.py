@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 from language.texts import _
 from protocol import EngineError
 from setup.children import Runner, output
+from setup.failures import disk_full
 from setup.files import remove_tree
 from setup.manifest import Manifest
 from setup.system import System, is_store_python
@@ -134,6 +136,8 @@ def _unpacked(archive: Path, record: Manifest, folder: Path, runner: Runner) -> 
                 tar.extract(member, staging, **_filter())
         os.rename(staging / "python", target)
     except (OSError, tarfile.TarError, EOFError, ValueError) as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+            raise disk_full(_("Getting Python")) from None
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         raise EngineError(
             "setup-python",
