@@ -743,6 +743,27 @@ def case_a_selection_and_a_mask():
     assert result.get_mask().get_buffer().get(whole, 1.0, "Y u8", NONE) == wanted
 
 
+def case_outside_of_the_selection_the_image_stays_bit_for_bit():
+    for precision in (U8, Gimp.Precision.FLOAT_LINEAR):
+        image = new_image(width=300, height=200, precision=precision)
+        layer = new_layer(image, 300, 200)
+        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+        layer.add_mask(mask)
+        fill_mask(mask, 300, 200)
+        before = native(Gimp.Layer.new_from_visible(image, image, "before"))
+        image.select_ellipse(Gimp.ChannelOps.REPLACE, 80, 50, 100, 80)
+        Gimp.Selection.feather(image, 30)
+        chosen = pixels(image.get_selection(), "Y float")
+        painted(image, layer)
+        Gimp.Selection.none(image)
+        after = native(Gimp.Layer.new_from_visible(image, image, "after"))
+        size = len(before) // len(chosen)
+        same = [before[i : i + size] == after[i : i + size] for i in range(0, len(before), size)]
+        assert all(each for each, value in zip(same, chosen, strict=True) if value == 0)
+        assert sum(not each for each in same) > 3000, "nothing was painted"
+        image.delete()
+
+
 def case_a_selection_beside_the_layer():
     image = new_image(width=300, height=300)
     layer = new_layer(image)
