@@ -15,7 +15,7 @@ from styleengine.planning.recipes import FAST, FINE
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
 from styleengine.scene.color import color_statistics, recolor
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.scene import Scene, StyleTarget
 from tests.helpers import job, luma, paint, picture
 from tests.test_objective import CONTENT, IMAGE, OTHER, SHRINK, SIZE, UNITS, Thin, features, tensor
 from tests.test_objective import LAYERS as NAMES
@@ -108,6 +108,13 @@ def test_what_is_held_stays_and_gray_holds_less_than_white(engine):
     assert nothing[1] < gray[1] < white[1]
     assert white[1] > nothing[1] + 0.08
     assert abs(white[0] - nothing[0]) < 0.06  # the rest is painted as before
+
+
+def test_more_than_white_is_white():
+    work = dataclasses.replace(job(picture(64, 96)), hold=np.full((64, 96), 3.0, np.float32))
+    plan = make_plan(Settings(features="draft"), 96, 64, load_plugins(()).extractor("draft"))
+    held = Scene.of(work, plan, torch.device("cpu")).hold(0)
+    assert held.shape == plan.sizes[0] and float(held.min()) == float(held.max()) == 1
 
 
 def test_a_mask_of_another_size_covers_the_whole_photo(engine):

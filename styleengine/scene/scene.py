@@ -110,7 +110,7 @@ class Scene:
             )
             for style, picture in zip(job.styles, pictures, strict=True)
         )
-        held = None if job.hold is None else resample.to_tensor(job.hold, device)
+        held = None if job.hold is None else resample.to_tensor(job.hold, device).clamp(0, 1)
         levels = Levels(content, plan.sizes)
         return cls(plan, levels, styles, settings.keep_colors, settings.seed, held)
 
