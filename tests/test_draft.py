@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from benchmarks.judge import Judge, load_judge
-from benchmarks.pairs import _drawn
+from benchmarks.pairs import drawn
 from styleengine.engine import Engine
 from styleengine.loss.moments import moments
 from styleengine.loss.painting import PaintObjective
@@ -218,7 +218,7 @@ def test_the_engine_paints_with_nothing_installed():
 @pretrained
 def test_mapped_features_are_near_vgg19s(net):
     trunk = vgg19(LAYERS, resolve(str(SHARED)))
-    image = to_tensor(_drawn("lake", 256).rgb)
+    image = to_tensor(drawn("lake", 256).rgb)
     found, wanted = net(image), trunk(image)
     for name in LAYERS:
         t = wanted[name] / trunk.units[name]
