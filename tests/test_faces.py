@@ -151,14 +151,16 @@ def test_eyes_and_mouth_are_held_more_than_the_face_and_the_rest_not_at_all():
     assert float((held[1:] - held[:-1]).abs().max()) < holding.PARTS / 2  # soft
 
 
-@pytest.mark.parametrize("tall, weight", [(12, 0.0), (24, 1.0), (40, 1.6), (128, 1.0)])
-def test_the_smallest_faces_fade_out_and_small_ones_are_held_more(tall, weight):
+@pytest.mark.parametrize(
+    "tall, weight", [(12, 0.0), (24, 1.0), (40, 1.6), (80, 1.0), (192, 0.5), (500, 0.25)]
+)
+def test_the_smaller_a_face_the_more_it_is_held_and_the_smallest_not_at_all(tall, weight):
     size = round(tall / 0.65)
     held = holding.of_faces([FACE], (size, size))
     if weight == 0:
         assert held is None
     else:
-        assert float(held.max()) == pytest.approx(weight * holding.PARTS, abs=0.1)
+        assert float(held.max()) == pytest.approx(weight * holding.PARTS, rel=0.1)
 
 
 def test_without_faces_nothing_is_held():

@@ -17,9 +17,12 @@ BLUR = 1.5
 """How far ellipses fall off: all within them is held, at this multiple of their axes nothing."""
 GONE, THERE = 16.0, 32.0
 """Heights of a face, in pixels, up to which nothing of it is held, and from which all."""
-LARGE, MOST = 64.0, 2.0
+SMALL, MOST = 64.0, 2.0
 """Height of a face below which it is held more, and how much at most: of a small one few positions
 tell, between many that ask for the style."""
+LARGE, LEAST = 96.0, 0.25
+"""Height of a face above which it is held less, and how little at least: a large one keeps its eyes
+from the scales before, and shall show the brush."""
 
 
 def of_faces(faces: Sequence[Face], size: tuple[int, int]) -> Tensor | None:
@@ -31,8 +34,8 @@ def of_faces(faces: Sequence[Face], size: tuple[int, int]) -> Tensor | None:
     for face in faces:
         tall = (face.box[3] - face.box[1]) * size[0]
         weight = float(np.clip((tall - GONE) / (THERE - GONE), 0, 1))
-        weight *= min(MOST, max(1.0, LARGE / max(tall, 1.0)))
         if weight:
+            weight *= float(np.clip(SMALL / tall, 1, MOST) * np.clip(LARGE / tall, LEAST, 1))
             mask = np.zeros(size, np.float32) if mask is None else mask
             _draw(mask, face, weight)
     return None if mask is None else torch.from_numpy(mask)
