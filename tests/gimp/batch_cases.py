@@ -1152,13 +1152,15 @@ def trouble(mode, *parts):
 def case_engine_not_installed():
     Path(CONTEXT["plugin"], "engine.json").unlink()
     image = new_image()
-    refused(image, [new_layer(image)], "engine is not installed.\nRun the installer")
+    refused(image, [new_layer(image)], "engine is not installed.\nChoose “Neural Style: Set Up")
 
 
 def case_engine_removed():
     use_command("/nowhere/bin/python", "-m", "styleengine")
     image = new_image()
-    refused(image, [new_layer(image)], "not at /nowhere/bin/python any more", "Run the installer")
+    refused(
+        image, [new_layer(image)], "not at /nowhere/bin/python any more", "Set Up, Repair, Remove"
+    )
 
 
 def case_engine_record_of_another_protocol():
@@ -1168,7 +1170,7 @@ def case_engine_record_of_another_protocol():
 
 
 def case_engine_dies_at_the_start():
-    text = trouble("die-at-start", "No module named 'torch'", "Run the installer", "Details: ")
+    text = trouble("die-at-start", "No module named 'torch'", "Set Up, Repair, Remove", "Details: ")
     assert "Traceback" in Path(text.rsplit("Details: ", 1)[1]).read_text()
 
 
