@@ -11,6 +11,7 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
+gi.require_version("GimpUi", "3.0")
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 import administration

@@ -576,8 +576,7 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
     close_dialog()
     kept = json.loads(memory.read_text())
     assert kept["strength"] != 1.0 and kept["size"] == SIZE and kept["styles"], kept
-    until(lambda: walk_menus(image_window()), "the dialog")  # GIMP's Repeat means this one again
-    close_dialog()
+    mean_the_filter_itself_by_repeat()
 
 
 def step_what_a_strangers_layer_names_is_read_only_if_the_user_agrees():
@@ -595,6 +594,13 @@ def step_what_a_strangers_layer_names_is_read_only_if_the_user_agrees():
     xdotool("mousemove", "--window", dialog(), width - 236, 33, "click", 1)  # "Use them"
     until((FAKE_DUMP / "run.json").exists, "the preview")
     assert (FAKE_DUMP / "style.raw").read_bytes() == STYLE.read_bytes()
+    close_dialog()
+    mean_the_filter_itself_by_repeat()
+
+
+def mean_the_filter_itself_by_repeat():
+    """GIMP's Ctrl+F means what was opened last."""
+    until(lambda: walk_menus(image_window()), "the dialog")
     close_dialog()
 
 

@@ -77,3 +77,10 @@ def gui(gimp, artifacts, pictures):
 def test_step(gui, name):
     assert name in gui, "an earlier step failed\n" + gui["output"][-3000:]
     assert not gui[name], gui[name]
+
+
+def test_the_terminal_has_no_complaint_about_the_plug_in(gui, gimp):
+    lines = (gimp.work / "gui" / "gimp.log").read_text(errors="replace").splitlines()
+    ours = [line for line in lines if "neural_style.py" in line or "plug-ins/neural_style" in line]
+    assert len(lines) > 2  # GIMP itself says something
+    assert not [line for line in ours if "CRITICAL" in line or "PyGIWarning" in line]
