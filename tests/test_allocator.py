@@ -11,7 +11,7 @@ from tests.helpers import environment
 
 PROGRAM = """
 import numpy as np, psutil, sys
-from styleengine import allocator
+from styleengine.machine import allocator
 
 def resident():
     return psutil.Process().memory_info().rss >> 20
