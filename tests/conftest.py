@@ -22,6 +22,22 @@ GIMP_TESTS = Path(__file__).resolve().parent / "gimp"
 MUST_HAVE_GIMP = os.environ.get("NEURAL_STYLE_REQUIRE_GIMP") == "1"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--by-hand", action="store_true", help="also what takes many minutes or downloads much"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what is run by hand before a release; pytest tells how many these are."""
+    if config.getoption("--by-hand"):
+        return
+    by_hand = [item for item in items if item.get_closest_marker("by_hand")]
+    if by_hand:
+        config.hook.pytest_deselected(items=by_hand)
+        items[:] = [item for item in items if item not in by_hand]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_data_directory(tmp_path_factory):
     """Keeps the user's weights, logs and settings out of the tests, and the tests out of them."""

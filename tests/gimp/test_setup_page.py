@@ -21,7 +21,8 @@ sys.path.insert(0, str(REPO / "install"))
 import release
 import samples
 
-pytestmark = [pytest.mark.gimp, pytest.mark.slow]
+# Each GIMP sets up an engine from nothing, some five minutes: ./install/test.sh --by-hand FILE
+pytestmark = [pytest.mark.gimp, pytest.mark.by_hand]
 
 HERE = Path(__file__).resolve().parent
 STEPS = HERE / "setup_steps.py"
@@ -69,8 +70,11 @@ def offline(tmp_path_factory):
 def zipped(tmp_path_factory):
     """This version's zip for Linux."""
     folder = tmp_path_factory.mktemp("release")
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     try:
-        made = release.release(folder, ["linux-x86_64"], None, True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", beside)  # where uv is
+            made = release.release(folder, ["linux-x86_64"], None, True)
     except Exception as problem:
         pytest.skip(f"the release cannot be built here: {problem}")
     return made[0]
