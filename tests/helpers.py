@@ -116,6 +116,14 @@ def losses(events: list[Any]) -> list[float]:
     return [e.loss for e in events if isinstance(e, Progress) and e.stage == "paint"]
 
 
+PEAK = """
+def peak():
+    status = open("/proc/self/status").read()  # getrusage tells no less than what the parent had
+    return int(status.split("VmHWM:")[1].split()[0]) << 10
+"""
+"""For programs of tests on Linux: the most bytes this process has held."""
+
+
 # --- processes ------------------------------------------------------------------------------------
 
 

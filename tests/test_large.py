@@ -19,7 +19,7 @@ from styleengine.planning.layout import Limits
 from styleengine.planning.recipes import FAST
 from styleengine.protocol import EngineError, Progress
 from styleengine.scene.scene import StyleTarget
-from tests.helpers import environment, events_of, job, losses, paint, picture, tinted
+from tests.helpers import PEAK, environment, events_of, job, losses, paint, picture, tinted
 from tests.test_tiling import LAYERS, thin
 
 STYLE = picture(48, 56, 9, block=4)
@@ -121,16 +121,16 @@ def test_what_fits_in_no_tile_is_reported(engine):
     assert caught.value.code == "out-of-memory"
 
 
-GROWTH = """
-import resource, sys
+GROWTH = f"""{PEAK}
+import sys
 from tests.helpers import job, paint, picture, toy_plugins
 from styleengine.engine import Engine
 paint(Engine(toy_plugins()), job(picture(450, 450), size=450, iterations=int(sys.argv[1])))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no resource module on Windows")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_number_of_steps():
     import subprocess
 

@@ -22,6 +22,7 @@ from PIL import Image, JpegImagePlugin
 from styleengine.pictures import decoding, files
 from styleengine.pictures.files import Picture
 from styleengine.protocol import EngineError
+from tests.helpers import PEAK
 
 ROOT = Path(__file__).resolve().parents[1]
 RNG = np.random.default_rng(11)
@@ -868,19 +869,18 @@ def test_mode_and_links_are_respected(tmp_path: Path) -> None:
     assert read_png(tmp_path / "new.png").dtype == np.uint16
 
 
-_LARGE = """
-import resource, sys
+_LARGE = f"""{PEAK}
+import sys
 from styleengine.pictures import files as images
 images.decode(open(sys.argv[2], "rb").read())  # what the decoders need once
-unit = 1 if sys.platform == "darwin" else 1024
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+before = peak()
 picture = images.load(sys.argv[1])
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+after = peak()
 print((after - before) / (picture.width * picture.height))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="getrusage is POSIX")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize(("kind", "limit"), [("png8", 20), ("png16", 20), ("tif16", 26)])
 def test_large_pictures_are_not_copied_needlessly(tmp_path: Path, kind: str, limit: int) -> None:
     """Peak bytes per pixel: 12 of the result, the decoder's samples, and little besides."""

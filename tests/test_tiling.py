@@ -204,7 +204,10 @@ def test_a_margin_that_is_too_small_would_show():
     net = thin(("relu1_1", "relu3_1"))
     content, style, image = (torch.rand(1, 3, 120, 160, dtype=torch.float64) for _ in range(3))
     recipe = dataclasses.replace(
-        FAST, style_layers={"relu1_1": 1.0, "relu3_1": 1.0}, content_layer="relu3_1"
+        FAST,
+        style_layers={"relu1_1": 1.0, "relu3_1": 1.0},
+        content_layer="relu3_1",
+        near_layers={},
     )
     args = net, recipe, GramLoss(), content, [StyleTarget(style)]
     whole, tiled = PaintObjective(*args), PaintObjective(*args, side=48)
