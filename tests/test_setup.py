@@ -669,6 +669,10 @@ def test_the_state_says_what_there_is(plugin_with_package, tmp_path):
     assert "cannot see" in state.look(plugin, env, linux(sandbox="flatpak")).text
     (plugin / "engine.json").write_text("{")
     assert kind() in (state.MISSING, state.DEAD)
+    if hasattr(os, "mkfifo"):  # which would be waited for without end
+        (plugin / "engine.json").unlink()
+        os.mkfifo(plugin / "engine.json")
+        assert kind() in (state.MISSING, state.DEAD)
     (plugin / "engine.json").unlink()
     (home / "engine.json").write_text(
         plugin_folder.record(home / "gone/bin/python", home, wanted, "managed")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from disk.private import MOST_BYTES, plain_json
+from disk.regular import read_regular
 from engine import installed
 from language.texts import _
 from protocol import EngineError
@@ -89,8 +90,8 @@ def package_of(plugin: Path) -> Package | None:
 def _record(plugin: Path, environment: Mapping[str, str]) -> dict[str, str]:
     for folder in (plugin, installed.data_dir(environment)):
         try:
-            found = json.loads((folder / installed.RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            found = plain_json(read_regular(folder / installed.RECORD, MOST_BYTES))
+        except (OSError, ValueError):
             continue
         if isinstance(found, dict):
             return {k: v for k, v in found.items() if isinstance(v, str)}
