@@ -190,6 +190,17 @@ def test_only_what_was_chosen_here_is_read_without_asking(tmp_path):
     assert Chosen(tmp_path / "own").knows(stranger)
 
 
+def test_what_a_script_has_painted_with_may_be_read_again_and_is_not_listed(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"a picture")
+    style = StyleChoice((tmp_path / "a.jpg").as_uri())
+    chosen = Chosen(tmp_path / "own")
+    chosen.called([style, StyleChoice(layer=7)])
+    again = Chosen(tmp_path / "own")
+    assert again.knows(style) and again.recent.uris() == []
+    again.used([style])
+    assert again.recent.uris() == [style.uri]
+
+
 # --- presets ------------------------------------------------------------------------------------
 
 

@@ -21,21 +21,29 @@ class Chosen:
     def __init__(self, own: Path) -> None:
         self.folders = Folders(own / "style-folders.json")
         self.recent = Recent(own / "recent-styles.json")
+        self._called = Recent(own / "called-styles.json")
 
     def knows(self, style: StyleChoice) -> bool:
-        """Whether the style is a layer, comes along, was used before, or lies in the user's
-        folders."""
+        """Whether the style is a layer, comes along, was used before (in a call of the user's own
+        scripts, too), or lies in the user's folders."""
         if style.layer:
             return True
         path = local_path(at_hand(style.uri))
         if path is None:
             return False
         folders = {os.path.abspath(folder) for folder in (SHIPPED, *self.folders.read())}
-        return style.uri in self.recent.uris() or os.path.abspath(path.parent) in folders
+        used = (*self.recent.uris(), *self._called.uris())
+        return style.uri in used or os.path.abspath(path.parent) in folders
 
     def used(self, styles: Iterable[StyleChoice]) -> None:
-        """Remembers what has been painted with."""
+        """Remembers what the user has painted with, and lists it."""
         self.recent.add([style.uri for style in styles if style.uri])
+
+    def called(self, styles: Iterable[StyleChoice]) -> None:
+        """Remembers what a call has painted with, which nobody wants listed."""
+        new = [style.uri for style in styles if style.uri and not self.knows(style)]
+        if new:
+            self._called.add(new)
 
 
 def is_there(style: StyleChoice) -> bool:

@@ -13,7 +13,7 @@ from engine.session import Session
 from engine.work import QuickPreview
 from pixels.canvas import MemoryCanvas
 from pixels.style_pictures import load_hold, load_styles
-from protocol import PREVIEW_PX
+from protocol import PREVIEW_PX, EngineError
 
 
 class Previews:
@@ -44,7 +44,11 @@ class Previews:
             self._finished = choice, series
             self._subject.show_painted(self._pane, *canvas.picture())
 
-        work = QuickPreview(request, canvas, so_far, done, given_up=lambda problem: None)
+        def given_up(problem: EngineError | None) -> None:
+            if problem is not None:  # what is seen is not what is chosen
+                self._pane.show_painted(None)
+
+        work = QuickPreview(request, canvas, so_far, done, given_up)
         self._session.preview(work)
 
     def series_of(self, choice: Choice) -> str:

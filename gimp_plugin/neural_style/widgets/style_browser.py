@@ -16,6 +16,7 @@ from language.mnemonics import Mnemonics
 from language.texts import MOST_NAME, _, shown
 from widgets.file_dialog import ask
 from widgets.folder_menu import FolderMenu
+from widgets.number import Number
 from widgets.thumbnails import THUMB_PX, Thumbnails
 
 MOST_HINT = 300  # characters
@@ -236,8 +237,10 @@ class StyleBrowser(Gtk.Box):
         for row, style in enumerate(self._chosen.values()):
             name = Gtk.Label(label=style.name, xalign=0.0, hexpand=True)
             name.set_ellipsize(Pango.EllipsizeMode.MIDDLE)
-            weight = Gtk.SpinButton.new_with_range(0.1, 10.0, 0.1)
-            weight.set_value(style.weight)
+            share = Gtk.Adjustment(
+                value=style.weight, lower=0.1, upper=10.0, step_increment=0.1, page_increment=1.0
+            )
+            weight = Number(share, whole=False)
             weight.set_tooltip_text(_("The share of this style in the blend"))
             weight.set_sensitive(len(self._chosen) > 1)
             weight.get_accessible().set_name(_("Weight of {style}").format(style=style.name))
