@@ -227,6 +227,18 @@ def test_the_first_language_with_a_catalogue_is_taken(language):
 
 
 @pytest.mark.parametrize("name", ["C", *LANGUAGES])
+def test_menu_entries_are_found_by_their_english_names(name, language):
+    language(name)
+    labels = [text for text in all_texts() if text.endswith("…") and "Neural Style" in text]
+    assert len(labels) == 3
+    for label in labels:
+        texts_of_entry = texts._(label), texts.found_in_english("What it does", label)
+        words = " ".join(texts_of_entry).lower().replace("_", "")
+        assert all(word in words for word in label.lower().replace("_", "").rstrip("…").split())
+    assert texts.found_in_english("What it does", labels[0]).startswith("What it does")
+
+
+@pytest.mark.parametrize("name", ["C", *LANGUAGES])
 def test_no_two_controls_share_a_letter(name, language):
     language(name)
     keys = Mnemonics()

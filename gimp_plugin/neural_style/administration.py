@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gi.repository import Gimp, GObject
 
-from language.texts import _
+from language.texts import N_, _, found_in_english
 from setup import flow, torch_build
 from setup.in_thread import InThread
 from setup.package import of_folder
@@ -17,6 +17,7 @@ from setup.system import System
 from setup.wish import Wish
 
 PROCEDURE = "plug-in-neural-style-setup"
+LABEL = N_("Neural Style: Set _Up, Repair, Remove…")
 READWRITE = GObject.ParamFlags.READWRITE
 POLL_S = 0.1
 
@@ -25,10 +26,10 @@ def describe(plugin, run, menu):
     """The procedure, as GIMP registers it; ``run`` is what it calls."""
     procedure = Gimp.Procedure.new(plugin, PROCEDURE, Gimp.PDBProcType.PLUGIN, run, None)
     procedure.set_attribution("Neural Style Transfer", "Neural Style Transfer", "2026")
-    procedure.set_menu_label(_("Neural Style: Set _Up, Repair, Remove…"))
+    procedure.set_menu_label(_(LABEL))
     procedure.add_menu_path(menu)
     procedure.set_documentation(
-        _("Set up the engine of Neural Style Transfer"),
+        found_in_english(_("Set up the engine of Neural Style Transfer"), LABEL),
         _(
             "Installs, repairs, updates or removes the engine that paints. Without a dialog, "
             "“action” says which; STYLEENGINE_HOME names another folder than the usual one."

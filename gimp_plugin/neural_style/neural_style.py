@@ -22,7 +22,7 @@ from engine import installed
 from engine.client import start
 from engine.mishap import unexpected
 from engine.wording import explained
-from language.texts import _, use
+from language.texts import N_, _, found_in_english, use
 from pixels.hidden import sweep
 from pixels.layers import layer_to_paint, measure
 from pixels.notes import note_of
@@ -34,6 +34,8 @@ from unattended import PLUGIN_DIR, Dismissed, paint_all
 PROCEDURE = "plug-in-neural-style"
 AGAIN = "plug-in-neural-style-again"
 MENU = "<Image>/Filters/Artistic"
+LABEL = N_("_Neural Style Transfer…")
+REPEAT = N_("Neural Style: Repeat with _This Layer's Settings…")
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -58,10 +60,10 @@ class NeuralStyle(Gimp.PlugIn):
         mask = Gimp.ProcedureSensitivityMask
         if name == AGAIN:
             procedure.set_sensitivity_mask(mask.DRAWABLE)
-            procedure.set_menu_label(_("Neural Style: Repeat with _This Layer's Settings…"))
+            procedure.set_menu_label(_(REPEAT))
             procedure.add_menu_path(MENU)
             procedure.set_documentation(
-                _("Paint once more as this layer was painted"),
+                found_in_english(_("Paint once more as this layer was painted"), REPEAT),
                 _(
                     "A layer that Neural Style Transfer has painted remembers its settings, its "
                     "style, and the layer it was made from. This paints that layer again with them."
@@ -71,10 +73,10 @@ class NeuralStyle(Gimp.PlugIn):
             arguments.add_return_value(procedure)
             return procedure
         procedure.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES)
-        procedure.set_menu_label(_("_Neural Style Transfer…"))
+        procedure.set_menu_label(_(LABEL))
         procedure.add_menu_path(MENU)
         procedure.set_documentation(
-            _("Repaint a layer in the style of another picture"),
+            found_in_english(_("Repaint a layer in the style of another picture"), LABEL),
             _(
                 "Repaints the layer in the style of another picture, with the features of a neural "
                 "network (Gatys et al.). The result is a new layer above it; a selection limits it."
@@ -149,7 +151,7 @@ def paint(run_mode, image, drawables, config):
     choice = arguments.choice_of_call(config)
     layer = paint_all(run_mode, image, groups, choice)
     # Whoever calls has chosen them, and may have the layer painted again.
-    chosen().used(style for style in choice.styles if not chosen().knows(style))
+    chosen().called(choice.styles)
     return layer
 
 

@@ -42,6 +42,16 @@ def _(text: str) -> str:
     return _catalogue.gettext(text) if text else ""
 
 
+def found_in_english(text: str, label: str) -> str:
+    """``text``, what a translated menu entry does, with the entry's English ``label`` at its end.
+
+    Tutorials call it by that, and GIMP's search looks through labels and these texts alone.
+    """
+    if _(label) == label:
+        return text
+    return f"{text} ({label.replace('_', '').rstrip('…')})"
+
+
 def N_(text: str) -> str:
     """Marks a text that is translated later, where it is shown."""
     return text
