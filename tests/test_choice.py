@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
-from choice.kept import MOST_RECENT, Folders, Presets, Recent, read_json, write_json
+from choice.kept import MOST_RECENT, NO_LOOKS, Folders, Presets, Recent, read_json, write_json
 from choice.note import note_from, note_text
 from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in, title
 from choice.trust import Chosen, is_there
@@ -215,7 +215,7 @@ def test_shipped_presets_are_valid_and_named_for_translation(presets):
     assert len(shipped) >= 4
     for name, values in shipped.items():
         assert Settings.from_dict(values).to_dict() == {**Settings().to_dict(), **values}, name
-        assert set(values) <= set(Settings().to_dict()), name
+        assert set(values) <= set(Settings().to_dict()) - set(NO_LOOKS), name
         assert f'N_("{name}")' in source
 
 
@@ -233,10 +233,26 @@ def test_own_presets_are_kept_apart_from_shipped_ones(presets, tmp_path):
     assert presets.settings(shipped[1], Settings()).strength != 12.0
 
 
-def test_a_preset_resets_what_it_does_not_mention_but_not_the_device(presets):
-    presets.save("Mine", Settings(strength=91.0))
-    got = presets.settings("Mine", Settings(shapes=3.0, device="cuda:1"))
-    assert got == Settings(strength=91.0, device="cuda:1")
+TIME_AND_MACHINE = {"preset": "best", "size": 2048, "iterations": 77, "device": "cuda:1"}
+
+
+def test_a_preset_is_a_look_and_leaves_time_and_machine_alone(presets, tmp_path):
+    presets.save("Mine", Settings(strength=91.0, preset="classic", size=300, iterations=9))
+    got = presets.settings("Mine", Settings(shapes=3.0, **TIME_AND_MACHINE))
+    assert got == Settings(strength=91.0, **TIME_AND_MACHINE)
+    assert json.loads((tmp_path / "mine" / "presets.json").read_text()) == {
+        "Mine": {"strength": 91.0}
+    }
+
+
+def test_what_an_old_file_of_presets_says_about_time_and_machine_is_passed_over(presets, tmp_path):
+    old = {"Mine": {"strength": 12.0, "preset": "draft", "size": 640, "device": "mps"}}
+    write_json(tmp_path / "mine" / "presets.json", old)
+    got = presets.settings("Mine", Settings(**TIME_AND_MACHINE))
+    assert got == Settings(strength=12.0, **TIME_AND_MACHINE) and not put_aside()
+    for name in presets.shipped_names():
+        got = presets.settings(name, Settings(**TIME_AND_MACHINE))
+        assert all(getattr(got, k) == v for k, v in TIME_AND_MACHINE.items())
 
 
 # --- styles -------------------------------------------------------------------------------------

@@ -220,6 +220,92 @@ def case_a_channel_is_chosen_to_hold():
     assert row.get() == combo.get_active_id() == "", "a channel that is gone holds nothing"
 
 
+def answered(action, *answers):
+    """The texts of the dialogs that ``action`` opens one after another, each given an answer: a
+    name to type, or whether to agree. It hangs if there are more of them."""
+    from gi.repository import GLib, Gtk
+
+    asked, left = [], list(answers)
+
+    def answer():
+        dialogs = [w for w in Gtk.Window.list_toplevels() if isinstance(w, Gtk.Dialog)]
+        shown = [dialog for dialog in dialogs if dialog.get_visible()]
+        if shown and left:
+            dialog, said = shown[-1], left.pop(0)
+            asked.append(dialog.get_property("text") if isinstance(said, bool) else said)
+            if not isinstance(said, bool):
+                dialog.get_content_area().get_children()[0].set_text(said)
+            agreed = Gtk.ResponseType.OK if said else Gtk.ResponseType.CANCEL
+            dialog.response(agreed)
+        return bool(left)
+
+    GLib.timeout_add(20, answer)
+    action()
+    assert not left, left
+    return asked
+
+
+def presets_in_a_row(own, chosen):
+    """A row of presets in a window, its list, and its buttons to save and to delete."""
+    from gi.repository import Gtk
+
+    from choice.kept import Presets
+    from language.mnemonics import Mnemonics
+    from widgets.preset_row import PresetRow
+
+    row = PresetRow(Mnemonics(), Presets(Path(CONTEXT["plugin"]) / "presets.json", own), chosen)
+    Gtk.Window().add(row)
+    _, combo, save, delete = row.get_children()
+    return row, combo, save, delete
+
+
+def case_the_list_of_presets_shows_which_one_the_settings_are():
+    from protocol import Settings
+
+    now = [Settings(preset="best", size=800)]
+
+    def chosen(settings):
+        now.append(settings)
+        row.compare(settings)
+
+    own = Path(os.environ["STYLEENGINE_HOME"]) / "no-presets.json"
+    row, combo, _, _ = presets_in_a_row(own, chosen)
+    row.get_settings = lambda: now[-1]
+    row.compare(now[-1])
+    assert combo.get_active_text() == "Defaults", "quality and size are no look"
+    now.append(Settings(strength=61.5, preset="best", size=800))
+    row.compare(now[-1])
+    assert combo.get_active_text() == "Custom"
+    combo.set_active_id("shipped:Fine brush")
+    assert (now[-1].style_scale, now[-1].strength) == (50.0, 50.0)
+    assert (now[-1].preset, now[-1].size) == ("best", 800)
+    assert combo.get_active_text() == "Fine brush"
+    combo.set_active_id("custom")
+    assert now[-1] == Settings(strength=61.5, preset="best", size=800), "a look at presets is free"
+    assert combo.get_active_text() == "Custom"
+
+
+def case_saving_over_a_preset_and_deleting_one_ask():
+    from protocol import Settings
+
+    own = Path(os.environ["STYLEENGINE_HOME"]) / "own-presets.json"
+    row, combo, save, delete = presets_in_a_row(own, lambda settings: None)
+    kept = lambda: json.loads(own.read_text())  # noqa: E731
+    row.get_settings = lambda: Settings(strength=61.5)
+    assert not delete.get_sensitive()
+    answered(save.clicked, "Mine")
+    assert kept() == {"Mine": {"strength": 61.5}} and combo.get_active_text() == "Mine"
+    row.get_settings = lambda: Settings(strength=70.0)
+    for name, agreed in (("Mine", False), ("Fine brush", False)):
+        _, question = answered(save.clicked, name, agreed)
+        assert name in question and kept() == {"Mine": {"strength": 61.5}}
+    answered(save.clicked, "Mine", True)
+    assert kept() == {"Mine": {"strength": 70.0}}
+    assert "Mine" in answered(delete.clicked, False)[0] and "Mine" in kept()
+    answered(delete.clicked, True)
+    assert kept() == {} and combo.get_active_text() == "Custom" and not delete.get_sensitive()
+
+
 def main():
     server = start_display()
     answers = {}

@@ -13,13 +13,20 @@ from disk.regular import local_path
 from protocol import Settings
 
 MOST_RECENT = 24
+NO_LOOKS = "preset", "size", "iterations", "device"
+"""Settings of time and machine: presets say nothing about them, whatever their files hold."""
+
+
+def with_look(settings: Settings, look: Settings) -> Settings:
+    """``look`` with the quality, size, iterations and device of ``settings``."""
+    return replace(look, **{name: getattr(settings, name) for name in NO_LOOKS})
 
 
 class Presets:
-    """Named settings: those that come with the product, and the user's, which live elsewhere.
+    """Named looks: those that come with the product, and the user's, which live elsewhere.
 
-    Both files map names to settings (without styles). A user's preset hides a shipped one of the
-    same name, and an update of the product never touches the user's file.
+    Both files map names to settings (without styles, and without `NO_LOOKS`). A user's preset hides
+    a shipped one of the same name, and an update of the product never touches the user's file.
     """
 
     def __init__(self, shipped: Path, own: Path) -> None:
@@ -41,14 +48,14 @@ class Presets:
         return [name for name in self._read(self._shipped) if name not in own]
 
     def settings(self, name: str, current: Settings) -> Settings:
-        """The settings called ``name``; what it does not mention is reset, except the device."""
+        """``current`` with the look called ``name``: what that does not mention is reset."""
         values = {**self._read(self._shipped), **self._read(self._own)}.get(name, {})
-        return valid_settings(values, replace(Settings(), device=current.device))
+        return with_look(current, valid_settings(values))
 
     def save(self, name: str, settings: Settings) -> None:
-        """Keeps the settings under ``name``, as far as they differ from the defaults."""
-        plain = Settings().to_dict()
-        kept = {k: v for k, v in settings.to_dict().items() if v != plain[k] and k != "device"}
+        """Keeps the look of ``settings`` under ``name``, as far as it differs from the defaults."""
+        plain, look = Settings().to_dict(), with_look(Settings(), settings).to_dict()
+        kept = {name: value for name, value in look.items() if value != plain[name]}
         write_json(self._own, {**self._read(self._own), name: kept})
 
     def delete(self, name: str) -> None:

@@ -222,6 +222,7 @@ class Window:
         self.settings.set(choice.settings)
         self.styles.set(choice.styles)
         self.hold.set(choice.hold)
+        self.presets.compare(choice.settings)
 
     def set_channels(self, names: Sequence[str]) -> None:
         """The channels that can say where a style goes, and what is held."""

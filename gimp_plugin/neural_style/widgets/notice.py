@@ -73,6 +73,19 @@ def ask_name(parent: Gtk.Window, heading: str, start: str) -> str:
     return name if accepted else ""
 
 
+def confirmed(parent: Gtk.Window, question: str, yes: str) -> bool:
+    """Whether the user says ``yes`` (a label with its letter marked); Return alone says no."""
+    dialog = Gtk.MessageDialog(
+        transient_for=parent, modal=True, message_type=Gtk.MessageType.QUESTION, text=question
+    )
+    dialog.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+    dialog.add_button(yes, Gtk.ResponseType.OK)
+    dialog.set_default_response(Gtk.ResponseType.CANCEL)
+    answer = dialog.run()
+    dialog.destroy()
+    return answer == Gtk.ResponseType.OK
+
+
 def on_escape(window: Gtk.Window, action: Callable[[], bool]) -> None:
     """Calls ``action`` at the Escape key; if it returns True the window hears nothing of it."""
 
