@@ -178,6 +178,8 @@ def misbehave_in_run(mode, run, spec, content):
         raise MemoryError
     if mode == "quit":
         os._exit(0)
+    if mode == "dead":  # without having said that it lives
+        os.kill(os.getpid(), signal.SIGSTOP)
     if mode == "hang":
         say("alive")
         os.kill(os.getpid(), signal.SIGSTOP)

@@ -63,6 +63,7 @@ class Fuzzer:
             for header, payload in job:
                 if self.random.random() < 0.12:
                     header = self._changed(header)
+                    self._note(header)
                 if payload and self.random.random() < 0.15:
                     payload = self._damaged(payload)
                 if self.random.random() < 0.03:
@@ -74,6 +75,12 @@ class Fuzzer:
                     yield self._odd()
             if self.random.random() < 0.9:  # or it paints to its end
                 yield {"type": "stop", "id": self.ids[-1], "keep": self.random.random() < 0.3}, None
+
+    def _note(self, header: dict[str, Any]) -> None:
+        """A job that got another name has to be stopped by it."""
+        name = header.get("id")
+        if header.get("type") == "run" and isinstance(name, str) and name not in self.ids[-9:]:
+            self.ids.insert(len(self.ids) - 1, name)
 
     def garbage(self) -> bytes:
         """Bytes that are no frames at all."""

@@ -497,6 +497,21 @@ def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(here, files, capfd, mo
         assert image.size == (64, 48)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_pictures_may_come_through_pipes(env, files, tmp_path):
+    words = " ".join(f"'{word}'" for word in command("run"))
+    photo, painting = (f"<(cat '{files / name}.png')" for name in ("photo", "painting"))
+    line = [words, photo, "--style", painting, *QUICK, "-q", "-o", f"'{tmp_path / 'out.png'}'"]
+    done = subprocess.run(
+        ["bash", "-c", " ".join(line)], env=env, capture_output=True, text=True,
+        timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    whole = [files / "photo.png", "--style", files / "painting.png", *QUICK, "-q"]
+    assert run_cli("run", *whole, "-o", tmp_path / "again.png", env=env).returncode == 0
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs /dev/stdout")
 def test_a_trace_may_go_to_a_pipe(env, files, tmp_path):
     done = run_cli(

@@ -13,7 +13,8 @@ import pytest
 
 from engine import client as engine_client
 from engine import installed
-from engine.client import Cancelled, Done, EngineClient, Idle, PictureSoFar, Sent
+from engine.client import EngineClient
+from engine.events import Cancelled, Done, Idle, PictureSoFar, Sent
 from engine.job import Job, State
 from engine.request import Mask, Request, StyleFile, StylePixels
 from engine.wording import describe

@@ -13,8 +13,9 @@ import pytest
 from dialog.status import in_words
 from engine import client
 from engine.installed import find
+from engine.phase import Phase
 from engine.request import Request, StyleFile
-from engine.session import DEBOUNCE_S, Phase, Session
+from engine.session import DEBOUNCE_S, Session
 from engine.work import Painting, QuickPreview
 from styleengine import protocol
 from tests.patience import DEADLINE
@@ -48,6 +49,7 @@ class Desk:
 
     def __init__(self, folder, mode=""):
         self.folder, self.now, self.told = folder, 0.0, []
+        self.silence_s = client.SILENCE_S
         self.shown, self.phases, self.problems = [], [], []
         words = [sys.executable, str(FAKE), "--dump", str(folder / "dump"), *[mode][: bool(mode)]]
         record = {"command": words, "protocol": protocol.PROTOCOL}
@@ -57,7 +59,7 @@ class Desk:
 
     def start_engine(self):
         installed = find(self.folder, self.home)
-        return client.EngineClient(installed)
+        return client.EngineClient(installed, silence_s=self.silence_s)
 
     def painting(self, note, style=b"a style", **given):
         return self.work(Painting, note, style, **given)
@@ -243,6 +245,19 @@ def test_an_engine_that_is_silent_after_cancel_is_replaced(desk, monkeypatch):
     monkeypatch.setattr(client, "CANCEL_SILENCE_S", 0.5)
     d = desk()
     d.session.paint(d.painting("one", b"fake:hang"))
+    d.until(d.is_painting)
+    pid = d.session.pid
+    d.session.cancel()
+    d.until(lambda: d.told)
+    assert d.told == [("dropped", "one")] and is_gone(pid) and not d.problems
+    d.until(lambda: d.session.phase is Phase.READY)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_an_old_engine_without_a_sign_of_life_is_replaced_after_a_long_silence(desk):
+    d = desk("")
+    d.silence_s = 0.5
+    d.session.paint(d.painting("one", b"fake:dead"))
     d.until(d.is_painting)
     pid = d.session.pid
     d.session.cancel()

@@ -20,13 +20,16 @@ class NotAFile(OSError):
     """A device, a pipe or a socket, which may make one wait, or never end."""
 
 
-def open_file(path: str | Path) -> BufferedReader:
+def open_file(path: str | Path, pipes: bool = False) -> BufferedReader:
     """An ordinary file, opened for reading, without waiting for anybody.
 
-    Raises `OSError`: `NotAFile`, or what is wrong with the name, whatever signs it holds.
+    With ``pipes`` a pipe will do, too, and whoever writes to it is waited for. Raises `OSError`:
+    `NotAFile`, or what is wrong with the name, whatever signs it holds.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
+        if pipes and stat.S_ISFIFO(os.stat(path).st_mode):
+            return open(path, "rb")
         descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     except ValueError as error:  # NUL, or half a surrogate pair
         raise FileNotFoundError(errno.ENOENT, "no file can have this name") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from styleengine.machine.files import NotAFile, open_file
 from styleengine.pictures.decoding import MAX_PIXELS, decode, stem
@@ -41,25 +43,41 @@ STYLE_PIXELS = 32_000_000
 stroke on the largest photos, and take 0.4 GB."""
 MAX_FILE = 4 << 30
 """Larger files are refused unread; the largest picture that is decoded fits in it."""
+MAX_PIPE = 1 << 30
+"""The same of what comes through a pipe, which does not say how much that will be."""
 
 
 def load(path: str | Path, most: int = 0) -> Picture:
     """The picture in a file, of at most ``most`` pixels (0: any); see `decode`.
 
-    Raises `EngineError`: "no-such-file", "cannot-read" (a folder, no permission, a disk error), and
-    those of `decode`.
+    The file may be a pipe, ``<(curl …)`` in a shell, which is read to its end. Raises
+    `EngineError`: "no-such-file", "cannot-read" (a folder, no permission, a disk error), and those
+    of `decode`.
     """
     path = Path(path)
     try:
-        with open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
+        with open_file(path, pipes=True) as file:
+            found = os.fstat(file.fileno())
+            if stat.S_ISFIFO(found.st_mode):
+                most_bytes, data = MAX_PIPE, _all_of_pipe(file)
+                size = len(data)
+            else:
+                most_bytes, size = MAX_FILE, found.st_size
+                data = b"" if size > MAX_FILE else file.read(size)
+            if size > most_bytes:
                 text = "{picture} is too large for a picture ({n} GB)."
                 raise bad(path.name, text, "Scale it down.", n=size >> 30)
-            data = file.read(MAX_FILE)
     except OSError as error:
         raise _cannot_read(path, error) from error
     return decode(data, path.name, most)
+
+
+def _all_of_pipe(file: BinaryIO) -> bytes:
+    """What comes through a pipe, a little more than `MAX_PIPE` at most."""
+    data = bytearray()
+    while len(data) <= MAX_PIPE and (part := file.read(1 << 20)):
+        data += part
+    return bytes(data)
 
 
 def _cannot_read(path: Path, error: OSError) -> EngineError:

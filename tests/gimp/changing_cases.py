@@ -98,7 +98,6 @@ def style_layer(image, layer):
 
 def mask(image, layer):
     loaded = style(image, layer, where="Sky")
-    next(iter(loaded.strips))  # closed with the last reference to it
     return loaded.mask.strips, lambda: None
 
 
@@ -467,16 +466,20 @@ class Quiet:
     set_text = set_tooltip_text = show_painted = session_changed = session_failed = ignored
 
 
-def a_painting_under_way(image, layer):
-    """A series that paints a layer with the scripted engine, its session, and what it shows."""
+def a_painting_under_way(image, layer, edit=lambda: None, **where):
+    """A series that paints a layer with the scripted engine, its session, and what it shows.
+
+    ``edit`` is done before the first of the pictures is read.
+    """
     engine, series = plugin_module("engine.client"), plugin_module("dialog.series")
     quiet = Quiet(image, layer)
     start = lambda: engine.start(Path(CONTEXT["plugin"]), os.environ)  # noqa: E731
     session = plugin_module("engine.session").Session(start, quiet)
     work = series.Series(session, quiet, quiet, quiet, quiet.ignored)
-    style = choices.StyleChoice(STYLE.as_uri(), name="A style")
+    style = choices.StyleChoice(STYLE.as_uri(), name="A style", **where)
     choice = choices.Choice(styles=(style,))
     work.begin(series.Order(choice, (layer,), ""), False)
+    edit()
     ticked(session, lambda: session.progress is not None)
     return work, session, quiet
 
@@ -507,6 +510,26 @@ def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
     finally:
         session.close()
     assert len(Gimp.get_images()) == 1, "a hidden image is left"
+
+
+def case_the_place_of_a_style_is_that_of_the_click():
+    use_fake("wait")
+    for name in ("crop", "moved", "image closed"):
+        image, layer = photo()
+        Gimp.Selection.none(image)
+        strips = style(image, layer, where="Sky").mask.strips
+        expected = b"".join(part for _y, _rows, part in strips)
+        assert len(set(expected)) > 20
+        edit = {**FOLLOWED, **EDITS}[name]
+
+        def edited(image=image, layer=layer, edit=edit):
+            edit(image, layer)
+
+        _work, session, _quiet = a_painting_under_way(image, layer, edited, where="Sky")
+        session.close()
+        assert (FOLDER / "dump" / "mask-0.raw").read_bytes() == expected, name
+        for each in Gimp.get_images():
+            each.delete()
 
 
 def ended_early(end):

@@ -7,7 +7,7 @@ from typing import Any
 
 from choice.choice import Choice, quick
 from dialog.subject import Subject
-from engine.client import PictureSoFar
+from engine.events import PictureSoFar
 from engine.request import Request
 from engine.session import Session
 from engine.work import QuickPreview

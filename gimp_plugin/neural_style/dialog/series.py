@@ -11,13 +11,13 @@ from gi.repository import Gimp
 from choice.choice import Choice
 from dialog.delivery import SHOWN_PX, Delivery
 from dialog.subject import Subject, layers_in_words
-from engine.client import PictureSoFar
+from engine.events import PictureSoFar
 from engine.request import Request
 from engine.session import Session
 from engine.wording import notes_of
 from engine.work import Painting
 from pixels.canvas import HiddenCanvas
-from pixels.layers import Source, locate
+from pixels.layers import locate
 from pixels.style_pictures import load_hold, load_styles
 from protocol import EngineError
 
@@ -59,22 +59,27 @@ class Series:
         from the one before."""
         self._under_way = True
         try:
-            source = locate(self._subject.image, order.layers[:1])
+            painting = self._painting(order, steady)
         except EngineError as problem:
             self._failed(problem)
             self._end()
             return
         self._window.caption.set_text(layers_in_words(self._subject.layers, len(order.layers)))
-        self._session.paint(self._painting(source, order, steady))
+        self._session.paint(painting)
 
-    def _painting(self, source: Source, order: Order, steady: bool) -> Painting:
+    def _painting(self, order: Order, steady: bool) -> Painting:
+        """The first layer's painting, with everything as it is now. Raises `EngineError`."""
+        source = locate(self._subject.image, order.layers[:1])
+        around = source.image, source.layer, source.seen
+        try:
+            styles = load_styles(order.choice.styles, *around, small=False)
+            hold = load_hold(order.choice.hold, *around, small=False)
+        except EngineError:
+            source.close()
+            raise
         reader, canvas = source.reader(), HiddenCanvas(source.seen)
 
         def request() -> Request:
-            styles = load_styles(
-                order.choice.styles, source.image, source.layer, source.seen, False
-            )
-            hold = load_hold(order.choice.hold, source.image, source.layer, source.seen, False)
             settings, strips = order.choice.settings, reader.strips()
             return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.session import Phase, Session
+from engine.phase import Phase
+from engine.session import Session
 from engine.wording import duration
 from language.texts import MOST_NAME, _, shown
 from protocol import Progress, sentence_at

@@ -31,7 +31,8 @@ from disk.regular import local_path
 from engine import installed
 from engine.client import EngineClient
 from engine.lives import Parent
-from engine.session import Phase, Session
+from engine.phase import Phase
+from engine.session import Session
 from engine.wording import explained
 from language.texts import _, shown
 from protocol import EngineError

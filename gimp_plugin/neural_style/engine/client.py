@@ -2,79 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import time
-from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import protocol
+from engine.events import (
+    Cancelled,
+    Done,
+    Event,
+    Idle,
+    PictureSoFar,
+    ResultStart,
+    ResultStrip,
+    Sent,
+    picture_so_far,
+    progress_of,
+    result_start,
+    result_strip,
+)
 from engine.installed import Installed, find
 from engine.process import EngineProcess
-from engine.request import Mask, Request, Strip, StyleFile, StylePixels
+from engine.request import Mask, Request, Strip, StyleFile, announced, mask_shape, shape
 from language.texts import _
-from protocol import HOLD, EngineError, PictureSpec, Progress
+from protocol import HOLD, EngineError, PictureSpec
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 SILENCE_S = 60.0
-LARGE = 1e15
-NUMBERS = ("scale", "scales", "step", "steps", "width", "height", "eta_s", "memory", "done")
 CANCEL_SILENCE_S = 5.0
 FULL_S = 0.01
 BLINK_S = 1.0  # the most that counts between two looks: this process may have slept itself
 
 
-@dataclass(frozen=True)
-class Idle:
-    """Nothing has happened for a while."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """Another part of the pictures is on its way to the engine, or has been read."""
-
-
-@dataclass(frozen=True)
-class PictureSoFar:
-    """The picture so far, RGBA u8."""
-
-    width: int
-    height: int
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class ResultStart:
-    """The result is coming: its shape, and what the engine tells about it."""
-
-    spec: PictureSpec
-    info: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ResultStrip:
-    """Rows of the result, from ``y`` on."""
-
-    y: int
-    rows: int
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Done:
-    """The whole result has been handed over."""
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    """The engine has dropped the run, as asked."""
-
-
 Frame = tuple[dict[str, Any], bytes]
-Event = Union[Progress, Idle, Sent, PictureSoFar, ResultStart, ResultStrip, Done, Cancelled]
 
 
 class EngineClient:
@@ -119,7 +81,8 @@ class EngineClient:
         """The next frame. Raises `EngineError` ("engine-stalled") after a long silence.
 
         An engine that works says so every second, however long a step takes; one that has never
-        done that (an older one) may be as silent as it likes.
+        done that (an older one) may be as silent as it likes, until it has been told to drop the
+        run: after a long silence nobody will miss what it does.
         """
         self._send_waiting()
         frame = self.process.poll(timeout)
@@ -130,8 +93,10 @@ class EngineClient:
             self._has_pulse = self._has_pulse or frame[0]["type"] == "alive"
             return frame
         self._silent += waited
-        most = min(self._silence_s, CANCEL_SILENCE_S) if self._dropping else self._silence_s
-        if self._has_pulse and self._silent > most:
+        most = self._silence_s
+        if self._dropping and self._has_pulse:
+            most = min(most, CANCEL_SILENCE_S)
+        if (self._has_pulse or self._dropping) and self._silent > most:
             raise EngineError(
                 "engine-stalled",
                 _("The painting engine has stopped answering."),
@@ -186,38 +151,32 @@ class EngineClient:
         self._silent, self._looked = 0.0, time.monotonic()
         self._early.clear()
         yield from self._send_pictures(run, request, poll_s)
-        missing: tuple[PictureSpec, int] | None = None  # the result and its next row
+        coming: tuple[PictureSpec, int] | None = None  # the result and its next row
         while True:
             frame = self._next(poll_s)
             if frame is None:
                 yield Idle()
                 continue
-            header, payload = frame
-            kind = header["type"]
-            if header.get("id") != run:
+            if frame[0].get("id") != run:
                 continue
-            if kind == "progress":
-                yield self._progress(header)
-            elif kind == "preview":
-                spec = self._spec(header, payload)
-                yield PictureSoFar(spec.width, spec.height, payload)
+            try:
+                event = _event(*frame, coming)
+            except EngineError as problem:
+                raise self.process.nonsense(problem) from None
+            if event is None:
+                continue
+            yield event
+            if isinstance(event, PictureSoFar):
                 self._tell({"type": "seen", "id": run})
-            elif kind == "cancelled":
-                yield Cancelled()
-                return
-            elif kind == "result" and missing:
-                raise self.process.nonsense(EngineError("protocol", "A second result came."))
-            elif kind == "result":
-                missing = (self._spec(header), 0)
-                yield ResultStart(missing[0], header)
-            elif kind == "pixels" and missing:
-                spec, row = missing
-                strip = self._strip(spec, row, header, payload)
-                missing = (spec, row + strip.rows)
-                yield strip
-                if missing[1] == spec.height:
+            elif isinstance(event, ResultStart):
+                coming = (event.spec, 0)
+            elif isinstance(event, ResultStrip) and coming:
+                coming = (coming[0], event.y + event.rows)
+                if coming[1] == coming[0].height:
                     yield Done()
                     return
+            elif isinstance(event, Cancelled):
+                return
 
     def _send_pictures(self, run: str, request: Request, poll_s: float) -> Iterator[Event]:
         styles = request.styles
@@ -227,8 +186,8 @@ class EngineClient:
                 "type": "run",
                 "id": run,
                 "settings": request.settings.to_dict(),
-                "content": _shape(request.content),
-                "styles": [_announced(style) for style in styles],
+                "content": shape(request.content),
+                "styles": [announced(style) for style in styles],
                 "preview": request.shown_px,
                 "series": request.series,
                 **hold,
@@ -274,42 +233,7 @@ class EngineClient:
                 _("The engine is older than the plug-in and cannot hold parts of the photo."),
                 _("Run the installer again; it updates both."),
             )
-        return _mask_shape(mask)
-
-    def _progress(self, header: dict[str, Any]) -> Progress:
-        found = protocol.progress_from({"stage": None, **header})
-        numbers = [getattr(found, name) for name in NUMBERS]
-        if not isinstance(found.stage, str) or not isinstance(found.features, str):
-            raise self.process.nonsense(EngineError("protocol", "A progress without a stage."))
-        if not all(number is None or _is_number(number) for number in numbers):
-            raise self.process.nonsense(EngineError("protocol", "A progress that is no number."))
-        return found
-
-    def _spec(self, header: dict[str, Any], payload: bytes | None = None) -> PictureSpec:
-        """What a picture is said to be; its pixels must go with that if they come at once."""
-        try:
-            spec = protocol.picture_spec(header)
-            if spec.channels != protocol.CHANNELS:
-                raise EngineError("protocol", "The result is no RGBA picture.")
-            if payload is not None and (len(payload), spec.dtype) != (
-                spec.height * spec.row_bytes,
-                "u8",
-            ):
-                raise EngineError("protocol", "A picture so far that is none.")
-        except EngineError as problem:
-            raise self.process.nonsense(problem) from None
-        return spec
-
-    def _strip(self, spec: PictureSpec, row: int, header: Any, data: bytes) -> ResultStrip:
-        y, rows = header.get("y"), header.get("rows")
-        whole = isinstance(rows, int) and 0 < rows <= spec.height - row
-        if not whole or y != row or len(data) != rows * spec.row_bytes:
-            problem = EngineError("protocol", f"Wrong strip: {header} at row {row}.")
-            raise self.process.nonsense(problem)
-        if spec.dtype == "f32" and not math.isfinite(sum(array("f", data))):
-            problem = EngineError("protocol", f"Not a number in the strip at row {y}.")
-            raise self.process.nonsense(problem)
-        return ResultStrip(y, rows, data)
+        return mask_shape(mask)
 
     def stop(self, keep: bool) -> None:
         """Asks for the end of the current run: with the picture so far, or with nothing."""
@@ -326,29 +250,25 @@ class EngineClient:
         self.process.kill()
 
 
-def _is_number(value: Any) -> bool:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return known and -LARGE < value < LARGE  # false for NaN, too
+def _event(
+    header: dict[str, Any], payload: bytes, coming: tuple[PictureSpec, int] | None
+) -> Event | None:
+    """What a frame says while the result is ``coming``; None for what a newer engine may say.
 
-
-def _shape(spec: PictureSpec) -> dict[str, Any]:
-    return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
-
-
-def _announced(style: StyleFile | StylePixels) -> dict[str, Any]:
-    """The entry of a style in the ``run`` message."""
-    entry: dict[str, Any] = {"name": style.name}
-    if isinstance(style, StylePixels):
-        entry.update(_shape(style.spec))
-    if style.weight != 1.0:
-        entry["weight"] = style.weight
-    if style.mask is not None:
-        entry["mask"] = _mask_shape(style.mask)
-    return entry
-
-
-def _mask_shape(mask: Mask) -> dict[str, Any]:
-    return {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
+    Raises `EngineError` ("protocol").
+    """
+    kind = header["type"]
+    if kind == "progress":
+        return progress_of(header)
+    if kind == "preview":
+        return picture_so_far(header, payload)
+    if kind == "cancelled":
+        return Cancelled()
+    if kind == "result" and coming:
+        raise EngineError("protocol", "A second result came.")
+    if kind == "result":
+        return result_start(header)
+    return result_strip(*coming, header, payload) if kind == "pixels" and coming else None
 
 
 def start(plugin_dir: Path, environment: Mapping[str, str]) -> EngineClient:

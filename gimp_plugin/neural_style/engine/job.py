@@ -9,16 +9,8 @@ import enum
 from collections.abc import Iterator
 from typing import Any, Callable, Protocol
 
-from engine.client import (
-    Cancelled,
-    Done,
-    EngineClient,
-    Event,
-    Idle,
-    PictureSoFar,
-    ResultStart,
-    ResultStrip,
-)
+from engine.client import EngineClient
+from engine.events import Cancelled, Done, Event, Idle, PictureSoFar, ResultStart, ResultStrip
 from engine.request import Request
 from engine.wording import describe
 from language.texts import _

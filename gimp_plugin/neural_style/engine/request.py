@@ -63,3 +63,25 @@ class Request:
     shown_px: int = 0
     series: str = ""
     hold: Mask | None = None
+
+
+def shape(spec: PictureSpec) -> dict[str, Any]:
+    """A picture's shape, as messages have it."""
+    return {"width": spec.width, "height": spec.height, "dtype": spec.dtype}
+
+
+def announced(style: StyleFile | StylePixels) -> dict[str, Any]:
+    """The entry of a style in the ``run`` message."""
+    entry: dict[str, Any] = {"name": style.name}
+    if isinstance(style, StylePixels):
+        entry.update(shape(style.spec))
+    if style.weight != 1.0:
+        entry["weight"] = style.weight
+    if style.mask is not None:
+        entry["mask"] = mask_shape(style.mask)
+    return entry
+
+
+def mask_shape(mask: Mask) -> dict[str, Any]:
+    """A mask's shape, as messages have it."""
+    return {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}

@@ -5,41 +5,19 @@ The dialog calls `Session.tick` many times a second from its event loop. Nothing
 
 from __future__ import annotations
 
-import enum
 import time
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
-from engine.client import EngineClient, PictureSoFar
+from engine.client import EngineClient
+from engine.events import PictureSoFar
 from engine.job import Job, State
 from engine.mishap import unexpected
+from engine.phase import Listener, Phase
 from engine.work import Painting, QuickPreview, Work
 from protocol import EngineError, Progress
 
 DEBOUNCE_S = 0.35
 BUDGET_S = 0.02
-
-
-class Phase(enum.Enum):
-    """What is going on, as far as the user is concerned."""
-
-    STARTING = "starting"
-    READY = "ready"
-    PREVIEWING = "previewing"
-    PAINTING = "painting"
-    KEEPING = "keeping"
-    CANCELLING = "cancelling"
-    BROKEN = "broken"
-    CLOSED = "closed"
-
-
-class Listener(Protocol):
-    """Who wants to know. Both are called from `Session.tick` or from the call that asked."""
-
-    def session_changed(self) -> None:
-        """The phase or the progress is another one."""
-
-    def session_failed(self, problem: EngineError) -> None:
-        """A work, or the engine itself, has come to nothing."""
 
 
 class Session:

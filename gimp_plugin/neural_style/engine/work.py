@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from engine.client import PictureSoFar
+from engine.events import PictureSoFar
 from engine.job import Canvas
 from engine.request import Request
 from protocol import EngineError

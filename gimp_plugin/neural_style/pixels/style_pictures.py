@@ -68,17 +68,30 @@ def _pixels_of(copy: PrivateCopy, small: bool) -> tuple[PictureSpec, Iterator[ti
     pixels = area.width * area.height
     if not small and pixels <= MOST_PX:
         reader = Reader(copy, area, "u8")
-        return reader.spec, _and_close(reader.strips(), copy)
+        return reader.spec, _Parts(reader.strips(), copy)
     long_side = max(area.width, area.height)
     spec = small_spec(area, SMALL_PX if small else int(long_side * (MOST_PX / pixels) ** 0.5))
-    return spec, _and_close(small_strips(copy.drawable, area, spec), copy)
+    return spec, _Parts(small_strips(copy.drawable, area, spec), copy)
 
 
-def _and_close(parts: Iterator[tilewise.Part], copy: PrivateCopy) -> Iterator[tilewise.Part]:
-    try:
-        yield from parts
-    finally:
-        copy.close()
+class _Parts:
+    """The parts of a private copy, which is closed when they have been read, or never will be."""
+
+    def __init__(self, parts: Iterator[tilewise.Part], copy: PrivateCopy) -> None:
+        self._parts, self._copy = parts, copy
+
+    def __iter__(self) -> Iterator[tilewise.Part]:
+        return self
+
+    def __next__(self) -> tilewise.Part:
+        try:
+            return next(self._parts)
+        except BaseException:
+            self._copy.close()
+            raise
+
+    def __del__(self) -> None:
+        self._copy.close()
 
 
 def places(image: Gimp.Image) -> dict[str, Gimp.Drawable]:
@@ -128,4 +141,4 @@ def _mask(
     copy = copy_of_channel(place)
     none = Gegl.AbyssPolicy.NONE
     parts = tilewise.read(copy.drawable.get_buffer(), area, scale, copy.form, 1, none)
-    return Mask(spec.width, spec.height, _and_close(parts, copy))
+    return Mask(spec.width, spec.height, _Parts(parts, copy))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine import client, request
+from engine import client, events, request
 from engine.installed import RECORD
 from language.texts import _
 from protocol import EngineError, PictureSpec, Settings
@@ -73,9 +73,9 @@ def _paint(engine: client.EngineClient, talk: Talk) -> Painted:
     picture = bytearray()
     for event in engine.run(asked, POLL_S):
         talk.check()
-        if isinstance(event, client.ResultStart):
+        if isinstance(event, events.ResultStart):
             info = event.info
-        elif isinstance(event, client.ResultStrip):
+        elif isinstance(event, events.ResultStrip):
             picture += event.data
     colours = {bytes(picture[i : i + 3]) for i in range(0, len(picture), 4)}
     if len(picture) != spec.row_bytes * SIDE or len(colours) < 2:
