@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image
 
 from styleengine.command import cli
-from styleengine.command.run import time_left
+from styleengine.command.watching import Watch, time_left
 from styleengine.protocol import Settings
 from tests.helpers import ROOT, command, environment, install_package, picture, run_cli
 from tests.patience import DEADLINE, wait_until
@@ -459,7 +459,7 @@ def test_a_full_standard_output_gets_a_sentence(env):
 
 
 def refused_before_painting(here, capfd, monkeypatch, *arguments: str) -> str:
-    monkeypatch.setattr("styleengine.command.run._paint", lambda *_: pytest.fail("it painted"))
+    monkeypatch.setattr(Watch, "paint", lambda *_, **__: pytest.fail("it painted"))
     before = set(here.iterdir())
     assert cli.main(["run", *arguments]) == 1
     assert set(here.iterdir()) == before
@@ -481,14 +481,14 @@ def test_what_cannot_be_written_is_refused_before_painting(here, files, capfd, m
 
 def test_a_picture_that_cannot_be_saved_is_kept_elsewhere(here, files, capfd, monkeypatch):
     (here / "there").mkdir()
-    real = cli.run_command.__globals__["_paint"]
+    real = Watch.paint
 
-    def vanish(*arguments):
-        result = real(*arguments)
+    def vanish(*arguments, **more):
+        result = real(*arguments, **more)
         (here / "there").rmdir()
         return result
 
-    monkeypatch.setattr("styleengine.command.run._paint", vanish)
+    monkeypatch.setattr(Watch, "paint", vanish)
     line = ["run", str(files / "photo.png"), "--style", str(files / "painting.png"), *QUICK]
     assert cli.main([*line, "-o", "there/out.png"]) == 1
     text = capfd.readouterr().err

@@ -144,10 +144,9 @@ def paint(run_mode, image, drawables, config):
     Gegl.init(None)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return converse(image, drawables, config, None)
-    # Scripts mean one layer; the user's Repeat means what is selected.
-    several = run_mode == Gimp.RunMode.WITH_LAST_VALS and len(drawables) > 1
-    groups = [[drawable] for drawable in drawables] if several else [drawables]
-    measure(image, groups[0])  # said before anything is read
+    groups = [[drawable] for drawable in drawables] or [[]]
+    for group in groups:
+        measure(image, group)  # said before anything is read
     choice = arguments.choice_of_call(config)
     layer = paint_all(run_mode, image, groups, choice)
     # Whoever calls has chosen them, and may have the layer painted again.

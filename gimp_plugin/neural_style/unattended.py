@@ -35,32 +35,57 @@ class Dismissed(Exception):
 
 
 def paint_all(run_mode, image, groups, choice):
-    """Paints one layer after the other with one engine, without a dialog; returns the last."""
+    """Paints one layer after the other with one engine, without a dialog; returns the last.
+
+    The new layers come when all are painted, in one step of the image's undo; if one fails, those
+    before it come all the same.
+    """
     with contextlib.ExitStack() as stack:
-        client = None
-        for drawables in groups:
-            source = open_source(image, drawables)
-            reader, canvas = source.reader(), HiddenCanvas(source.seen)
-            stack.callback(canvas.discard)
-            stack.callback(source.close)
-            styles = load_styles(choice.styles, image, source.layer, source.seen, False)
-            hold = load_hold(choice.hold, image, source.layer, source.seen, False)
-            request = Request(
-                choice.settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
-            )
-            client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
-            follow(Job(client, request, canvas, poll_s=POLL_S), client)
+        client, painted = None, []
+        try:
+            for drawables in groups:
+                source = open_source(image, drawables)
+                reader, canvas = source.reader(), HiddenCanvas(source.seen)
+                stack.callback(canvas.discard)
+                stack.callback(source.close)
+                styles = load_styles(choice.styles, image, source.layer, source.seen, False)
+                hold = load_hold(choice.hold, image, source.layer, source.seen, False)
+                request = Request(
+                    choice.settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
+                )
+                client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
+                follow(Job(client, request, canvas, poll_s=POLL_S), client)
+                painted.append((source, canvas))
+        finally:
+            layers = insert_all(run_mode, image, painted, choice)
+    Gimp.displays_flush()
+    return layers[-1]
+
+
+def insert_all(run_mode, image, painted, choice):
+    """The new layers of the pictures that are ``painted``, (source, canvas) each."""
+    grouped = len(painted) > 1 and image.is_valid()
+    if grouped:
+        image.undo_group_start()
+    try:
+        layers = []
+        for source, canvas in painted:
             name = result_name(source.name, choice.styles)
             new = insert(source, canvas, name, style_note(choice, source.layer))
             canvas.discard()
             source.close()
-            layer = new.layer
+            layers.append(new.layer)
             if new.remark:
                 Gimp.message(new.remark)
-            if run_mode != Gimp.RunMode.NONINTERACTIVE and layer.get_image() != image:
-                Gimp.Display.new(layer.get_image())
-    Gimp.displays_flush()
-    return layer
+            if run_mode != Gimp.RunMode.NONINTERACTIVE and new.layer.get_image() != image:
+                Gimp.Display.new(new.layer.get_image())
+        inside = [each for each in layers if each.get_image() == image]
+        if grouped and inside:
+            image.set_selected_layers(inside)
+    finally:
+        if grouped and image.is_valid():
+            image.undo_group_end()
+    return layers
 
 
 def follow(job, client):

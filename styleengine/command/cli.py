@@ -87,8 +87,13 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"styleengine {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="repaint a picture", description=run_command.__doc__)
-    run.add_argument("content", metavar="PHOTO", help="the picture to repaint")
+    run = commands.add_parser("run", help="repaint pictures", description=run_command.__doc__)
+    run.add_argument(
+        "content",
+        nargs="+",
+        metavar="PHOTO",
+        help="the picture to repaint; or several, a folder, a quoted pattern ('dir/*.png')",
+    )
     run.add_argument(
         "--style",
         action="append",
@@ -115,14 +120,20 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--hold",
         metavar="MASK",
-        help="what of PHOTO stays what it is, in the style's strokes and colours: a picture, white "
-        "there, gray for less, black elsewhere (not with the quality classic)",
+        help="what of a PHOTO stays what it is, in the style's strokes and colours: a picture, "
+        "white there, gray for less, black elsewhere (not with the quality classic)",
     )
     run.add_argument(
         "-o",
         "--output",
         metavar="FILE",
-        help="PNG, TIFF, JPEG or WebP (default: a new PHOTO-styled.png)",
+        help="PNG, TIFF, JPEG or WebP (default: a new PHOTO-styled.png); of several photos the "
+        "folder for their paintings",
+    )
+    run.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="of several photos, paint those, too, whose paintings are in the folder already",
     )
     run.add_argument(
         "--depth",

@@ -1,18 +1,18 @@
-"""``styleengine run``: one picture from files to a file."""
+"""``styleengine run``: pictures from files to files."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
-
+from styleengine.command.asked import asked
+from styleengine.command.many import paint_many
+from styleengine.command.photos import named
 from styleengine.command.places import (
     default_output,
     require_text_place,
@@ -21,25 +21,43 @@ from styleengine.command.places import (
     write_text,
 )
 from styleengine.command.terminal import console
-from styleengine.protocol import EngineError, Progress, Settings
+from styleengine.command.watching import Watch
+from styleengine.protocol import EngineError, Progress
 
 if TYPE_CHECKING:
-    from styleengine.jobs import Job, Preview, Result
+    from styleengine.jobs import Preview
     from styleengine.pictures.files import Picture
 
 
 def run_command(args: argparse.Namespace) -> int:
-    """Repaints PHOTO in the style of PAINTING. Ctrl-C stops and keeps what there is."""
-    from styleengine.pictures.files import require_writable
+    """Repaints every PHOTO in the style of PAINTING.
 
-    settings = Settings(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Settings)})
-    photo = Path(args.content)
-    output = Path(args.output) if args.output else default_output(photo)
+    Of one photo, Ctrl-C stops and keeps what there is. Several go into a folder under their own
+    names; what is there already is left, so that after Ctrl-C, or anything else, the same command
+    goes on.
+    """
+    photos = named(args.content)
+    output = args.output
+    folder = output is not None and (output.endswith(_SEPARATORS) or os.path.isdir(output))
+    if photos.several or folder:
+        return paint_many(args, photos.files, output)
+    return _paint_one(args, photos.files[0], output)
+
+
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int:
+    from styleengine.engine import Engine
+    from styleengine.pictures.files import load, require_writable
+
+    output = Path(wanted) if wanted else default_output(photo)
     require_writable(output)
     if args.trace:
         require_text_place(Path(args.trace))
-    job = _job(args, settings)
-    require_writable(output, (job.content.width, job.content.height))
+    ask = asked(args)
+    content = load(photo)
+    require_writable(output, (content.width, content.height))
     trace: list[dict[str, Any]] = []
     started = time.monotonic()
 
@@ -47,18 +65,18 @@ def run_command(args: argparse.Namespace) -> int:
         trace.append({**dataclasses.asdict(event), "seconds": time.monotonic() - started})
 
     def keep(preview: Preview) -> None:
-        name = output.with_name(f"{output.stem}-{preview.step:05d}{output.suffix}")
-        save_new(name, preview.picture)
+        save_new(numbered(output, preview.step), preview.picture)
 
-    result = _paint(job, args.quiet, note, keep)
+    with Watch(args.quiet) as watch:
+        result = watch.paint(Engine(), ask.job(content), note=note, keep=keep)
     picture = result.picture
     if args.depth:
         picture = dataclasses.replace(picture, depth=args.depth)
-    output = _keep(output, picture, named=bool(args.output))
+    output = _keep(output, picture, named=bool(wanted))
     if args.trace:
         about = {"features": result.features, "device": result.device, "seconds": result.seconds}
-        text = json.dumps({**about, "settings": settings.to_dict(), "steps": trace}, indent=1)
-        write_text(Path(args.trace), text)
+        whole = {**about, "settings": ask.settings.to_dict(), "steps": trace}
+        write_text(Path(args.trace), json.dumps(whole, indent=1))
     if not args.quiet:
         for line in result.notes:
             console.print(f"Note: {line}", soft_wrap=True)
@@ -69,6 +87,11 @@ def run_command(args: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return 0
+
+
+def numbered(output: Path, step: int) -> Path:
+    """The name of a picture on the way to ``output``."""
+    return output.with_name(f"{output.stem}-{step:05d}{output.suffix}")
 
 
 def _keep(output: Path, picture: Picture, *, named: bool) -> Path:
@@ -82,110 +105,3 @@ def _keep(output: Path, picture: Picture, *, named: bool) -> Path:
     except EngineError as error:
         raise rescued(picture, error) from error
     return output
-
-
-def _job(args: argparse.Namespace, settings: Settings) -> Job:
-    from styleengine.jobs import Job, Style
-    from styleengine.pictures.files import STYLE_PIXELS, as_mask, load
-
-    shares = args.style_weight or [1.0] * len(args.style)
-    if len(shares) != len(args.style):
-        raise EngineError(
-            "bad-setting",
-            "There are {styles} styles but {weights} style weights.",
-            "Give --style-weight once per --style, or not at all.",
-            styles=len(args.style),
-            weights=len(shares),
-        )
-    if args.save_every is not None and args.save_every < 1:
-        raise EngineError("bad-setting", "--save-every must be at least 1.")
-    masks = args.style_mask or ["-"] * len(args.style)
-    if len(masks) != len(args.style):
-        raise EngineError(
-            "bad-setting",
-            "There are {styles} styles but {masks} style masks.",
-            "Give --style-mask once per --style (- for none), or not at all.",
-            styles=len(args.style),
-            masks=len(masks),
-        )
-    content = load(args.content)
-    styles = tuple(
-        Style(load(style, STYLE_PIXELS), share, None if mask == "-" else as_mask(load(mask)))
-        for style, share, mask in zip(args.style, shares, masks, strict=True)
-    )
-    long_side = max(content.width, content.height) if args.save_every else 0
-    hold = as_mask(load(args.hold)) if args.hold else None
-    return Job(content, styles, settings, long_side, args.save_every, args.weights, hold=hold)
-
-
-def _paint(
-    job: Job, quiet: bool, note: Callable[[Progress], None], keep: Callable[[Preview], None]
-) -> Result:
-    from styleengine.engine import Engine
-    from styleengine.jobs import Preview, Result
-
-    interrupted: list[bool] = []
-    engine = Engine()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    bar = Bar(*columns, console=console, transient=True, disable=quiet)
-    with bar, _interrupt(interrupted):
-        task = bar.add_task("Preparing", total=None, left="")
-        for event in engine.run(job, lambda: bool(interrupted)):
-            if isinstance(event, Progress):
-                note(event)
-                bar.update(task, **_shown(event))
-            elif isinstance(event, Preview):
-                keep(event)
-            else:
-                assert isinstance(event, Result)
-                return event
-    raise AssertionError("a run ends with a result or an error")
-
-
-class _interrupt:
-    """Turns the first Ctrl-C into an entry in a list, and lets the second one through."""
-
-    def __init__(self, noted: list[bool]) -> None:
-        self._noted = noted
-
-    def __enter__(self) -> None:
-        import signal
-
-        self._before = signal.signal(signal.SIGINT, self._handle)
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        signal.signal(signal.SIGINT, self._before)
-
-    def _handle(self, *_: object) -> None:
-        if self._noted:
-            raise KeyboardInterrupt
-        self._noted.append(True)
-
-
-def _shown(event: Progress) -> dict[str, Any]:
-    if event.stage != "paint":
-        label = "Finishing" if event.stage == "finish" else "Preparing"
-        return {"description": label, "left": ""}
-    about = [] if event.eta_s is None else [f"{time_left(event.eta_s)} left"]
-    if event.memory is not None:
-        about.append(f"{event.memory / 1e9:.1f} GB")
-    return {
-        "description": f"Painting {event.width}×{event.height}",
-        "completed": event.step,
-        "total": event.steps,
-        "left": ", ".join(about),
-    }
-
-
-def time_left(seconds: float) -> str:
-    """ "45 s", "3 min 20 s"."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

@@ -148,6 +148,9 @@ _FORMATS: dict[str, tuple[_Writer, int]] = {
     ".webp": (_write_webp, 16_383),
 }
 
+WRITTEN = frozenset(_FORMATS)
+"""Endings of the formats that are written."""
+
 
 def _format(path: Path, size: tuple[int, int] | None) -> _Writer:
     """The writer for this suffix; raises "cannot-write" where it cannot hold such a picture."""

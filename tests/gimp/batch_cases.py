@@ -649,7 +649,21 @@ def case_no_layer():
 
 def case_two_layers():
     image = new_image()
-    refused(image, [new_layer(image), new_layer(image)], "2 layers are selected", "single")
+    one, two = new_layer(image, name="One"), new_layer(image, name="Two")
+    status, last = call(image, [one, two])
+    assert status == Gimp.PDBStatusType.SUCCESS, last
+    names = [layer.get_name() for layer in image.get_layers()]
+    style = f" – style: {STYLE.stem}"
+    assert names == [f"Two{style}", "Two", f"One{style}", "One"], names
+    assert last == image.get_layers()[0]
+    assert {layer.get_name() for layer in image.get_selected_layers()} == {names[0], names[2]}
+
+
+def case_two_layers_of_which_one_cannot_be_painted():
+    image = new_image()
+    empty = Gimp.GroupLayer.new(image, "Empty")
+    image.insert_layer(empty, None, 0)
+    refused(image, [new_layer(image), empty], "group is empty")
 
 
 def case_a_channel():

@@ -561,6 +561,10 @@ def step_several_layers_are_painted_one_after_another():
     press(image_window(), "ctrl+f")
     until(lambda: layer_count() == before + 4, "two more layers without a dialog")
     until(lambda: not plug_ins(), "the end of the run")
+    press(image_window(), "ctrl+z")
+    until(lambda: layer_count() == before + 2, "both layers gone in one step of the undo")
+    press(image_window(), "ctrl+y")
+    until(lambda: layer_count() == before + 4, "both layers back")
 
 
 def step_the_menu_repeats_what_a_painted_layer_remembers():

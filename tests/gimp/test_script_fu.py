@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from real_gimp import FAKE
+from PIL import Image
+from real_gimp import FAKE, REPO
 
 pytestmark = pytest.mark.gimp
 
@@ -50,3 +52,19 @@ def test_a_failure_stops_the_script_and_says_why(gimp, folder):
     done = gimp.script_fu(PREPARE.format(body=body))
     assert done.returncode == 70
     assert "No style picture was chosen." in done.stdout + done.stderr
+
+
+def test_the_folder_of_the_documentation(gimp, folder):
+    text = (REPO / "docs" / "scripting.md").read_text()
+    script = re.search(r"\(define \(paint-folder.*?\n\n", text, re.DOTALL)[0]
+    photos, paintings = folder / "photos", folder / "paintings"
+    photos.mkdir()
+    paintings.mkdir()
+    for name, level in (("a.png", 40), ("b.png", 200)):
+        Image.new("RGB", (20, 16), (level, level, level)).save(photos / name)
+    call = f'(paint-folder "{photos}/*.png" "{folder}/sunflowers.png" "{paintings}")'
+    done = gimp.script_fu(f"{script}\n{call}")
+    assert done.returncode == 0, done.stderr
+    for name, level in (("a.png", 215), ("b.png", 55)):
+        with Image.open(paintings / name) as painted:  # the fake engine turns colours over
+            assert painted.convert("RGB").getpixel((8, 8)) == (level, level, level)

@@ -1,0 +1,141 @@
+"""Many photos in one go: one engine, a folder of paintings, and an account of what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from styleengine.command.asked import Asked, asked
+from styleengine.command.photos import places
+from styleengine.command.places import rescued, save_new
+from styleengine.command.terminal import console
+from styleengine.command.watching import Watch
+from styleengine.machine.files import cannot_write
+from styleengine.protocol import EngineError
+
+if TYPE_CHECKING:
+    from styleengine.engine import Engine
+    from styleengine.jobs import Preview
+
+INTERRUPTED = 130
+"""The exit status that a shell gives to a program ended by Ctrl-C."""
+OF_THE_PHOTO = frozenset(
+    [
+        *("no-such-file", "cannot-read", "bad-picture", "picture-too-large", "picture-too-small"),
+        *("picture-empty", "out-of-memory", "cannot-tile", "diverged", "cannot-write"),
+    ]
+)
+"""Codes of errors that the next photo need not meet. All others end the whole run."""
+
+
+def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | None) -> int:
+    """Paints ``photos`` into the folder ``output``; the exit status: 1 if any could not be."""
+    from styleengine.engine import Engine
+
+    if output is None:
+        raise EngineError(
+            "bad-setting",
+            "Several photos were given, but no folder for their paintings.",
+            "Name one with -o.",
+        )
+    if args.trace:
+        raise EngineError("bad-setting", "--trace takes one photo.", "Leave it out for several.")
+    folder = Path(output)
+    targets = places(photos, folder)
+    todo = [pair for pair in zip(photos, targets, strict=True) if args.overwrite or _is_new(pair)]
+    there = len(photos) - len(todo)
+    failures: list[tuple[Path, EngineError]] = []
+    painted = 0
+    try:
+        if todo:
+            _make(folder)
+            ask, engine = asked(args), Engine()
+            with Watch(args.quiet, len(todo)) as watch:
+                for photo, target in todo:
+                    try:
+                        done = _paint(args, ask, engine, watch, photo, target)
+                    except _Failed as failed:
+                        failures.append((photo, failed.problem))
+                        if not args.quiet:
+                            watch.say(f"{photo}: {failed.problem.message}")
+                    else:
+                        painted += done
+                    if watch.interrupted:
+                        break
+                    watch.passed()
+    finally:
+        _account(args.quiet, painted, there, len(photos), failures)
+    if painted + there + len(failures) < len(photos):
+        console.print("Stopped. The same command goes on where this one ended.")
+        return INTERRUPTED
+    return 1 if failures else 0
+
+
+class _Failed(Exception):
+    """A photo that could not be painted, where the next one may."""
+
+    def __init__(self, problem: EngineError) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _is_new(pair: tuple[Path, Path]) -> bool:
+    return not pair[1].exists()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _paint(
+    args: argparse.Namespace, ask: Asked, engine: Engine, watch: Watch, photo: Path, target: Path
+) -> bool:
+    """Paints one photo; whether it was painted, which it is not where Ctrl-C came.
+
+    Half a painting under its name would be taken for a whole one the next time. Raises `_Failed`,
+    and `EngineError` where the next photo would fare no better.
+    """
+    from styleengine.pictures.files import load, require_writable, save
+
+    def keep(preview: Preview) -> None:
+        name = target.with_name(f"{target.stem}-{preview.step:05d}{target.suffix}")
+        save_new(name, preview.picture)
+
+    try:
+        content = load(photo)
+        require_writable(target, (content.width, content.height))
+        result = watch.paint(engine, ask.job(content), photo.name, keep=keep)
+    except EngineError as problem:
+        if problem.code in OF_THE_PHOTO:
+            raise _Failed(problem) from problem
+        raise
+    if result.stopped:
+        return False
+    picture = dataclasses.replace(result.picture, depth=args.depth or result.picture.depth)
+    try:
+        save(target, picture)
+    except EngineError as error:  # a full disk, of which the next one would find no more
+        raise rescued(picture, error) from error
+    if not args.quiet:
+        watch.say(f"{target}: {picture.width} × {picture.height} px in {result.seconds:.1f} s")
+        for line in result.notes:
+            watch.say(f"  Note: {line}")
+    return True
+
+
+def _account(
+    quiet: bool, painted: int, there: int, photos: int, failures: list[tuple[Path, EngineError]]
+) -> None:
+    if not quiet:
+        before = f", {there} there already" if there else ""
+        console.print(f"{painted} of {photos} painted{before}.")
+    if failures:
+        console.print("Not painted:" if len(failures) > 1 else "One was not painted:")
+    for photo, problem in failures:
+        console.print(f"  {photo}: {problem}", soft_wrap=True)
