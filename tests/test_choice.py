@@ -12,7 +12,8 @@ import pytest
 
 from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
 from choice.kept import MOST_RECENT, NO_LOOKS, Folders, Presets, Recent, read_json, write_json
-from choice.note import note_from, note_text
+from choice.known import Known, fingerprint
+from choice.note import Made, note_from, note_text
 from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in, title
 from choice.trust import Chosen, is_there
 from dialog import report
@@ -136,11 +137,60 @@ def test_a_folder_whose_name_is_no_text_is_kept(tmp_path):
 # --- notes --------------------------------------------------------------------------------------
 
 
-def test_a_note_comes_back_as_it_was():
-    styles = (StyleChoice("file:///a.jpg", name="A"), StyleChoice(layer=7, name="Sketch"))
-    note = note_from(note_text(Choice(Settings(seed=7), styles), 12))
-    assert note.choice == Choice(Settings(seed=7), styles[:1])
-    assert note.painted_layer == 12 and note.layers == ("Sketch",)
+def test_a_note_names_no_folder_and_comes_back_as_it_was_where_the_file_was_used(tmp_path):
+    picture, chosen = tmp_path / "Jürgen's trip" / "a.jpg", Chosen(tmp_path / "own")
+    picture.parent.mkdir()
+    picture.write_bytes(b"a picture")
+    file = StyleChoice(picture.as_uri(), name="A", weight=2.0, where="Sky")
+    styles = (file, StyleChoice(layer=7, name="Sketch"))
+    text = note_text(Choice(Settings(seed=7), styles, "Face"), Made(12, "Photo", (640, 480), "Sea"))
+    assert "trip" not in text and str(tmp_path) not in text and "file:" not in text, text
+    elsewhere = note_from(text, chosen.find)
+    assert not elsewhere.choice.styles and elsewhere.lost == ("A",)
+    chosen.used(styles)
+    note = note_from(text, chosen.find)
+    assert note.choice == Choice(Settings(seed=7), (file,), "Face") and not note.lost
+    assert note.made == Made(12, "Photo", (640, 480), "Sea") and note.layers == ("Sketch",)
+
+
+def test_a_file_is_found_by_what_is_in_it(tmp_path):
+    chosen = Chosen(tmp_path / "own")
+    old, new = tmp_path / "old" / "a.jpg", tmp_path / "new" / "a.jpg"
+    for path in (old, new):
+        path.parent.mkdir()
+        path.write_bytes(b"picture" * 50_000)
+    key = fingerprint(old.as_uri())
+    assert len(key) == 32 and key == fingerprint(new.as_uri())
+    chosen.folders.add(new.parent)
+    assert chosen.find("a.jpg", key) == new.as_uri()
+    assert not chosen.find("b.jpg", key) and not chosen.find("../old/b.jpg", key)
+    chosen.used([StyleChoice(old.as_uri())])
+    assert chosen.find("whatever.jpg", key) == old.as_uri(), "it was painted with"
+    old.write_bytes(b"picture" * 49_999 + b"PICTURE")
+    assert chosen.find("a.jpg", key) == new.as_uri(), "the old one is another picture now"
+    new.write_bytes(b"another")
+    assert not chosen.find("a.jpg", key)
+    assert chosen.find("style-wave.jpg", key) == (SHIPPED / "style-wave.jpg").as_uri()
+
+
+def test_what_cannot_be_read_has_no_fingerprint_and_is_not_remembered(tmp_path):
+    pipe, gone = tmp_path / "pipe", tmp_path / "gone.jpg"
+    os.mkfifo(pipe)
+    known = Known(tmp_path / "known.json")
+    known.add([pipe.as_uri(), gone.as_uri(), "http://[", "file:///dev/zero"])
+    assert not known.uris() and not known.find("")
+
+
+def test_a_note_of_an_earlier_version_names_addresses():
+    old = {"seed": 7, "styles": [{"uri": "file:///a.jpg", "name": "A"}], "painted-layer": 3}
+    note = note_from(json.dumps(old), lambda file, key: "file:///etc/passwd")
+    assert note.choice == Choice(Settings(seed=7), (StyleChoice("file:///a.jpg", name="A"),))
+    assert note.made == Made(3) and not note.lost
+
+
+@pytest.mark.parametrize("size", [None, 7, [1], [1, 2, 3], [1.5, 2], [True, 1], ["a", 2]])
+def test_a_size_that_is_none(size):
+    assert note_from(json.dumps({"painted-size": size})).made == Made()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +204,7 @@ def test_what_is_no_note(text):
 
 @pytest.mark.parametrize("tattoo", [-1, 0, 2**40, True, "7", None, 1.5, [7]])
 def test_a_tattoo_that_is_none(tattoo):
-    assert note_from(json.dumps({"painted-layer": tattoo})).painted_layer == 0
+    assert note_from(json.dumps({"painted-layer": tattoo})).made.tattoo == 0
 
 
 def test_a_hostile_note_names_what_it_likes_and_is_cut_short():

@@ -8,7 +8,8 @@ from typing import Any
 
 from gi.repository import Gimp, Gio, GObject
 
-from choice.choice import Choice, StyleChoice, blend_from, blend_text, file_stem
+from choice.choice import Choice, StyleChoice, blend_from, blend_text
+from choice.styles import title
 from language.mnemonics import Mnemonics
 from language.texts import _
 from protocol import EngineError, Settings
@@ -144,4 +145,4 @@ def styles_from(config: Gimp.ProcedureConfig) -> tuple[StyleChoice, ...]:
     if file is None:
         choose = _("Choose the picture whose style shall be painted.")
         raise EngineError("no-style", _("No style picture was chosen."), choose)
-    return (StyleChoice(file.get_uri(), name=file_stem(file.get_uri())),)
+    return (StyleChoice(file.get_uri(), name=title(file.get_uri())),)

@@ -26,6 +26,7 @@ from language.texts import N_, _, found_in_english, use
 from pixels.hidden import sweep
 from pixels.layers import layer_to_paint, measure
 from pixels.notes import note_of
+from pixels.origins import origin, originals
 from protocol import EngineError
 from setup import state
 from setup.system import System
@@ -144,6 +145,8 @@ def paint(run_mode, image, drawables, config):
     Gegl.init(None)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return converse(image, drawables, config, None)
+    if run_mode == Gimp.RunMode.WITH_LAST_VALS:  # after a run its painting is selected
+        drawables = originals(image, drawables)
     groups = [[drawable] for drawable in drawables] or [[]]
     for group in groups:
         measure(image, group)  # said before anything is read
@@ -159,30 +162,31 @@ def paint_again(run_mode, image, drawables, config):
     Gegl.init(None)
     painted = layer_to_paint(image, drawables)
     try:
-        note = note_from(note_of(painted))
+        note = note_from(note_of(painted), chosen().find)
     except ValueError:
         raise EngineError(
             "bad-layer",
             _("This layer was not painted by Neural Style Transfer."),
             _("Select a layer that was, or use Neural Style Transfer itself."),
         ) from None
-    layer = made_from(image, painted, note.painted_layer)
+    layer = made_from(image, painted)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return converse(image, [layer], None, note)
     choose = _("Choose the style in Neural Style Transfer's dialog.")
-    if not note.choice.styles or note.layers:
+    if note.layers or not (note.choice.styles or note.lost):
         text = _("This layer's style was a layer itself, which nothing remembers.")
         raise EngineError("no-style", text, choose)
-    for style in note.choice.styles:
-        if not chosen().knows(style):  # the note may come from anybody
-            text = _("The style picture {file} was not chosen on this computer.")
-            raise EngineError("no-style", text.format(file=style.uri), choose)
+    # The note may come from anybody.
+    strange = [style.uri for style in note.choice.styles if not chosen().knows(style)]
+    for file in (*note.lost, *strange):
+        text = _("The style picture {file} was not chosen on this computer.")
+        raise EngineError("no-style", text.format(file=file), choose)
     return paint_all(run_mode, image, [[layer]], note.choice)
 
 
-def made_from(image, painted, tattoo):
+def made_from(image, painted):
     """The layer that ``painted`` was made from; if that is gone, the one below it."""
-    layer = image.get_layer_by_tattoo(tattoo) if tattoo else None
+    layer = origin(image, painted)
     if layer is not None:
         return layer
     parent = painted.get_parent()
@@ -207,7 +211,8 @@ def chosen():
 
 def converse(image, drawables, config, note):
     """The dialog; returns the last layer that came of it."""
-    measure(image, drawables[:1])  # said before the dialog, not after the user has filled it in
+    # Said before the dialog, not after the user has filled it in.
+    measure(image, originals(image, drawables)[:1])
     if not setup_is_done():
         raise Dismissed
     with start(PLUGIN_DIR, os.environ) as client:

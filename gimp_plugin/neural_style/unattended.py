@@ -70,7 +70,7 @@ def insert_all(run_mode, image, painted, choice):
     try:
         layers = []
         for source, canvas in painted:
-            name = result_name(source.name, choice.styles)
+            name = result_name(source.subject, choice.styles)
             new = insert(source, canvas, name, style_note(choice, source.layer))
             canvas.discard()
             source.close()

@@ -377,7 +377,7 @@ def case_the_result_lies_above_its_source():
     source.set_offsets(-7, 12)
     result = painted(image, source)
     names = [layer.get_name() for layer in image.get_layers()]
-    assert names == ["Top", "Portrait – style: Großer Stil", "Portrait", "Bottom"], names
+    assert names == ["Top", "Großer Stil – Portrait", "Portrait", "Bottom"], names
     assert offsets(result) == (-7, 12)
     assert [s.get_id() for s in image.get_selected_layers()] == [result.get_id()]
     assert result.get_mask() is None
@@ -393,8 +393,30 @@ def case_a_second_result_gets_a_name_of_its_own():
 
 def case_a_result_can_be_painted_again():
     image = new_image()
-    again = painted(image, painted(image, new_layer(image)))
-    assert again.get_name().count("style:") == 1, again.get_name()
+    again = new_layer(image)
+    for _time in range(3):
+        again = painted(image, again)
+    assert again.get_name().count(" – ") == 1, again.get_name()
+    assert again.get_name().split(" #")[0].endswith(" – Photo"), again.get_name()
+
+
+def case_a_new_painting_lies_above_the_earlier_ones_of_its_layer():
+    image = new_image()
+    layer = new_layer(image)
+    first = painted(image, layer)
+    stranger = new_layer(image, name="Text")
+    second = painted(image, layer)
+    third = painted(image, second)
+    fourth = painted(image, layer)
+    assert image.get_layers() == [stranger, fourth, third, second, first, layer]
+
+
+def case_a_shipped_style_is_called_by_its_own_name():
+    shipped = Path(CONTEXT["plugin"]) / "styles" / "style-pastel.jpg"
+    image = new_image()
+    status, result = call(image, [new_layer(image)], style=shipped)
+    assert status == Gimp.PDBStatusType.SUCCESS, result
+    assert result.get_name() == "Pastel – Photo", result.get_name()
 
 
 def case_in_a_group():
@@ -805,7 +827,7 @@ def case_an_indexed_image_gets_a_new_rgb_image():
     made = result.get_image()
     assert made.get_id() != image.get_id() and made.get_base_type() == RGB
     assert [item.get_name() for item in made.get_layers()] == [
-        "Poster – style: Großer Stil",
+        "Großer Stil – Poster",
         "Poster",
     ]
     assert pixels(result, "R'G'B'A u8") == inverse(seen, 255)
@@ -852,7 +874,7 @@ def case_a_layer_as_the_style():
     image, other = new_image(), new_image(precision=Gimp.Precision.FLOAT_LINEAR)
     style = new_layer(other, 20, 10, name="Canvas")
     result = painted(image, new_layer(image), style=None, style_layer=style)
-    assert result.get_name() == "Photo – style: Canvas"
+    assert result.get_name() == "Canvas – Photo"
     got = array.array("B", (FOLDER / "dump" / "style.raw").read_bytes())
     assert_near(got, pixels(style, "R'G'B'A u8"), 1)
     assert sent()["styles"] == [{"name": "Canvas", "width": 20, "height": 10, "dtype": "u8"}]
@@ -1001,7 +1023,10 @@ def case_a_painted_layer_remembers_and_is_painted_again():
     layer = new_layer(image)
     result = painted(image, layer, strength=33.0, seed=7)
     note = note_of(result)
-    assert (note["strength"], note["seed"], note["style"]) == (33.0, 7, STYLE.as_uri()), note
+    assert (note["strength"], note["seed"]) == (33.0, 7), note
+    (style,) = note["styles"]
+    assert style["file"] == STYLE.name and len(style["print"]) == 32, style
+    assert str(STYLE.parent) not in str(note) and "file:" not in str(note), "a folder of ours"
     image.reorder_item(result, None, 2)  # where it lies does not matter
     status, again = paint_again(image, result)
     assert status == Gimp.PDBStatusType.SUCCESS, again
@@ -1019,6 +1044,45 @@ def case_a_painted_layer_remembers_and_is_painted_again():
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(copy)), None)
     loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(copy)))
     assert note_of(loaded.get_layers()[0])["strength"] == 33.0
+
+
+def case_what_a_painting_was_made_from_is_found_as_long_as_it_is_there():
+    origin = plugin_module("pixels.origins").origin
+    image = new_image()
+    layer = new_layer(image)
+    result = painted(image, layer)
+    assert origin(image, result) == layer and origin(image, layer) is None
+    layer.set_name("Renamed")
+    layer.set_offsets(3, 4)
+    assert origin(image, result) == layer
+
+    other = new_image(width=2 * W)  # where other layers have the tattoos
+    for name in ("One", "Two", "Three", "Four"):
+        new_layer(other, width=2 * W, name=name)
+    copy = Gimp.Layer.new_from_drawable(result, other)
+    other.insert_layer(copy, None, 0)
+    assert origin(other, copy) is None
+    photo = new_layer(other, name="Photo", position=4)
+    assert origin(other, copy) == photo, "there is one of that name"
+    new_layer(other, name="Photo", position=4).set_name("Photo")
+    image.remove_layer(layer)
+    assert origin(image, result) is None
+
+
+def case_repeat_paints_what_the_selected_painting_was_made_from():
+    image = new_image()
+    layer = new_layer(image)
+    first = painted(image, layer)
+    wanted = sent_pixels()
+    status, second = call(image, [first], Gimp.RunMode.WITH_LAST_VALS)
+    assert status == Gimp.PDBStatusType.SUCCESS, second
+    assert sent_pixels() == wanted and pixels(second) == pixels(first)
+    assert image.get_layers() == [second, first, layer]
+    status, third = call(image, [second, first, layer], Gimp.RunMode.WITH_LAST_VALS)
+    assert status == Gimp.PDBStatusType.SUCCESS, third
+    assert image.get_layers() == [third, second, first, layer], "once"
+    painted(image, first)  # a script means what it says
+    assert sent_pixels() != wanted
 
 
 def noted(image, note):
@@ -1086,8 +1150,9 @@ def case_several_styles_and_their_places():
     assert other == {"name": "second"}
     mask = (FOLDER / "dump" / "mask-0.raw").read_bytes()
     assert mask == b"\xff" * (W * (H // 2)) + bytes(W * (H - H // 2))
-    assert result.get_name() == f"Photo – style: {STYLE.stem} + second"
-    assert [style["uri"] for style in note_of(result)["styles"]] == [b["uri"] for b in blend]
+    assert result.get_name() == f"{STYLE.stem} + second – Photo"
+    named = [style["file"] for style in note_of(result)["styles"]]
+    assert named == [STYLE.name, second.name], named
     refused(image, [layer], "no channel Sea", style=None, blend=json.dumps(
         [{"uri": STYLE.as_uri(), "where": "Sea"}]))  # fmt: skip
     refused(image, [layer], "blend is not a list", style=None, blend="nonsense")

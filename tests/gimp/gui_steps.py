@@ -367,7 +367,7 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
     tour("3-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
-    assert "style: " in layers[0]["name"] and layers[0]["selected"], layers
+    assert layers[0]["name"].endswith(" – lake.jpg") and layers[0]["selected"], layers
     assert layers[0]["size"] == layers[1]["size"], layers
     assert dialog()
     settled(pane)
@@ -505,7 +505,7 @@ def step_escape_leaves_no_process_and_the_settings_are_kept():
     close_dialog()
     kept = json.loads((HOME / "engine" / "gimp-settings.json").read_text())
     assert kept["size"] == SIZE and kept["styles"], kept
-    assert "style: " not in str(probe()[1:]) and len(probe()) == 1
+    assert " – " not in str(probe()[1:]) and len(probe()) == 1
 
 
 def step_stop_and_keep_inserts_what_there_is():

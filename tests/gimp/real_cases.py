@@ -24,7 +24,7 @@ def check_painted(image, layer, **arguments):
     before = native(layer)
     result = painted(image, layer, style=PICTURE, **{**QUICK, **arguments})
     assert native(layer) == before, "the source has changed"
-    assert result.get_name() == f"{layer.get_name()} – style: {PICTURE.stem}"
+    assert result.get_name() == f"{PICTURE.stem} – {layer.get_name()}"
     seen, got = pixels(layer), pixels(result)
     if len(seen) == len(got):
         assert_near(got[3::4], seen[3::4], 0.6 / 255)

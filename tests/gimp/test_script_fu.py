@@ -41,7 +41,7 @@ def test_the_answer_is_the_new_layer(gimp, folder):
       (close-output-port file))"""
     done = gimp.script_fu(PREPARE.format(body=body))
     assert done.returncode == 0, done.stderr
-    assert answer.read_text() == '("Photo – style: sunflowers" 0 1 50)'
+    assert answer.read_text() == '("sunflowers – Photo" 0 1 50)'
     settings = json.loads((folder / "script-fu" / "run.json").read_bytes())["settings"]
     assert (settings["strength"], settings["preset"], settings["iterations"]) == (70.0, "best", 4)
     assert settings["keep_colors"] == "off"

@@ -96,13 +96,13 @@ def choice_from(values: Any) -> Choice:
     entries = values.get("styles")
     if not isinstance(entries, list) or not entries:
         entries = [{"uri": values.get("style")}]
-    styles = [_style_from(entry) for entry in entries[:MOST_STYLES] if isinstance(entry, dict)]
+    styles = [style_from(entry) for entry in entries[:MOST_STYLES] if isinstance(entry, dict)]
     files = tuple(style for style in styles if style.uri)
     return Choice(valid_settings(values), files, _text(values.get("hold"), MOST_ADDRESS))
 
 
-def _style_from(entry: dict[str, Any]) -> StyleChoice:
-    """The file in an entry, as far as it is valid; without an address if it is not."""
+def style_from(entry: dict[str, Any]) -> StyleChoice:
+    """The style file in a JSON object, as far as it is valid; without an address if that is not."""
     weight = entry.get("weight", 1.0)
     number = isinstance(weight, (int, float)) and 0 < weight <= 100
     uri = _text(entry.get("uri"), MOST_ADDRESS + 1)
@@ -157,7 +157,7 @@ def blend_from(text: str) -> tuple[StyleChoice, ...]:
 
 
 def _blended(entry: dict[str, Any]) -> StyleChoice:
-    style, layer = _style_from(entry), entry.get("layer")
+    style, layer = style_from(entry), entry.get("layer")
     if not isinstance(layer, int) or isinstance(layer, bool) or style.uri:
         return style
     if entry.get("gimp") != os.getppid() or not 0 < layer < 2**31:

@@ -51,6 +51,13 @@ def title(uri: str) -> str:
     return _(TITLES[stem]) if stem in TITLES else stem
 
 
+def called(style: StyleChoice) -> str:
+    """What people call the style: one that came along in the user's language."""
+    if style.uri and file_stem(style.uri) in TITLES:
+        return title(style.uri)
+    return style.name or file_stem(style.uri)
+
+
 def at_hand(uri: str) -> str:
     """``uri``, or where a style that comes with the filter lies here, if ``uri`` is one of those.
 

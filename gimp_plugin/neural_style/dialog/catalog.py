@@ -14,6 +14,7 @@ from choice.choice import Choice, StyleChoice
 from choice.styles import SHIPPED, at_hand, choice_of, pictures_in, title
 from choice.trust import Chosen, is_there
 from dialog.guard import Guard, Steps
+from dialog.subject import Subject
 from disk.regular import is_regular
 from engine import installed
 from language.texts import _
@@ -28,8 +29,8 @@ from widgets.thumbnails import THUMB_PX
 class Catalog:
     """Fills a `StyleBrowser`, and remembers what was used."""
 
-    def __init__(self, image: Gimp.Image, guard: Guard) -> None:
-        self._image = image
+    def __init__(self, image: Gimp.Image, guard: Guard, subject: Subject) -> None:
+        self._image, self._subject = image, subject
         self.chosen = Chosen(installed.data_dir(os.environ))
         self._drawing = Steps("thumbnails", guard)
 
@@ -46,7 +47,8 @@ class Catalog:
         )
         browser.set_group("own", _("My folders"), [(style, None) for style in own])
         browser.set_group("shipped", _("Included"), [(style, None) for style in shipped])
-        layers = list(_layers())
+        painted = self._subject.numbers
+        layers = [style for style in _layers() if style.layer not in painted]
         browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
         browser.folders.show_folders(folders)
         browser.set(browser.get())  # what was in a folder that is gone stays chosen

@@ -74,7 +74,7 @@ class Delivery:
                 mask += part
                 yield
             picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
-        name = result_name(source.name, choice.styles)
+        name = result_name(source.subject, choice.styles)
         return Entry(source, canvas, choice, picture, name)
 
     def _insert(self, entry: Entry) -> Iterator[None]:

@@ -64,7 +64,7 @@ class Series:
             self._failed(problem)
             self._end()
             return
-        self._window.caption.set_text(layers_in_words(self._subject.layers, len(order.layers)))
+        self._window.subject.say(layers_in_words(self._subject.layers, len(order.layers)))
         self._session.paint(painting)
 
     def _painting(self, order: Order, steady: bool) -> Painting:
@@ -95,7 +95,7 @@ class Series:
 
             def then(well: bool) -> None:
                 if well:
-                    self._go_on(rest, steady, bool(notes))
+                    self._go_on(rest, steady)
                 else:
                     self._end()
 
@@ -111,13 +111,12 @@ class Series:
         selection: Iterator[None] = source.selection.copy() if source.selection else iter(())
         return Painting(request, canvas, so_far, done, given_up, selection)
 
-    def _go_on(self, order: Order, steady: bool, noted: bool) -> None:
+    def _go_on(self, order: Order, steady: bool) -> None:
         layers = tuple(layer for layer in order.layers if layer.is_valid())
         if layers:
             self.begin(replace(order, layers=layers), steady)
             return
-        if not noted:
-            self._window.caption.set_text(layers_in_words(self._subject.layers))
+        self._window.subject.say(layers_in_words(self._subject.layers))
         self._end()
 
     def _end(self) -> None:

@@ -72,7 +72,7 @@ class Studio:
         self._problem, self._offered, self._gimp = "", False, Parent()
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
-        self.catalog = Catalog(image, self._guard)
+        self.catalog = Catalog(image, self._guard, self._subject)
         self.window = Window(self, presets)
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
@@ -91,8 +91,8 @@ class Studio:
             self._take_note(note)
         else:
             self.window.set_choice(self.catalog.present(choice))
-        self.window.caption.set_text(layers_in_words(layers))
-        self.window.offer_steady(len(layers) > 1)
+        self.window.subject.offer(self._subject.are_paintings)
+        self._show_subject()
         self._tell_what_was_put_aside()
 
     @property
@@ -129,9 +129,10 @@ class Studio:
         there = self.catalog.present(note.choice)
         known = tuple(style for style in there.styles if self.catalog.chosen.knows(style))
         self.window.set_choice(replace(there, styles=known))
-        left = [s.name or s.uri for s in note.choice.styles if at_hand(s.uri) not in there.uris]
-        if left or note.layers:
-            names = ", ".join(f"“{name}”" for name in (*left, *note.layers))
+        gone = [s.name or s.uri for s in note.choice.styles if at_hand(s.uri) not in there.uris]
+        left = (*gone, *note.lost, *note.layers)
+        if left:
+            names = ", ".join(f"“{name}”" for name in left)
             text = _("Styles that are not there any more are left out: {names}.")
             self.window.problem.say(shown(text.format(names=names)))
         if len(known) < len(there.styles):
@@ -165,6 +166,16 @@ class Studio:
 
     def _preview(self) -> None:
         self.previews.renew(self.window.get_choice())
+
+    def paint_instead(self, paintings: bool) -> None:
+        """The paintings themselves are painted, or what they were made from."""
+        self._subject.paint_instead(paintings)
+        self.catalog.fill(self.window.styles)
+        self._show_subject()
+
+    def _show_subject(self) -> None:
+        self.window.subject.say(layers_in_words(self._subject.layers))
+        self.window.offer_steady(len(self._subject.layers) > 1)
 
     def start(self) -> None:
         """Paints the layers."""
@@ -219,6 +230,7 @@ class Studio:
         """The user may have changed the layer meanwhile."""
         if not self.session.is_painting and self.image.is_valid():
             self._subject.look_again()
+            self._show_subject()
             self.window.set_channels(self.catalog.channels())
 
     def fetch(self) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Callable
 from gi.repository import Gimp
 
 from dialog.guard import Guard, Steps
-from language.texts import _
+from language.texts import MOST_NAME, _, shown
 from pixels.layers import measure
+from pixels.origins import originals
 from pixels.reading import native_form
 from pixels.selection import selected
 from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
@@ -22,17 +23,21 @@ from widgets.cutout import Shape, pixbuf
 class Subject:
     """The layers to paint. Raises `EngineError` ("bad-layer") if the first cannot be painted.
 
-    ``changed`` is called when the first layer's picture has been read, and is not what it was.
+    Of ``selected`` paintings these are the layers that they were made from, until `paint_instead`
+    is called. ``changed`` is called when the first layer's picture has been read, and is not what
+    it was.
     """
 
     def __init__(
         self,
         image: Gimp.Image,
-        layers: Sequence[Gimp.Item],
+        selected: Sequence[Gimp.Item],
         guard: Guard,
         changed: Callable[[], None],
     ) -> None:
-        self.image, self.layers = image, list(layers)
+        self.image, self._selected = image, list(selected)
+        self.layers = originals(image, selected)
+        self.are_paintings = self.layers != self._selected
         layer, _painted, seen_rect = measure(image, self.layers[:1])
         self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
@@ -106,6 +111,17 @@ class Subject:
         else:
             pane.show_painted(self.shape.cut(picture), over=True)
 
+    def paint_instead(self, paintings: bool) -> None:
+        """Paints the selected paintings themselves, or what they were made from."""
+        chosen = [each for each in self._selected if each.is_valid()]
+        self.layers = chosen if paintings else originals(self.image, chosen)
+        self.look_again()
+
+    @property
+    def numbers(self) -> set[int]:
+        """Those of the layers to paint."""
+        return {layer.get_id() for layer in self.layers if layer.is_valid()}
+
     def check(self) -> None:
         """Sees to it that the layer can be painted, and is the one that is looked at. A selected
         one takes its place if all of the first ones are gone.
@@ -139,10 +155,13 @@ class Subject:
 
 
 def layers_in_words(layers: Sequence[Any], left: int = 0) -> str:
-    """What there is to say about them, of which ``left`` are not painted yet; empty for one."""
-    if len(layers) < 2:
-        return ""
-    if left:
-        number = len(layers) - left + 1
-        return _("Layer {k} of {n}").format(k=number, n=len(layers))
-    return _("{n} layers are painted one after another.").format(n=len(layers))
+    """Which layers are painted, of which ``left`` are left, counting the one under way."""
+    names = [each.get_name() for each in layers if each.is_valid()]
+    if len(names) == 1:
+        return _("Paints: {layer}").format(layer=shown(names[0], MOST_NAME))
+    if left and len(names) == len(layers):
+        place = len(layers) - left
+        return _("Layer {k} of {n}: {layer}").format(
+            k=place + 1, n=len(layers), layer=shown(names[place], MOST_NAME)
+        )
+    return _("Paints {n} layers, one after another").format(n=len(layers)) if names else ""

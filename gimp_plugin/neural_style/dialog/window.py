@@ -18,6 +18,7 @@ from widgets.picture_pane import Pane
 from widgets.preset_row import PresetRow
 from widgets.settings_panel import SettingsPanel
 from widgets.style_browser import StyleBrowser
+from widgets.subject_row import SubjectRow
 
 # GIMP's themes hardly show which thumbnail is chosen.
 CSS = b"""
@@ -33,6 +34,9 @@ class Actions(Protocol):
 
     def choice_changed(self) -> None:
         """Another style or setting."""
+
+    def paint_instead(self, paintings: bool) -> None:
+        """Paint the paintings themselves, or what they were made from."""
 
     def start(self) -> None:
         """Paint."""
@@ -85,6 +89,7 @@ class Window:
         Gtk.StyleContext.add_provider_for_screen(self.dialog.get_screen(), css, priority)
         keys = Mnemonics()
         self._buttons(keys)
+        self.subject = SubjectRow(keys, actions.paint_instead)
         self.pane = Pane(self._zoomed)
         view_row = self._view_row(keys)
         self._notices(keys)
@@ -159,6 +164,7 @@ class Window:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
         frame.add(self.pane)
+        left.pack_start(self.subject, False, False, 0)
         left.pack_start(frame, True, True, 0)
         left.pack_start(view_row, False, False, 0)
         left.pack_start(self._steady, False, False, 0)

@@ -12,6 +12,7 @@ from pixels.canvas import HiddenCanvas
 from pixels.hidden import give_away
 from pixels.layers import Source, whole
 from pixels.notes import _attach
+from pixels.origins import place_above
 from pixels.placement import Placement, found
 from pixels.private_copy import copy_of_layer
 from pixels.rect import Rect
@@ -164,7 +165,7 @@ def _put_above(source: Source, layer: Gimp.Layer, spot: _Spot) -> None:
     image, below = source.image, source.layer
     parent, position, hiding = None, 0, None
     if _is_there(source):
-        parent, position = below.get_parent(), image.get_item_position(below)
+        parent, position = below.get_parent(), place_above(image, below)
         hiding = below.get_mask() if below.get_apply_mask() else None
     image.undo_group_start()
     try:

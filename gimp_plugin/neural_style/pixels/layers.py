@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gi.repository import Gimp
 
 from language.texts import _
+from pixels.notes import subject_name
 from pixels.private_copy import PrivateCopy, copy_of_layer, sample_type
 from pixels.reading import Reader
 from pixels.rect import Rect
@@ -76,7 +77,8 @@ def whole(layer: Gimp.Drawable) -> Rect:
 class Source:
     """The part of a layer to paint, as it was when the run started.
 
-    ``copy`` is the layer as it was then. ``painted`` is what the new layer covers, ``seen`` what
+    ``copy`` is the layer as it was then, ``subject`` its name, or of a painting that of what was
+    painted first. ``painted`` is what the new layer covers, ``seen`` what
     the engine gets: a margin more, so that the strokes at the border know what comes next.
     ``selection`` holds the selection's values on ``painted`` (from 0, 0) once it has been copied,
     None without a selection. ``origin`` is the layer's place in the image, whose size ``canvas``
@@ -87,6 +89,7 @@ class Source:
     layer: Gimp.Layer
     copy: PrivateCopy
     name: str
+    subject: str
     origin: tuple[int, int]
     canvas: tuple[int, int]
     painted: Rect
@@ -138,7 +141,8 @@ def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
         selection = Selection(image, (place.x, place.y, place.width, place.height))
     canvas = image.get_width(), image.get_height()
     name = layer.get_name()
-    return Source(image, layer, copy, name, (left, top), canvas, painted, seen, selection)
+    subject, origin = subject_name(layer), (left, top)
+    return Source(image, layer, copy, name, subject, origin, canvas, painted, seen, selection)
 
 
 def open_source(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:

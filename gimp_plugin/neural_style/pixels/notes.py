@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from gi.repository import Gimp
 
-from choice.choice import Choice, StyleChoice, file_stem
-from choice.note import note_text
+from choice.choice import Choice, StyleChoice
+from choice.note import Made, note_from, note_text
+from choice.styles import called
 
 NOTE = "neural-style-settings"
 
@@ -25,18 +26,35 @@ def note_of(layer: Gimp.Item) -> str:
     return bytes(parasite.get_data()).decode("utf-8", "replace") if parasite else ""
 
 
-NAME_PART = " – style: "
+def made_of(layer: Gimp.Item) -> Made | None:
+    """What the layer's note says it was made from; None if it is no painting."""
+    try:
+        return note_from(note_of(layer)).made
+    except ValueError:
+        return None
+
+
+def subject_name(layer: Gimp.Layer) -> str:
+    """The layer's name; of a painting that of what was painted first."""
+    made = made_of(layer)
+    return made.subject if made and made.subject else layer.get_name()
+
+
 MOST_LETTERS = 200
 
 
-def result_name(layer: str, styles: Sequence[StyleChoice]) -> str:
-    """The name of the new layer; that of a layer which is a result itself does not grow."""
-    names = " + ".join(style.name or file_stem(style.uri) for style in styles)
-    name = f"{layer.split(NAME_PART)[0]}{NAME_PART}{names[:MOST_LETTERS]}"
+def result_name(subject: str, styles: Sequence[StyleChoice], remark: str = "") -> str:
+    """The name of the new layer: the style before what was painted, for GIMP's list is narrow; a
+    ``remark`` in brackets, if there is one.
+    """
+    names = " + ".join(called(style) for style in styles)[:MOST_LETTERS]
+    name = f"{names} ({remark}) – {subject}" if remark else f"{names} – {subject}"
     return name.encode("utf-8", "replace").decode()  # a file's name may be no text
 
 
 def style_note(choice: Choice, layer: Gimp.Layer) -> str:
     """What a painted layer tells about itself: the choice, and the layer it was made from."""
-    tattoo = layer.get_tattoo() if layer.is_valid() else 0
-    return note_text(choice, tattoo)
+    if not layer.is_valid():
+        return note_text(choice, Made())
+    size = layer.get_width(), layer.get_height()
+    return note_text(choice, Made(layer.get_tattoo(), layer.get_name(), size, subject_name(layer)))

@@ -30,7 +30,7 @@ RUNTIME = (
     "presets.json*",
     "style-folders.json*",
     "recent-styles.json*",
-    "called-styles.json*",
+    "known-styles.json*",
     "engine.json*",
 )
 WEIGHTS = "weights"
