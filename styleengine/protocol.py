@@ -36,6 +36,7 @@ the other.
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import math
 import re
@@ -335,6 +336,17 @@ class Settings:
         """All values as a JSON-ready mapping."""
         return dataclasses.asdict(self)
 
+    def with_valid(self, values: dict[str, Any]) -> Settings:
+        """These settings with all of ``values``, from whomever, that are known and valid."""
+        found = self
+        for f in fields(self):
+            if f.name in values:
+                try:
+                    found = dataclasses.replace(found, **{f.name: values[f.name]})
+                except EngineError:
+                    continue
+        return found
+
 
 def _checked(f: Any, value: Any) -> Any:
     """``value`` in the type of the field ``f``; raises `EngineError` ("bad-setting") otherwise."""
@@ -365,6 +377,91 @@ def _checked(f: Any, value: Any) -> Any:
     if kind is int and value != int(value):
         raise bad("a whole number")
     return kind(value)
+
+
+# --- how a file was painted -------------------------------------------------------------------
+
+PAINTED_SPACE, PAINTED_PREFIX, PAINTED_NAME = "urn:gimp-neural-style:1/", "NeuralStyle", "painted"
+"""Namespace, prefix and name of the property in a file's XMP that says how it was painted."""
+LOOKED_AT = 4 << 20
+"""Bytes at the beginning and at the end of a file among which that property is looked for."""
+_PAINTED = re.compile(
+    rb"""NeuralStyle:painted(?:\s*=\s*"([^"<]{2,65536})"|\s*=\s*'([^'<]{2,65536})'|>([^<]{2,65536})</)"""
+)
+
+
+@dataclass(frozen=True)
+class PaintedStyle:
+    """What is told of a style: the name of its file (without its folder), the SHA-256 of its bytes,
+    its share, and whether it was painted in a region only."""
+
+    name: str
+    sha256: str = ""
+    weight: float = 1.0
+    region: bool = False
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How a file was painted: what can be told without telling of the computer it was done on."""
+
+    settings: Settings = field(default_factory=Settings)
+    styles: tuple[PaintedStyle, ...] = ()
+    held: bool = False
+    """Whether parts of the photo were held by a mask."""
+
+    def text(self) -> str:
+        """One line of JSON."""
+        settings = self.settings.to_dict()
+        del settings["device"]
+        styles = [dataclasses.asdict(style) for style in self.styles]
+        return json.dumps(
+            {"settings": settings, "styles": styles, "held": self.held}, ensure_ascii=True
+        )
+
+
+def painting_from(text: str) -> Painting:
+    """The painting in a text that may come from anybody, as far as it is valid; raises ValueError
+    where it is no text of ours."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
+        raise ValueError("not the settings of a painting")
+    settings = Settings().with_valid({**found["settings"], "device": "auto"})
+    styles = found.get("styles")
+    entries = [e for e in styles if isinstance(e, dict)] if isinstance(styles, list) else []
+    return Painting(settings, tuple(map(_painted_style, entries[:64])), found.get("held") is True)
+
+
+def _painted_style(entry: dict[str, Any]) -> PaintedStyle:
+    name, sha256, weight = (str(entry.get(key, "")) for key in ("name", "sha256", "weight"))
+    name = re.split(r"[/\\\0]", name)[-1][:255].encode("utf-8", "replace").decode()
+    number = re.fullmatch(r"\d{1,3}(\.\d{1,20})?", weight)
+    return PaintedStyle(
+        name if name not in (".", "..") else "",
+        sha256 if re.fullmatch("[0-9a-f]{64}", sha256) else "",
+        min(max(float(weight), 0.01), 100.0) if number else 1.0,
+        entry.get("region") is True,
+    )
+
+
+def painting_in(file: IO[bytes]) -> Painting | None:
+    """How a picture file (PNG, JPEG, TIFF, WebP) was painted; None where it does not say so.
+
+    XMP lies in these files as it is, so that no decoder need look at a stranger's file.
+    """
+    size = file.seek(0, 2)
+    for start in dict.fromkeys((0, max(0, size - LOOKED_AT))):
+        file.seek(start)
+        for found in _PAINTED.finditer(file.read(LOOKED_AT)):
+            written = next(part for part in found.groups() if part is not None)
+            try:
+                return painting_from(html.unescape(written.decode("utf-8")))
+            except ValueError:
+                continue
+    return None
 
 
 # --- messages ---------------------------------------------------------------------------------

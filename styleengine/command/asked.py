@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from styleengine.protocol import EngineError, Settings
+from styleengine.protocol import EngineError, PaintedStyle, Painting, Settings, painting_in
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job, Style
@@ -23,6 +26,13 @@ class Asked:
     hold: Floats | None
     save_every: int | None
     weights: str | None
+    painted: str
+    """What is written into the results about how they were made; empty for nothing."""
+
+    def told(self, picture: Picture) -> Picture:
+        """A result that says how it was painted."""
+        about = dataclasses.replace(picture.about, painted=self.painted)
+        return dataclasses.replace(picture, about=about)
 
     def job(self, content: Picture) -> Job:
         """The job for a photo."""
@@ -40,37 +50,103 @@ class Asked:
         )
 
 
-def asked(args: argparse.Namespace) -> Asked:
+def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
     """What ``args`` ask for; reads the styles and the masks. Raises `EngineError`."""
     from styleengine.jobs import Style
     from styleengine.pictures.files import STYLE_PIXELS, as_mask, load, require_usable
 
-    settings = Settings(**{f.name: getattr(args, f.name) for f in dataclasses.fields(Settings)})
-    shares = args.style_weight or [1.0] * len(args.style)
-    if len(shares) != len(args.style):
+    said = {f.name: getattr(args, f.name) for f in dataclasses.fields(Settings)}
+    settings, paths, shares = Settings(**said), list(args.style), list(args.style_weight)
+    if args.like:
+        like = _painting(Path(args.like))
+        kept = {k: v for k, v in like.settings.to_dict().items() if k not in _given(args)}
+        settings = dataclasses.replace(settings, **{**kept, "device": settings.device})
+        if not paths:
+            folders = dict.fromkeys(p.parent for p in (Path(args.like), *photos))
+            folders[Path()] = None
+            paths = [str(_found(style, list(folders), args.like)) for style in like.styles]
+            shares = shares or [style.weight for style in like.styles]
+    shares = shares or [1.0] * len(paths)
+    if len(shares) != len(paths):
         raise EngineError(
             "bad-setting",
             "There are {styles} styles but {weights} style weights.",
             "Give --style-weight once per --style, or not at all.",
-            styles=len(args.style),
+            styles=len(paths),
             weights=len(shares),
         )
     if args.save_every is not None and args.save_every < 1:
         raise EngineError("bad-setting", "--save-every must be at least 1.")
-    masks = args.style_mask or ["-"] * len(args.style)
-    if len(masks) != len(args.style):
+    masks = args.style_mask or ["-"] * len(paths)
+    if len(masks) != len(paths):
         raise EngineError(
             "bad-setting",
             "There are {styles} styles but {masks} style masks.",
             "Give --style-mask once per --style (- for none), or not at all.",
-            styles=len(args.style),
+            styles=len(paths),
             masks=len(masks),
         )
     styles = tuple(
         Style(load(style, STYLE_PIXELS), share, None if mask == "-" else as_mask(load(mask)))
-        for style, share, mask in zip(args.style, shares, masks, strict=True)
+        for style, share, mask in zip(paths, shares, masks, strict=True)
     )
     for style in styles:
         require_usable(style.picture, "style")
     hold = as_mask(load(args.hold)) if args.hold else None
-    return Asked(settings, styles, hold, args.save_every, args.weights)
+    told = tuple(
+        PaintedStyle(Path(path).name, _digest(Path(path)), style.weight, style.mask is not None)
+        for path, style in zip(paths, styles, strict=True)
+    )
+    painted = "" if args.no_settings else Painting(settings, told, hold is not None).text()
+    return Asked(settings, styles, hold, args.save_every, args.weights, painted)
+
+
+def _given(args: argparse.Namespace) -> set[str]:
+    """The settings that were said on the command line."""
+    return getattr(args, "given", set())
+
+
+def _painting(path: Path) -> Painting:
+    from styleengine.machine.files import open_file
+    from styleengine.pictures.files import cannot_read
+
+    try:
+        with open_file(path) as file:
+            found = painting_in(file)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if found is None:
+        raise EngineError(
+            "bad-picture",
+            "“{name}” does not say how it was painted.",
+            "Files say so that `styleengine run` has painted, as long as no other program has left "
+            "that out.",
+            name=path.name,
+        )
+    return found
+
+
+def _found(style: PaintedStyle, folders: Sequence[Path], like: str) -> Path:
+    """The file of that name and of the very same bytes in one of ``folders``."""
+    for folder in folders:
+        path = folder / style.name
+        if style.name and style.sha256 and path.is_file() and _digest(path) == style.sha256:
+            return path
+    raise EngineError(
+        "no-style",
+        "The style “{style}”, which “{name}” was painted with, is in none of the folders at hand.",
+        "Name it with --style.",
+        style=style.name,
+        name=Path(like).name,
+    )
+
+
+def _digest(path: Path) -> str:
+    from styleengine.machine.files import open_file
+    from styleengine.pictures.files import cannot_read
+
+    try:
+        with open_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise cannot_read(path, error) from error

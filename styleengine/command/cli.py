@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait_briefly()
     allocator.keep_freed_memory()
     try:
-        args = parser().parse_args(arguments)
+        top = parser()
+        args = top.parse_args(arguments)
+        if args.command == "run" and not args.style and not args.like:
+            top.error("run wants a --style, or a picture --like which to paint")
     except SystemExit:
         with contextlib.suppress(OutputGone):
             close_output()
@@ -97,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--style",
         action="append",
-        required=True,
+        default=[],
         metavar="PAINTING",
         help="the picture whose style to use; give it several times to blend styles",
     )
@@ -140,6 +143,18 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         choices=(8, 16),
         help="bits per sample of the result (default: PHOTO's)",
+    )
+    run.add_argument(
+        "--like",
+        metavar="FILE",
+        help="the settings and styles that a picture was painted with, as its file says; options "
+        "given besides count more, and styles are looked for by name in the folders of FILE and of "
+        "the photos",
+    )
+    run.add_argument(
+        "--no-settings",
+        action="store_true",
+        help="do not write settings and the names of the styles into the results",
     )
     run.add_argument("--weights", metavar="FILE", help="VGG19 weights (.h5, .safetensors, .pth)")
     run.add_argument(
@@ -189,11 +204,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _Given(argparse.Action):
+    """Stores a value, and its name in ``given``: what was said counts more than --like."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.given = {*getattr(namespace, "given", ()), self.dest}
+
+
 def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
     meta = field.metadata
     bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:g}{meta['unit']})"
     group.add_argument(
         "--" + field.name.replace("_", "-"),
+        action=_Given,
         dest=field.name,
         type=type(field.default),
         default=field.default,

@@ -52,7 +52,7 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
     try:
         if todo:
             _make(folder)
-            ask, engine = asked(args), Engine()
+            ask, engine = asked(args, photos), Engine()
             with Watch(args.quiet, len(todo)) as watch:
                 for photo, target in todo:
                     try:
@@ -117,7 +117,8 @@ def _paint(
         raise
     if result.stopped:
         return False
-    picture = dataclasses.replace(result.picture, depth=args.depth or result.picture.depth)
+    picture = ask.told(result.picture)
+    picture = dataclasses.replace(picture, depth=args.depth or picture.depth)
     try:
         save(target, picture)
     except EngineError as error:  # a full disk, of which the next one would find no more

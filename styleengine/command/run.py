@@ -55,7 +55,7 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
     require_writable(output)
     if args.trace:
         require_text_place(Path(args.trace))
-    ask = asked(args)
+    ask = asked(args, [photo])
     content = load(photo)
     require_writable(output, (content.width, content.height))
     trace: list[dict[str, Any]] = []
@@ -69,7 +69,7 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
 
     with Watch(args.quiet) as watch:
         result = watch.paint(Engine(), ask.job(content), note=note, keep=keep)
-    picture = result.picture
+    picture = ask.told(result.picture)
     if args.depth:
         picture = dataclasses.replace(picture, depth=args.depth)
     output = _keep(output, picture, named=bool(wanted))

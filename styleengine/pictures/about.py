@@ -38,11 +38,13 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([1-8])\b"
 class About:
     """What is carried over to a result. ``exif`` is a TIFF structure of the tags in `KEPT`, the
     orientation, and the directories of the camera and of the place; ``xmp`` is the packet as it
-    was; ``dpi`` are pixels per inch, across and down."""
+    was; ``dpi`` are pixels per inch, across and down. ``painted`` is the text of the
+    `protocol.Painting` that the picture is the result of; empty for none."""
 
     exif: bytes = b""
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
+    painted: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
@@ -17,6 +17,7 @@ from PIL import Image, TiffImagePlugin
 
 from styleengine.pictures import about as tags
 from styleengine.pictures.about import About, metadata
+from styleengine.protocol import PAINTED_NAME, PAINTED_PREFIX, PAINTED_SPACE
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _LEFT_BEHIND = (
     "http://ns.apple.com/HDRGainMap/1.0/",
     "http://ns.apple.com/pixeldatainfo/1.0/",
     "http://ns.adobe.com/xmp/note/",
+    PAINTED_SPACE,
     *(_GOOGLE + name for name in ("camera/", "container/", "image/", "audio/", "depthmap/")),
 )
 _LEFT_BEHIND_TOO = (
@@ -51,13 +53,14 @@ _PLACES = (  # of faces, in a picture that has not been turned
 @dataclass(frozen=True)
 class Carried:
     """What to write: tags of EXIF's first directory, of the camera and of the place; an XMP packet
-    and pixels per inch."""
+    and pixels per inch. ``own_xmp`` is the packet without what was painted and how."""
 
     first: dict[int, Any] = field(default_factory=dict)
     camera: dict[int, Any] = field(default_factory=dict)
     place: dict[int, Any] = field(default_factory=dict)
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
+    own_xmp: bytes = b""
 
     def exif(self, *, resolution: bool = False) -> bytes:
         """A TIFF structure, empty where there is nothing to say; ``resolution``: with the dpi."""
@@ -75,7 +78,7 @@ class Carried:
     def without_maker_note(self) -> Carried:
         """The camera maker's own notes can be longer than a JPEG may have."""
         camera = {k: v for k, v in self.camera.items() if k != tags.MAKER_NOTE}
-        return Carried(self.first, camera, self.place, self.xmp, self.dpi)
+        return replace(self, camera=camera)
 
 
 def carried(about: About, width: int, height: int) -> Carried:
@@ -91,7 +94,23 @@ def carried(about: About, width: int, height: int) -> Carried:
     except Exception as error:  # RecursionError, too
         log.warning("XMP data is left out: %s", error)
         xmp = b""
-    return Carried(first, camera, place, xmp, about.dpi)
+    whole = _painted(xmp, about.painted) if about.painted else xmp
+    return Carried(first, camera, place, whole, about.dpi, xmp)
+
+
+def _painted(packet: bytes, text: str) -> bytes:
+    """The packet, which is ours or empty, with a description of how the picture was painted."""
+    ElementTree.register_namespace(PAINTED_PREFIX, PAINTED_SPACE)
+    ElementTree.register_namespace("rdf", _RDF[1:-1])
+    ElementTree.register_namespace("x", "adobe:ns:meta/")
+    root = ElementTree.fromstring(packet or b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+    rdf = next(root.iter(_RDF + "RDF"), None)
+    if rdf is None:
+        rdf = ElementTree.SubElement(root, _RDF + "RDF")
+    named = {_RDF + "about": "", f"{{{PAINTED_SPACE}}}{PAINTED_NAME}": text}
+    ElementTree.SubElement(rdf, _RDF + "Description", named)
+    whole: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return whole
 
 
 def _exif(

@@ -28,6 +28,7 @@ __all__ = [
     "STYLE_PIXELS",
     "Picture",
     "as_mask",
+    "cannot_read",
     "decode",
     "from_pixels",
     "load",
@@ -68,7 +69,7 @@ def load(path: str | Path, most: int = 0) -> Picture:
                 text = "{picture} is too large for a picture ({n} GB)."
                 raise bad(path.name, text, "Scale it down.", n=size >> 30)
     except OSError as error:
-        raise _cannot_read(path, error) from error
+        raise cannot_read(path, error) from error
     return decode(data, path.name, most)
 
 
@@ -80,7 +81,8 @@ def _all_of_pipe(file: BinaryIO) -> bytes:
     return bytes(data)
 
 
-def _cannot_read(path: Path, error: OSError) -> EngineError:
+def cannot_read(path: Path, error: OSError) -> EngineError:
+    """The `EngineError` for an `OSError` met while opening or reading ``path``."""
     if isinstance(error, FileNotFoundError) or error.errno == errno.ENOTDIR:
         return EngineError(
             "no-such-file",

@@ -120,8 +120,9 @@ def _write_jpeg(file: BinaryIO, picture: Picture, about: Carried) -> None:
         options["dpi"] = tuple(min(65_535, round(n)) for n in about.dpi)
     if 0 < len(exif) <= MOST_IN_JPEG:
         options["exif"] = b"Exif\0\0" + exif
-    if 0 < len(about.xmp) <= MOST_IN_JPEG:
-        options["xmp"] = about.xmp
+    xmp = about.xmp if len(about.xmp) <= MOST_IN_JPEG else about.own_xmp
+    if 0 < len(xmp) <= MOST_IN_JPEG:
+        options["xmp"] = xmp
     Image.fromarray(_integers(flat, "u8")).save(
         file, "JPEG", quality=JPEG_QUALITY, subsampling=0, icc_profile=srgb_profile(), **options
     )

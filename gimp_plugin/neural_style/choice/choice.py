@@ -6,11 +6,10 @@ that a painted layer carries.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +79,7 @@ class Choice:
 
 def valid_settings(values: dict[str, Any], start: Settings | None = None) -> Settings:
     """``start`` (the defaults) with all of ``values`` that are known and valid."""
-    settings = start or Settings()
-    for each in fields(Settings):
-        if each.name in values:
-            with contextlib.suppress(EngineError):
-                value = getattr(Settings.from_dict({each.name: values[each.name]}), each.name)
-                settings = replace(settings, **{each.name: value})
-    return settings
+    return (start or Settings()).with_valid(values)
 
 
 def choice_from(values: Any) -> Choice:

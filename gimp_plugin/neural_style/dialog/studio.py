@@ -17,6 +17,7 @@ from choice.note import Note
 from choice.styles import at_hand
 from dialog.catalog import Catalog
 from dialog.delivery import Delivery
+from dialog.dropped import Dropped
 from dialog.guard import Guard
 from dialog.offer import Offer
 from dialog.previews import Previews
@@ -84,6 +85,7 @@ class Studio:
         self._offer = Offer(
             self.window, self._installed, self._guard, self._network_came, self._show_problem
         )
+        Dropped(self.window, self.catalog.chosen, self.choice_changed)
         self.catalog.fill(self.window.styles)
         choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
