@@ -36,6 +36,7 @@ the other.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import html
 import json
 import math
@@ -392,76 +393,85 @@ _PAINTED = re.compile(
 
 @dataclass(frozen=True)
 class PaintedStyle:
-    """What is told of a style: the name of its file (without its folder), the SHA-256 of its bytes,
-    its share, and whether it was painted in a region only."""
+    """What is told of a style: the name of its file (without the folder), its `fingerprint`, and
+    its share."""
 
-    name: str
-    sha256: str = ""
+    file: str
+    key: str = ""
     weight: float = 1.0
-    region: bool = False
 
 
 @dataclass(frozen=True)
 class Painting:
-    """How a file was painted: what can be told without telling of the computer it was done on."""
+    """How a file was painted: what can be told without telling of the computer it was done on.
+
+    ``masks`` says that masks had a part in it, which do not travel.
+    """
 
     settings: Settings = field(default_factory=Settings)
     styles: tuple[PaintedStyle, ...] = ()
-    held: bool = False
-    """Whether parts of the photo were held by a mask."""
+    masks: bool = False
 
     def text(self) -> str:
-        """One line of JSON."""
-        settings = self.settings.to_dict()
-        del settings["device"]
-        styles = [dataclasses.asdict(style) for style in self.styles]
-        return json.dumps(
-            {"settings": settings, "styles": styles, "held": self.held}, ensure_ascii=True
-        )
+        """One line of JSON, in the form of the notes of painted layers."""
+        kept = self.settings.to_dict()
+        del kept["device"]
+        kept["styles"] = [{"file": s.file, "print": s.key, "weight": s.weight} for s in self.styles]
+        return json.dumps({**kept, "masks": self.masks})
 
 
 def painting_from(text: str) -> Painting:
-    """The painting in a text that may come from anybody, as far as it is valid; raises ValueError
-    where it is no text of ours."""
+    """The painting in a text that may come from anybody, as far as it is valid."""
     try:
         found = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
-        raise ValueError("not the settings of a painting")
-    settings = Settings().with_valid({**found["settings"], "device": "auto"})
-    styles = found.get("styles")
+    except (RecursionError, ValueError):
+        found = None
+    values = found if isinstance(found, dict) else {}
+    styles = values.get("styles")
     entries = [e for e in styles if isinstance(e, dict)] if isinstance(styles, list) else []
-    return Painting(settings, tuple(map(_painted_style, entries[:64])), found.get("held") is True)
+    settings = Settings().with_valid({**values, "device": "auto"})
+    return Painting(settings, tuple(map(_painted_style, entries[:64])), values.get("masks") is True)
 
 
 def _painted_style(entry: dict[str, Any]) -> PaintedStyle:
-    name, sha256, weight = (str(entry.get(key, "")) for key in ("name", "sha256", "weight"))
-    name = re.split(r"[/\\\0]", name)[-1][:255].encode("utf-8", "replace").decode()
+    file, key, weight = (str(entry.get(name, "")) for name in ("file", "print", "weight"))
+    file = re.split(r"[/\\\0]", file)[-1][:255].encode("utf-8", "replace").decode()
     number = re.fullmatch(r"\d{1,3}(\.\d{1,20})?", weight)
     return PaintedStyle(
-        name if name not in (".", "..") else "",
-        sha256 if re.fullmatch("[0-9a-f]{64}", sha256) else "",
+        "" if file in (".", "..") else file,
+        key if re.fullmatch("[0-9a-f]{32}", key) else "",
         min(max(float(weight), 0.01), 100.0) if number else 1.0,
-        entry.get("region") is True,
     )
 
 
-def painting_in(file: IO[bytes]) -> Painting | None:
-    """How a picture file (PNG, JPEG, TIFF, WebP) was painted; None where it does not say so.
+def painted_text(file: IO[bytes]) -> str | None:
+    """What a picture file (PNG, JPEG, TIFF, WebP) says of how it was painted; None if nothing.
 
     XMP lies in these files as it is, so that no decoder need look at a stranger's file.
     """
     size = file.seek(0, 2)
     for start in dict.fromkeys((0, max(0, size - LOOKED_AT))):
         file.seek(start)
-        for found in _PAINTED.finditer(file.read(LOOKED_AT)):
+        found = _PAINTED.search(file.read(LOOKED_AT))
+        if found:
             written = next(part for part in found.groups() if part is not None)
-            try:
-                return painting_from(html.unescape(written.decode("utf-8")))
-            except ValueError:
-                continue
+            return html.unescape(written.decode("utf-8", "replace"))
     return None
+
+
+PART = 64 << 10
+
+
+def fingerprint(file: IO[bytes]) -> str:
+    """The start of the SHA-256 of a file's size, its first and its last 64 KB: quickly made of the
+    largest file, and the same wherever a copy of it lies."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    found = hashlib.sha256(b"%d\n" % size)
+    found.update(file.read(PART))
+    file.seek(max(PART, size - PART))
+    found.update(file.read(PART))
+    return found.hexdigest()[:32]
 
 
 # --- messages ---------------------------------------------------------------------------------

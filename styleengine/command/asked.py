@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from styleengine.protocol import EngineError, PaintedStyle, Painting, Settings, painting_in
+from styleengine.command.terminal import console
+from styleengine.protocol import (
+    EngineError,
+    PaintedStyle,
+    Painting,
+    Settings,
+    fingerprint,
+    painted_text,
+    painting_from,
+)
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job, Style
@@ -59,6 +67,11 @@ def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
     settings, paths, shares = Settings(**said), list(args.style), list(args.style_weight)
     if args.like:
         like = _painting(Path(args.like))
+        if like.masks and not args.style_mask and not args.hold and not args.quiet:
+            console.print(
+                f"Note: “{args.like}” was painted with masks, which its file does not hold.",
+                soft_wrap=True,
+            )
         kept = {k: v for k, v in like.settings.to_dict().items() if k not in _given(args)}
         settings = dataclasses.replace(settings, **{**kept, "device": settings.device})
         if not paths:
@@ -77,27 +90,28 @@ def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
         )
     if args.save_every is not None and args.save_every < 1:
         raise EngineError("bad-setting", "--save-every must be at least 1.")
-    masks = args.style_mask or ["-"] * len(paths)
-    if len(masks) != len(paths):
+    chosen = args.style_mask or ["-"] * len(paths)
+    if len(chosen) != len(paths):
         raise EngineError(
             "bad-setting",
             "There are {styles} styles but {masks} style masks.",
             "Give --style-mask once per --style (- for none), or not at all.",
             styles=len(paths),
-            masks=len(masks),
+            masks=len(chosen),
         )
     styles = tuple(
         Style(load(style, STYLE_PIXELS), share, None if mask == "-" else as_mask(load(mask)))
-        for style, share, mask in zip(paths, shares, masks, strict=True)
+        for style, share, mask in zip(paths, shares, chosen, strict=True)
     )
     for style in styles:
         require_usable(style.picture, "style")
     hold = as_mask(load(args.hold)) if args.hold else None
     told = tuple(
-        PaintedStyle(Path(path).name, _digest(Path(path)), style.weight, style.mask is not None)
+        PaintedStyle(Path(path).name, _fingerprint(Path(path)), style.weight)
         for path, style in zip(paths, styles, strict=True)
     )
-    painted = "" if args.no_settings else Painting(settings, told, hold is not None).text()
+    masks = hold is not None or any(style.mask is not None for style in styles)
+    painted = "" if args.no_settings else Painting(settings, told, masks).text()
     return Asked(settings, styles, hold, args.save_every, args.weights, painted)
 
 
@@ -112,7 +126,7 @@ def _painting(path: Path) -> Painting:
 
     try:
         with open_file(path) as file:
-            found = painting_in(file)
+            found = painted_text(file)
     except OSError as error:
         raise cannot_read(path, error) from error
     if found is None:
@@ -123,30 +137,30 @@ def _painting(path: Path) -> Painting:
             "that out.",
             name=path.name,
         )
-    return found
+    return painting_from(found)
 
 
 def _found(style: PaintedStyle, folders: Sequence[Path], like: str) -> Path:
-    """The file of that name and of the very same bytes in one of ``folders``."""
+    """The file of that name and of that fingerprint in one of ``folders``."""
     for folder in folders:
-        path = folder / style.name
-        if style.name and style.sha256 and path.is_file() and _digest(path) == style.sha256:
+        path = folder / style.file
+        if style.file and style.key and path.is_file() and _fingerprint(path) == style.key:
             return path
     raise EngineError(
         "no-style",
         "The style “{style}”, which “{name}” was painted with, is in none of the folders at hand.",
         "Name it with --style.",
-        style=style.name,
+        style=style.file,
         name=Path(like).name,
     )
 
 
-def _digest(path: Path) -> str:
+def _fingerprint(path: Path) -> str:
     from styleengine.machine.files import open_file
     from styleengine.pictures.files import cannot_read
 
     try:
         with open_file(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return fingerprint(file)
     except OSError as error:
         raise cannot_read(path, error) from error

@@ -422,8 +422,8 @@ def step_the_wheel_and_the_keyboard_zoom():
     until(lambda: pane() == fitted, "the whole picture by a key")
 
 
-def drop(path):
-    """Drags a file or folder from another window onto the list of styles."""
+def drop(path, on_picture=False):
+    """Drags a file or folder from another window onto the list of styles, or the picture."""
     source = subprocess.Popen(["python3", CONTEXT["drag"], path.as_uri()])
     try:
         start = until(lambda: window("^drag-from-here$"), "the window to drag from")
@@ -432,8 +432,8 @@ def drop(path):
         from_x, from_y, to_x, to_y = (
             from_x + width // 2,
             from_y + height // 2,
-            x + across - 200,
-            y + 200,
+            x + 250 if on_picture else x + across - 200,
+            y + 300 if on_picture else y + 200,
         )
         xdotool("mousemove", from_x, from_y, "mousedown", 1)
         for step in range(1, 21):
@@ -501,10 +501,18 @@ def step_the_preview_has_the_shape_of_the_selection():
     settled_preview()
 
 
+def step_a_painted_file_dropped_on_the_picture_brings_its_settings():
+    before = settled(pane)
+    drop(Path(CONTEXT["painted"]), on_picture=True)
+    until(lambda: pane() != before, "the preview with its settings")
+    settled_preview()
+
+
 def step_escape_leaves_no_process_and_the_settings_are_kept():
     close_dialog()
     kept = json.loads((HOME / "engine" / "gimp-settings.json").read_text())
     assert kept["size"] == SIZE and kept["styles"], kept
+    assert kept["strength"] == 87.0, kept  # as the dropped file said
     assert " – " not in str(probe()[1:]) and len(probe()) == 1
 
 

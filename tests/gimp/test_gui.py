@@ -8,10 +8,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from real_gimp import FAKE, REPO, case_names, engine_command
 
+from styleengine.pictures.about import About
+from styleengine.pictures.files import Picture, save
+from styleengine.protocol import Painting, Settings
 from tests.file_server import Site, serving
 
 sys.path.insert(0, str(REPO / "install"))
@@ -46,11 +50,15 @@ def gui(gimp, artifacts, pictures):
     photo, style = folder / "lake.jpg", folder / "style-wave.jpg"
     shutil.copy(pictures / "photo.jpg", photo)
     shutil.copy(pictures / "style-wave.jpg", style)
+    size = 640 if WEIGHTS else 160
+    told = Painting(Settings(strength=87.0, size=size)).text()
+    rgb = np.full((40, 60, 3), 0.5, np.float32)
+    save(folder / "painted.webp", Picture(rgb, about=About(painted=told)))
     context = {
-        "folder": folder, "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
+        "folder": folder, "painted": folder / "painted.webp", "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
         "photo": photo, "style": style, "probe": HERE / "gui_probe.py",
         "drag": HERE / "gui_drag.py",
-        "size": 640 if WEIGHTS else 160, "download": not WEIGHTS,
+        "size": size, "download": not WEIGHTS,
     }  # fmt: skip
     (folder / "context.json").write_text(json.dumps(context, default=str))
     site = Site(os.urandom(4 << 20), hold_after=2 << 20)  # a network that never comes whole

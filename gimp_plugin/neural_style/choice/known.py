@@ -1,20 +1,14 @@
-"""Style files told apart by their contents, so that a note need not name a folder of this computer.
-
-A fingerprint is the start of the SHA-256 of a file's size, its first and its last 64 KB: quickly
-made of the largest file, and the same wherever a copy of the file lies.
-"""
+"""Style files told apart by their contents, so that a note need not name a folder of this computer."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import protocol
 from disk.private import read_json, write_json
 from disk.regular import is_regular, local_path, open_regular
 
-PART = 64 << 10
 LETTERS = 32
 MOST_KNOWN = 1000
 
@@ -26,14 +20,9 @@ def fingerprint(uri: str) -> str:
         return ""
     try:
         with open_regular(path) as stream:
-            size = os.fstat(stream.fileno()).st_size
-            found = hashlib.sha256(b"%d\n" % size)
-            found.update(stream.read(PART))
-            stream.seek(max(PART, size - PART))
-            found.update(stream.read(PART))
+            return protocol.fingerprint(stream)
     except (OSError, ValueError):
         return ""
-    return found.hexdigest()[:LETTERS]
 
 
 class Known:

@@ -85,7 +85,7 @@ class Studio:
         self._offer = Offer(
             self.window, self._installed, self._guard, self._network_came, self._show_problem
         )
-        Dropped(self.window, self.catalog.chosen, self.choice_changed)
+        Dropped(self.window, self.catalog, self.choice_changed)
         self.catalog.fill(self.window.styles)
         choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
