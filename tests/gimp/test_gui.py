@@ -55,7 +55,8 @@ def gui(gimp, artifacts, pictures):
     rgb = np.full((40, 60, 3), 0.5, np.float32)
     save(folder / "painted.webp", Picture(rgb, about=About(painted=told)))
     context = {
-        "folder": folder, "painted": folder / "painted.webp", "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
+        "folder": folder, "painted": folder / "painted.webp",
+        "plugin": gimp.plugin, "fake": FAKE, "engine": engine_command(),
         "photo": photo, "style": style, "probe": HERE / "gui_probe.py",
         "drag": HERE / "gui_drag.py",
         "size": size, "download": not WEIGHTS,

@@ -1,4 +1,4 @@
-"""Style files told apart by their contents, so that a note need not name a folder of this computer."""
+"""Style files told apart by their contents, so that a note need name no folder of this computer."""
 
 from __future__ import annotations
 
