@@ -407,19 +407,44 @@ def step_an_earlier_result_is_inserted_again():
 def step_the_wheel_and_the_keyboard_zoom():
     fitted = settled(pane)
     x, y, _, _ = geometry(dialog())
-    xdotool("mousemove", x + 250, y + 300, "click", 4)
-    until(lambda: pane() != fitted, "full size by the wheel")
-    xdotool("click", 5)
+    xdotool("mousemove", x + 250, y + 300, "keydown", "ctrl", "click", 4, "keyup", "ctrl")
+    until(lambda: pane() != fitted, "a closer look by Ctrl and the wheel")
+    close = settled(pane)
+    xdotool("click", 5, "click", 7)
+    until(lambda: pane() != close, "another spot by the wheel alone")
+    xdotool("keydown", "ctrl", "click", 5, "click", 5, "keyup", "ctrl")
     until(lambda: pane() == fitted, "the whole picture by the wheel")
     xdotool("click", 1)  # the preview has the keyboard now
     until(lambda: pane() == fitted, "the button to be up")
-    xdotool("key", "plus")
-    until(lambda: pane() != fitted, "full size by a key")
+    xdotool("key", "plus", "plus", "plus")
+    until(lambda: pane() != fitted, "a closer look by a key")
     spot = settled(pane)
     xdotool("key", "Right", "Right", "Down")
     until(lambda: pane() != spot, "another spot by the arrow keys")
-    xdotool("key", "minus")
+    xdotool("key", "0")
     until(lambda: pane() == fitted, "the whole picture by a key")
+
+
+def step_before_and_after_stand_side_by_side():
+    press(dialog(), "alt+o")
+    original = settled(pane)
+    press(dialog(), "alt+o")
+    until(lambda: pane() != original, "the painting")
+    painted = settled(pane)
+    press(dialog(), "alt+b")
+    until(lambda: pane() not in (painted, original), "both")
+    tour("split")
+    x, y, _, _ = geometry(dialog())
+    xdotool("mousemove", x + 250, y + 300, "click", 1)  # the preview has the keyboard
+    halves = settled(pane)
+    for key, end in (("shift+Right", original), ("shift+Left", painted)):
+        for _ in range(20):
+            xdotool("key", key)
+        until(lambda there=end: pane() == there, "all of one side")
+    xdotool("key", *["shift+Right"] * 10)
+    until(lambda: pane() == halves, "both again")
+    press(dialog(), "alt+b")
+    until(lambda: pane() == painted, "the painting alone")
 
 
 def drop(path, on_picture=False):

@@ -93,16 +93,18 @@ class Delivery:
         selection = entry.source.selection
         dx, dy = painted.x - seen.x, painted.y - seen.y
 
-        def at_full_size(x: int, y: int, width: int, height: int) -> bytes:
+        def at_any_size(x: int, y: int, width: int, height: int, scale: float) -> bytes:
             left, top = (dx, dy) if entry.canvas.is_cropped else (0, 0)
-            data = spot(layer, x - left, y - top, width, height)
+            corner = x - round(left * scale), y - round(top * scale)
+            data = spot(layer, *corner, width, height, scale)
             if data and selection is not None:
-                mask = selection.spot(x - dx, y - dy, width, height)
+                corner = x - round(dx * scale), y - round(dy * scale)
+                mask = selection.spot(*corner, width, height, scale)
                 data = cut(data, mask, width, height)
             return data
 
         over = selection is not None
-        self._window.pane.show_painted(entry.picture, at_full_size, over)
+        self._window.pane.show_painted(entry.picture, at_any_size, over)
 
     def act(self, action: str, entry: Entry) -> None:
         """Does something with an earlier result: "show", "insert" or "forget"."""

@@ -179,9 +179,13 @@ class Studio:
         self.window.subject.say(layers_in_words(self._subject.layers))
         self.window.offer_steady(len(self._subject.layers) > 1)
 
+    def looked(self) -> None:
+        """Another part of the picture: seen in a moment as it will be."""
+
     def start(self) -> None:
         """Paints the layers."""
         choice = self.window.get_choice()
+        self.window.view_row.unpin()
         self.window.problem.hide_it()
         try:
             self._subject.check()

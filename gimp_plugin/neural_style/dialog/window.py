@@ -19,9 +19,13 @@ from widgets.preset_row import PresetRow
 from widgets.settings_panel import SettingsPanel
 from widgets.style_browser import StyleBrowser
 from widgets.subject_row import SubjectRow
+from widgets.view_row import ViewRow
 
-# GIMP's themes hardly show which thumbnail is chosen.
+# GIMP's themes hardly show which thumbnail is chosen, or whether a button is pressed.
 CSS = b"""
+button.neural-style-toggle:checked {
+  background-image: none; background-color: #2a76c6; color: #ffffff; text-shadow: none;
+}
 iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
 """
 SIZE = (1080, 720)
@@ -52,6 +56,9 @@ class Actions(Protocol):
 
     def came_back(self) -> None:
         """The window is in use again: the layer may have changed meanwhile."""
+
+    def looked(self) -> None:
+        """Another part of the picture, or at another size."""
 
     def set_up(self) -> None:
         """See to the engine."""
@@ -90,8 +97,9 @@ class Window:
         keys = Mnemonics()
         self._buttons(keys)
         self.subject = SubjectRow(keys, actions.paint_instead)
-        self.pane = Pane(self._zoomed)
-        view_row = self._view_row(keys)
+        self.pane = Pane(self._looked)
+        self.view_row = ViewRow(keys, self.pane)
+        self.caption = self.view_row.caption
         self._notices(keys)
         self.styles = StyleBrowser(
             keys, actions.choice_changed, actions.add_folder, actions.forget_folder
@@ -122,7 +130,7 @@ class Window:
         content.set_border_width(8)
         for notice in (self.problem, self.question, self.offer):
             content.pack_start(notice, False, False, 0)
-        content.pack_start(self._middle(view_row), True, True, 0)
+        content.pack_start(self._middle(), True, True, 0)
         content.pack_start(self.history, False, False, 0)
         content.pack_start(self.bar, False, False, 0)
         self.dialog.connect("response", self._response)
@@ -160,13 +168,13 @@ class Window:
         self.dialog.set_default_response(Gtk.ResponseType.OK)
         self._start.get_style_context().add_class("suggested-action")
 
-    def _middle(self, view_row: Gtk.Widget) -> Gtk.Widget:
+    def _middle(self) -> Gtk.Widget:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
         frame.add(self.pane)
         left.pack_start(self.subject, False, False, 0)
         left.pack_start(frame, True, True, 0)
-        left.pack_start(view_row, False, False, 0)
+        left.pack_start(self.view_row, False, False, 0)
         left.pack_start(self._steady, False, False, 0)
         side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, margin_end=8)
         side.pack_start(self.styles, True, True, 0)
@@ -185,26 +193,6 @@ class Window:
         middle.pack_start(scroller, False, False, 0)
         return middle
 
-    def _view_row(self, keys: Mnemonics) -> Gtk.Widget:
-        row = Gtk.Box(spacing=4)
-        self._full = Gtk.ToggleButton(label=keys.label(_("Full size")), use_underline=True)
-        self._full.set_tooltip_text(
-            _(
-                "One pixel of the layer per pixel of the screen; drag to move it. "
-                "Or double-click a spot."
-            )
-        )
-        self._full.connect("toggled", lambda button: self.pane.zoom(button.get_active()))
-        original = Gtk.ToggleButton(label=keys.label(_("Original")), use_underline=True)
-        original.set_tooltip_text(_("Or hold the mouse button, or the space bar, on the picture."))
-        original.connect("toggled", lambda button: self.pane.pin_original(button.get_active()))
-        self.caption = Gtk.Label(xalign=1.0, ellipsize=3)
-        self.caption.get_style_context().add_class("dim-label")
-        row.pack_start(self._full, False, False, 0)
-        row.pack_start(original, False, False, 0)
-        row.pack_start(self.caption, True, True, 0)
-        return row
-
     @property
     def is_steady(self) -> bool:
         """Whether each layer shall begin with the painting of the one before."""
@@ -214,8 +202,9 @@ class Window:
         """Lets the user choose that, if there are several layers."""
         self._steady.set_visible(several)
 
-    def _zoomed(self, full: bool) -> None:
-        self._full.set_active(full)
+    def _looked(self) -> None:
+        self.view_row.tell()
+        self.actions.looked()
 
     # --- the choice ----------------------------------------------------------------------------
 

@@ -52,9 +52,9 @@ class Selection:
         """Its values in ``area`` (after scaling), u8; 0 outside of its own."""
         yield from tilewise.read(self._buffer, area, scale, "Y u8", 1, NONE)
 
-    def spot(self, x: int, y: int, width: int, height: int) -> bytes:
-        """Some of its values, u8; 0 outside of the area."""
-        return self._buffer.get(Gegl.Rectangle.new(x, y, width, height), 1.0, "Y u8", NONE)
+    def spot(self, x: int, y: int, width: int, height: int, scale: float = 1.0) -> bytes:
+        """Some of its values after scaling, u8; 0 outside of the area."""
+        return self._buffer.get(Gegl.Rectangle.new(x, y, width, height), scale, "Y u8", NONE)
 
 
 def selected(image: Gimp.Image, area: Area, scale: float) -> Iterator[tilewise.Part]:

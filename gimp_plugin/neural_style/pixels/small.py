@@ -81,11 +81,12 @@ class LayerView:
         spec = small_spec(self.rect, long_side)
         return spec, small_strips(self._copy.drawable, self.rect, spec)
 
-    def spot(self, x: int, y: int, width: int, height: int) -> bytes:
-        """Some pixels at full size, from the part's corner on; empty before `refresh`."""
+    def spot(self, x: int, y: int, width: int, height: int, scale: float = 1.0) -> bytes:
+        """Some pixels of the part, from its corner on and after scaling; empty before `refresh`."""
         if self._copy is None:
             return b""
-        return spot(self._copy.drawable, self.rect.x + x, self.rect.y + y, width, height)
+        left, top = round(self.rect.x * scale), round(self.rect.y * scale)
+        return spot(self._copy.drawable, left + x, top + y, width, height, scale)
 
     def close(self) -> None:
         """Deletes the copy, if there is one."""
@@ -94,9 +95,12 @@ class LayerView:
             self._copy = None
 
 
-def spot(layer: Gimp.Drawable, x: int, y: int, width: int, height: int) -> bytes:
-    """RGBA u8 pixels of a layer; transparent outside of it, empty if it is gone."""
+def spot(
+    layer: Gimp.Drawable, x: int, y: int, width: int, height: int, scale: float = 1.0
+) -> bytes:
+    """RGBA u8 pixels of an area of a layer after scaling; transparent outside of it, empty if it
+    is gone."""
     if not layer.is_valid():
         return b""
     rect = Gegl.Rectangle.new(x, y, width, height)
-    return layer.get_buffer().get(rect, 1.0, FORMATS["u8"], Gegl.AbyssPolicy.NONE)
+    return layer.get_buffer().get(rect, scale, FORMATS["u8"], Gegl.AbyssPolicy.NONE)
