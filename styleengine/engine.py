@@ -111,7 +111,7 @@ class Engine:
         first, before = 0, job.before
         classic = settings.preset == "classic"  # which begins with the photo
         if before is not None and going_on.fits(before, content) and not classic:
-            first, picture = going_on.start(scene, before)
+            first, picture = going_on.start(scene, before, settings)
             painter.go_on(first, picture)
             del picture
         else:

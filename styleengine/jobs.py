@@ -27,11 +27,13 @@ class Style:
 class Before:
     """The picture before: the photo and what was made of it, small and of the same shape.
 
-    `going_on.kept` makes one.
+    `going_on.kept` makes one. ``settings`` are those with which it was finished, None if it was
+    stopped before or nobody knows.
     """
 
     content: Picture
     painted: Picture
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True)

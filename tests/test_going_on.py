@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from styleengine.jobs import Job, Style
 from styleengine.pictures.picture import Picture
-from styleengine.protocol import PREVIEW_PX, Progress
-from styleengine.scene.going_on import AROUND, CHANGE, fits, follow, kept
+from styleengine.planning.plan import make_plan
+from styleengine.protocol import PREVIEW_PX, Progress, Settings
+from styleengine.scene.going_on import AROUND, CHANGE, fits, follow, kept, start
 from styleengine.scene.resample import resize, to_array, to_tensor
+from styleengine.scene.scene import Scene
 from tests.helpers import events_of, job, paint, picture, tinted
 
 DRAFT = {"preset": "draft", "features": "draft", "size": 96, "iterations": 16}
@@ -84,6 +87,25 @@ def test_a_preview_becomes_what_it_showed_and_its_steps_are_saved(engine, filter
     shown = to_array(resize(to_tensor(preview.rgb), (720, 960)))
     apart = [np.abs(rgb - shown).mean() for rgb in (alone, events[-1].picture.rgb)]
     assert apart[1] < 0.5 * apart[0]
+
+
+@pytest.mark.parametrize("other", [{}, {"strength": 40.0}, {"preset": "best"}, {"iterations": 20}])
+def test_a_finished_preview_is_not_painted_again(engine, other):
+    photo, preview = picture(720, 960, block=48), picture(384, 512, seed=2)
+    small = Picture(to_array(resize(to_tensor(photo.rgb), (384, 512))))
+    settings = Settings(preset="fast", features="draft")
+    entry = engine.plugins.extractor("draft")
+    asked = dataclasses.replace(settings, **other)
+    plan = make_plan(asked, 960, 720, entry)
+    work = Job(photo, (Style(tinted((0.7, 0.3, 0.2))),), asked)
+    scene = Scene.of(work, plan, torch.device("cpu"))
+    for finished in (None, dataclasses.replace(settings, size=PREVIEW_PX)):
+        scale, found = start(scene, kept(small, preview, finished), asked)
+        goes_on = finished is not None and not other
+        assert plan.sizes[scale - goes_on] == (384, 512), other
+        shown = resize(to_tensor(preview.rgb), plan.sizes[scale])
+        assert found.shape == shown.shape and (found - shown).abs().mean() < 0.1
+    assert not goes_on or max(plan.sizes[scale]) > PREVIEW_PX
 
 
 def test_the_notebooks_method_begins_with_the_photo_all_the_same(engine):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from styleengine.jobs import Before
 from styleengine.pictures.picture import Picture, fit
-from styleengine.protocol import PREVIEW_PX
+from styleengine.protocol import PREVIEW_PX, Settings
 from styleengine.scene import resample
 from styleengine.scene.pyramid import Source
 from styleengine.scene.scene import Scene
@@ -23,9 +25,9 @@ AROUND = 9
 """Side, in pixels of the smallest scale, of the square over which the difference is averaged."""
 
 
-def kept(content: Picture, painted: Picture) -> Before:
-    """What is to be kept of a run for the next."""
-    return Before(_small(content), _small(painted))
+def kept(content: Picture, painted: Picture, settings: Settings | None = None) -> Before:
+    """What is to be kept of a run for the next; ``settings`` if it was finished with them."""
+    return Before(_small(content), _small(painted), settings)
 
 
 def fits(before: Before, content: Picture) -> bool:
@@ -34,12 +36,13 @@ def fits(before: Before, content: Picture) -> bool:
     return size == (before.content.height, before.content.width)
 
 
-def start(scene: Scene, before: Before) -> tuple[int, Tensor]:
+def start(scene: Scene, before: Before, settings: Settings | None = None) -> tuple[int, Tensor]:
     """The scale to go on at from the painting before, and the picture to begin with.
 
     Of the same photo the painting is taken as it is, at the scale whose size it has, so that a
-    preview becomes what it showed. Of another one, as the next frame of an animation is, it is
-    taken at the smallest scale, where the photo has not changed.
+    preview becomes what it showed; a preview that was finished with ``settings`` has that scale
+    behind it. Of another photo, as the next frame of an animation is, it is taken at the smallest
+    scale, where the photo has not changed.
     """
     sizes = scene.plan.sizes
     scale = max((k for k, size in enumerate(sizes) if max(size) <= PREVIEW_PX), default=0)
@@ -48,7 +51,16 @@ def start(scene: Scene, before: Before) -> tuple[int, Tensor]:
         scale = 0
         content, then, painted = _as_before(scene, before, scale)
         painted = follow(scene.start(scale, None), content, then, painted)
+    elif scale + 1 < len(sizes) and _is_finished(before, settings, max(sizes[scale])):
+        return scale + 1, scene.start(scale + 1, painted)
     return scale, painted.contiguous()
+
+
+def _is_finished(before: Before, settings: Settings | None, size: int) -> bool:
+    """Whether a picture of ``settings`` is what was painted before when it passes that size."""
+    if settings is None or settings.iterations:  # which are spread over all scales
+        return False
+    return before.settings == dataclasses.replace(settings, size=size)
 
 
 def _as_before(scene: Scene, before: Before, scale: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -146,7 +146,14 @@ class Server:
                 else:
                     self._result(incoming.id, event, dtype)
                     if incoming.series:
-                        self._before = (incoming.series, kept(job.content, event.picture))
+                        self._before = (
+                            incoming.series,
+                            kept(
+                                job.content,
+                                event.picture,
+                                None if event.stopped else job.settings,
+                            ),
+                        )
 
     def _cancelled(self, job_id: str) -> None:
         self._outbox.send({"type": "cancelled", "id": job_id})
