@@ -317,6 +317,21 @@ def test_recent_styles_come_newest_first(tmp_path):
     assert len(recent.uris()) == MOST_RECENT == len(set(recent.uris()))
 
 
+def test_favourites_are_kept_and_may_be_read_again(tmp_path):
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(b"a picture")
+    style = StyleChoice(picture.as_uri())
+    chosen = Chosen(tmp_path / "own")
+    for uri in ("file:///b.jpg", style.uri, "file:///c.jpg", "file:///b.jpg"):
+        chosen.favorites.set(uri, True)
+    chosen.favorites.set("file:///c.jpg", False)
+    again = Chosen(tmp_path / "own")
+    assert again.favorites.uris() == [style.uri, "file:///b.jpg"] and again.knows(style)
+    assert again.recent.uris() == []
+    (tmp_path / "own" / "favorite-styles.json").write_text('{"no": "list"}')
+    assert again.favorites.uris() == []
+
+
 def test_folders_hold_pictures_only(tmp_path):
     folder = tmp_path / "Großer Ordner"
     folder.mkdir()

@@ -447,6 +447,20 @@ def step_before_and_after_stand_side_by_side():
     until(lambda: pane() == painted, "the painting alone")
 
 
+def step_a_style_is_found_by_typing_and_starred_by_keys():
+    before = settled(pane)
+    press(dialog(), "alt+t", *"wave", "Return")
+    until(lambda: pane() != before, "the preview of what was found")
+    xdotool("key", "Escape")  # the words go, and the dialog stays
+    favorites, windows = HOME / "engine" / "favorite-styles.json", visible_windows()
+    press(dialog(), "alt+t", "shift+F10")
+    until(lambda: visible_windows() - windows, "the menu")
+    xdotool("key", "Return")
+    until(favorites.exists, "the favourite")
+    assert [Path(uri).name for uri in json.loads(favorites.read_text())] == ["style-wave.jpg"]
+    settled_preview()
+
+
 def drop(path, on_picture=False):
     """Drags a file or folder from another window onto the list of styles, or the picture."""
     source = subprocess.Popen(["python3", CONTEXT["drag"], path.as_uri()])

@@ -149,7 +149,7 @@ def clicked(view, index, state=0):
     from gi.repository import Gdk, Gtk
 
     first, path = (Gtk.TreePath.new_from_indices([k]) for k in (0, index))
-    while view.get_cell_rect(first, None)[1].x > 20:  # until it is laid out anew
+    while not 0 < view.get_cell_rect(first, None)[1].x <= 20:  # until it is laid out anew
         Gtk.main_iteration()
     found, cell = view.get_cell_rect(path, None)
     assert found
@@ -185,7 +185,7 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
 
     clicked(browser._view, 1)
     assert chosen() == ["one1"], chosen()
-    browser._group.set_active_id("two")
+    browser._views.set_active_id("two")
     clicked(browser._view, 0, Gdk.ModifierType.CONTROL_MASK)
     assert sorted(chosen()) == ["one1", "two0"], chosen()
     clicked(browser._view, 2, Gdk.ModifierType.CONTROL_MASK)
@@ -195,6 +195,117 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
     clicked(browser._view, 0)
     assert chosen() == ["two0"], chosen()
     window.destroy()
+
+
+def browser_of(*names, changed=lambda: None):
+    """A browser in a window with styles of these names, and its view of thumbnails."""
+    from gi.repository import Gtk
+
+    from choice.choice import StyleChoice
+    from language.mnemonics import Mnemonics
+    from widgets.style_browser import StyleBrowser
+
+    browser = StyleBrowser(Mnemonics(), changed, lambda folder: None, lambda folder: None)
+    styles = [StyleChoice(f"file:///{name}.jpg", name=name) for name in names]
+    browser.set_group("one", "One", [(style, None) for style in styles])
+    window = Gtk.Window(default_width=500, default_height=500)
+    window.add(browser)
+    window.show_all()
+    settle()
+    return browser, browser._view
+
+
+def settle():
+    from gi.repository import Gtk
+
+    while Gtk.events_pending():
+        Gtk.main_iteration()
+
+
+def names_in(view):
+    return [row[2] for row in view.get_model()]
+
+
+def case_styles_are_searched_without_accents_and_capitals():
+    told = []
+    browser, view = browser_of("Großes Café", "Sea at night", "Cafe by night", changed=lambda: 0)
+    browser._changed = lambda: told.append([style.name for style in browser.get()])
+    for words, found in (
+        ("CAFE", ["Großes Café", "Cafe by night"]),
+        ("night cafe", ["Cafe by night"]),
+        ("grosses", ["Großes Café"]),
+        ("xyz", []),
+        ("", ["Großes Café", "Sea at night", "Cafe by night"]),
+    ):
+        browser._search.set_text(words)
+        assert names_in(view) == found, (words, names_in(view))
+        assert browser._nothing.get_visible() == (not found)
+    browser._search.set_text("sea")
+    browser._search.emit("activate")
+    assert told == [["Sea at night"]]
+    browser._search.set_text("cafe")
+    assert [style.name for style in browser.get()] == ["Sea at night"], (
+        "what is hidden stays chosen"
+    )
+    assert len(told) == 1
+    browser._search.emit("stop-search")
+    assert browser._search.get_text() == "" and len(names_in(view)) == 3
+
+
+def star_of(view, index):
+    """A point on the star of a thumbnail: x and y in the view."""
+    from gi.repository import Gtk
+
+    path = Gtk.TreePath.new_from_indices([index])
+    while view.get_cell_rect(path, view._picture)[1].height < 2:  # until it is laid out anew
+        Gtk.main_iteration()
+    _, cell = view.get_cell_rect(path, view._picture)
+    width, height = view._shelf.picture_size(view.get_model()[path][0])
+    return cell.x + (cell.width + width) / 2 - 8, cell.y + (cell.height - height) / 2 + 8
+
+
+def case_a_click_on_its_star_makes_a_style_a_favourite():
+    told, kept = [], []
+    browser, view = browser_of("a", "b", "c", changed=lambda: told.append(1))
+    browser.star = lambda style, starred: kept.append((style.name, starred))
+    plain = view.get_model()[1][1]
+    pressed_at(view, *star_of(view, 1))
+    assert kept == [("b", True)] and not told and not browser.get(), "a star chooses no style"
+    assert view.get_model()[1][1] is not plain
+    assert names_in(view) == ["a", "b", "c"], "nothing moves under the pointer"
+    browser._views.set_active_id("favorites")
+    assert names_in(view) == ["b"]
+    browser._views.set_active_id("all")
+    assert names_in(view) == ["b", "a", "c"]
+    pressed_at(view, *star_of(view, 0))
+    assert kept[-1] == ("b", False)
+    browser._views.set_active_id("favorites")
+    assert names_in(view) == [] and browser._nothing.get_visible()
+
+
+def pressed_at(view, x, y):
+    from gi.repository import Gdk, Gtk
+
+    for kind in (Gdk.EventType.BUTTON_PRESS, Gdk.EventType.BUTTON_RELEASE):
+        event = Gdk.Event.new(kind)
+        event.button.window = view.get_window().get_children()[0]
+        event.button.send_event, event.button.button = True, 1
+        event.button.x, event.button.y = x, y
+        event.set_device(view.get_display().get_default_seat().get_pointer())
+        Gtk.main_do_event(event)
+    settle()
+
+
+def case_what_was_used_lately_comes_newest_first():
+    browser, view = browser_of("a", "b", "c")
+    browser.set_kept([], ["file:///c.jpg", "file:///a.jpg", "file:///gone.jpg"])
+    assert names_in(view) == ["a", "b", "c"]
+    browser._views.set_active_id("recent")
+    assert names_in(view) == ["c", "a"]
+    browser.set_recent(["file:///b.jpg", "file:///c.jpg", "file:///a.jpg"])
+    assert names_in(view) == ["b", "c", "a"]
+    browser._views.set_active_id("one")
+    assert names_in(view) == ["a", "b", "c"]
 
 
 def case_a_channel_is_chosen_to_hold():

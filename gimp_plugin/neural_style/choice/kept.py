@@ -13,6 +13,7 @@ from disk.regular import local_path
 from protocol import Settings
 
 MOST_RECENT = 24
+MOST_FAVORITES = 500
 NO_LOOKS = "preset", "size", "iterations", "device"
 """Settings of time and machine: presets say nothing about them, whatever their files hold."""
 
@@ -79,6 +80,23 @@ class Recent:
         """Puts ``uris`` to the front."""
         kept = list(dict.fromkeys([*uris, *self.uris()]))
         write_json(self._path, kept[:MOST_RECENT])
+
+
+class Favorites:
+    """The styles that the user has starred, in that order, as file addresses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def uris(self) -> list[str]:
+        """Their addresses."""
+        found = read_json(self._path)
+        return [uri for uri in found if isinstance(uri, str)] if isinstance(found, list) else []
+
+    def set(self, uri: str, starred: bool) -> None:
+        """Makes a style a favourite, or no longer."""
+        others = [each for each in self.uris() if each != uri]
+        write_json(self._path, ([*others, uri] if starred else others)[-MOST_FAVORITES:])
 
 
 @dataclass(frozen=True)

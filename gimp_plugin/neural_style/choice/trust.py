@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from choice.choice import StyleChoice
-from choice.kept import Folders, Recent
+from choice.kept import Favorites, Folders, Recent
 from choice.known import Known, fingerprint
 from choice.styles import SHIPPED, TITLES, at_hand
 from disk.regular import file_name, is_regular, local_path
@@ -22,18 +22,19 @@ class Chosen:
     def __init__(self, own: Path) -> None:
         self.folders = Folders(own / "style-folders.json")
         self.recent = Recent(own / "recent-styles.json")
+        self.favorites = Favorites(own / "favorite-styles.json")
         self.known = Known(own / "known-styles.json")
 
     def knows(self, style: StyleChoice) -> bool:
-        """Whether the style is a layer, comes along, was used before (in a call of the user's own
-        scripts, too), or lies in the user's folders."""
+        """Whether the style is a layer, comes along, was starred or used before (in a call of the
+        user's own scripts, too), or lies in the user's folders."""
         if style.layer:
             return True
         path = local_path(at_hand(style.uri))
         if path is None:
             return False
         folders = {os.path.abspath(folder) for folder in (SHIPPED, *self.folders.read())}
-        used = {*self.recent.uris(), *self.known.uris()}
+        used = {*self.recent.uris(), *self.favorites.uris(), *self.known.uris()}
         return style.uri in used or os.path.abspath(path.parent) in folders
 
     def find(self, file: str, key: str) -> str:

@@ -40,17 +40,19 @@ class Catalog:
         own = [choice_of(p) for folder in folders for p in pictures_in(folder)]
         shipped = [choice_of(path) for path in pictures_in(SHIPPED)]
         known = {style.uri for style in (*own, *shipped)}
+        favorites = [at_hand(uri) for uri in self.chosen.favorites.uris()]
         recent = [at_hand(uri) for uri in self.chosen.recent.uris()]
-        recent = [uri for uri in recent if uri not in known and is_regular(uri)]
-        browser.set_group(
-            "recent", _("Used lately"), [(StyleChoice(u, name=title(u)), None) for u in recent]
-        )
+        loose = dict.fromkeys((*favorites, *recent))
+        files = [StyleChoice(u, name=title(u)) for u in loose if u not in known and is_regular(u)]
+        browser.set_group("loose", "", [(style, None) for style in files])
         browser.set_group("own", _("My folders"), [(style, None) for style in own])
         browser.set_group("shipped", _("Included"), [(style, None) for style in shipped])
         painted = self._subject.numbers
         layers = [style for style in _layers() if style.layer not in painted]
         browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
         browser.folders.show_folders(folders)
+        browser.set_kept(favorites, recent)
+        browser.star = lambda style, starred: self.chosen.favorites.set(style.uri, starred)
         browser.set(browser.get())  # what was in a folder that is gone stays chosen
         self._drawing.stop()
         self._drawing.add(self._draw(layers, browser))
@@ -63,6 +65,11 @@ class Catalog:
             if picture is not None:
                 browser.set_picture(style.key, picture)
             yield
+
+    def used(self, styles: Sequence[StyleChoice], browser: StyleBrowser) -> None:
+        """Remembers what the user has painted with."""
+        self.chosen.used(styles)
+        browser.set_recent([at_hand(uri) for uri in self.chosen.recent.uris()])
 
     def close(self) -> None:
         """Draws no more."""

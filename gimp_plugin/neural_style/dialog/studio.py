@@ -196,7 +196,7 @@ class Studio:
             return
         self.used = choice
         write_json(self._memory, choice.to_dict())
-        self.catalog.chosen.used(choice.styles)
+        self.catalog.used(choice.styles, self.window.styles)
         layers = tuple(self._subject.layers)
         steady = len(layers) > 1 and self.window.is_steady
         # The painting goes on from its preview, and so becomes what that has shown.

@@ -31,6 +31,7 @@ RUNTIME = (
     "style-folders.json*",
     "recent-styles.json*",
     "known-styles.json*",
+    "favorite-styles.json*",
     "engine.json*",
 )
 WEIGHTS = "weights"
