@@ -20,7 +20,7 @@ SHIPPED_NAMES = [  # the names in presets.json
     N_("Fine brush"),
     N_("Broad brush"),
     N_("Portrait in its own colours"),
-    N_("Only the palette"),
+    N_("The photo's own palette"),
 ]
 
 
