@@ -140,7 +140,10 @@ class Engine:
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {used[0].trunk.precision.name}"
         notes += painter.notes
-        yield Result(result, settings, source, about, seconds, painter.stopped, tuple(notes))
+        height, width = plan.sizes[painter.scale]
+        reached = width, height
+        stopped = painter.stopped
+        yield Result(result, settings, source, about, seconds, stopped, reached, tuple(notes))
 
     def _networks(
         self, settings: Settings, weights: str | None, plan: Plan, device: torch.device

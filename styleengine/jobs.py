@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from styleengine.pictures.picture import Picture
-from styleengine.protocol import Progress, Sentence, Settings
+from styleengine.protocol import PREVIEW_PX, Progress, Sentence, Settings
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Before:
     """The picture before: the photo and what was made of it, small and of the same shape.
 
     `going_on.kept` makes one. ``settings`` are those with which it was finished, None if it was
-    stopped before or nobody knows.
+    stopped before or nobody knows. ``long_side`` is the size, in pixels, that the painting had
+    reached if it was stopped before it was as large as that.
     """
 
     content: Picture
     painted: Picture
     settings: Settings | None = None
+    long_side: int = PREVIEW_PX
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Result:
     """The finished picture at the content's full size, with its alpha untouched.
 
     ``features`` and ``device`` say in words what was used; ``stopped`` that the run ended early
-    because it was asked to; ``notes`` are things the user should know.
+    because it was asked to; ``reached`` are the width and height at which it was painted last, and
+    then enlarged if the picture is larger; ``notes`` are things the user should know.
     """
 
     picture: Picture
@@ -80,6 +83,7 @@ class Result:
     device: str
     seconds: float
     stopped: bool = False
+    reached: tuple[int, int] = (0, 0)
     notes: tuple[Sentence, ...] = ()
 
 

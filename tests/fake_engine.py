@@ -113,9 +113,9 @@ def send_preview(run, spec, content, most):
     say("preview", data, id=run, width=width, height=len(rows))
 
 
-def send_result(run, spec, content, height=None):
+def send_result(run, spec, content, height=None, stopped=False):
     say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype, seconds=0.1,
-        settings={}, features="none", device="cpu")  # fmt: skip
+        settings={}, features="none", device="cpu", stopped=stopped, reached=[64, 48])  # fmt: skip
     row = spec.row_bytes
     for y, rows in spec.strips() if height is None else [(0, height)]:
         strip = inverted(content[y * row : (y + rows) * row], spec.dtype)
@@ -143,7 +143,7 @@ def paint_until_told(run, spec, content, dump):
         if header["type"] == "stop" and header["id"] == run:
             dump.write("stopped", run)
             if header["keep"]:
-                send_result(run, spec, content)
+                send_result(run, spec, content, stopped=True)
             else:
                 say("cancelled", id=run)
             return

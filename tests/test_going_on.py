@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styleengine.jobs import Job, Style
+from styleengine.jobs import Job, Result, Style
 from styleengine.pictures.picture import Picture
 from styleengine.planning.plan import make_plan
 from styleengine.protocol import PREVIEW_PX, Progress, Settings
@@ -106,6 +106,25 @@ def test_a_finished_preview_is_not_painted_again(engine, other):
         shown = resize(to_tensor(preview.rgb), plan.sizes[scale])
         assert found.shape == shown.shape and (found - shown).abs().mean() < 0.1
     assert not goes_on or max(plan.sizes[scale]) > PREVIEW_PX
+
+
+def test_a_preview_that_was_stopped_goes_on_at_the_size_it_had_reached(engine):
+    photo, style = picture(720, 960, block=48), tinted((0.7, 0.3, 0.2))
+    small = Picture(photo.rgb[:384, :512].copy())
+    work, seen = job(small, style, size=0, iterations=12), []
+    result = None
+    for event in engine.run(work, lambda: len(seen) >= 6):
+        if isinstance(event, Progress) and event.stage == "paint":
+            seen.append(event)
+        result = event
+    assert isinstance(result, Result) and result.stopped
+    assert result.reached == (seen[-1].width, seen[-1].height) == (256, 192)
+    before = kept(small, result.picture, long_side=max(result.reached))
+    following = job(small, style, size=0, iterations=8)
+    events = events_of(engine, dataclasses.replace(following, before=before))
+    steps = [e for e in events if isinstance(e, Progress) and e.stage == "paint"]
+    assert (steps[0].width, steps[0].height) == (256, 192) and steps[-1].width == 512
+    assert events[-1].reached == (512, 384)
 
 
 def test_the_notebooks_method_begins_with_the_photo_all_the_same(engine):

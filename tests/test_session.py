@@ -189,6 +189,34 @@ def test_real_work_takes_the_place_of_a_preview(desk):
     assert d.session.phase is Phase.READY and d.session.pid == pid
 
 
+def test_real_work_that_goes_on_keeps_what_the_preview_has(desk):
+    d = desk()
+    d.session.preview(d.preview("quick", b"fake:wait"))
+    d.until(lambda: d.session.progress is not None, advance=0.1)
+    d.session.paint(d.painting("real", goes_on=True))
+    assert d.session.phase is Phase.PAINTING
+    d.until(lambda: len(d.told) == 2)
+    assert d.told == [("done", "quick", INVERTED), ("done", "real", INVERTED)]
+    d.session.preview(d.preview("waits"))
+    d.session.preview(d.preview("waits for calm"))
+    d.session.paint(d.painting("another", goes_on=True))
+    d.until(lambda: len(d.told) == 5)
+    assert d.told[2:] == [
+        ("dropped", "waits"), ("dropped", "waits for calm"), ("done", "another", INVERTED)
+    ]  # fmt: skip
+
+
+def test_cancel_while_a_preview_is_kept_for_it_leaves_neither(desk):
+    d = desk()
+    d.session.preview(d.preview("quick", b"fake:wait"))
+    d.until(lambda: d.session.progress is not None, advance=0.1)
+    d.session.paint(d.painting("real", goes_on=True))
+    d.session.cancel()
+    d.until(lambda: len(d.told) == 2)
+    assert sorted(d.told) == [("dropped", "quick"), ("dropped", "real")]
+    assert d.session.phase is Phase.READY
+
+
 def test_a_preview_does_not_disturb_real_work(desk):
     d = desk()
     d.session.paint(d.painting("real", b"fake:wait"))
@@ -380,7 +408,7 @@ def test_the_bar_says_what_is_going_on(desk):
     assert in_words(d.session, True, "auto") == (None, "The engine is starting …")
     d.session.paint(d.painting("real", b"fake:wait"))
     d.until(lambda: d.session.progress is not None)
-    fraction, text = in_words(d.session, True, "auto")
+    fraction, text = in_words(d.session, True, "auto", "of the one before")
     assert 0 < fraction <= 1
     assert text.startswith("Painting (size 1 of 2) · 64 × 48 px · ")
     assert text.endswith(" · CPU, 2 threads")
@@ -389,3 +417,8 @@ def test_the_bar_says_what_is_going_on(desk):
     d.until(lambda: d.told)
     assert in_words(d.session, True, "auto") == (0.0, "Ready")
     assert in_words(d.session, False, "auto") == (0.0, "Choose a style")
+    assert in_words(d.session, True, "auto", "Added") == (0.0, "Added")
+    d.session.preview(d.preview("slow", b"fake:wait"))
+    d.until(lambda: d.session.progress is not None, advance=0.1)
+    words = in_words(d.session, True, "auto", "Added")[1]
+    assert words.startswith("Quick preview · ") and words.endswith(" s left"), words

@@ -25,9 +25,16 @@ AROUND = 9
 """Side, in pixels of the smallest scale, of the square over which the difference is averaged."""
 
 
-def kept(content: Picture, painted: Picture, settings: Settings | None = None) -> Before:
-    """What is to be kept of a run for the next; ``settings`` if it was finished with them."""
-    return Before(_small(content), _small(painted), settings)
+def kept(
+    content: Picture,
+    painted: Picture,
+    settings: Settings | None = None,
+    long_side: int = PREVIEW_PX,
+) -> Before:
+    """What is to be kept of a run for the next; ``settings`` if it was finished with them, else
+    perhaps the ``long_side`` that it had reached.
+    """
+    return Before(_small(content), _small(painted), settings, min(long_side, PREVIEW_PX))
 
 
 def fits(before: Before, content: Picture) -> bool:
@@ -40,12 +47,12 @@ def start(scene: Scene, before: Before, settings: Settings | None = None) -> tup
     """The scale to go on at from the painting before, and the picture to begin with.
 
     Of the same photo the painting is taken as it is, at the scale whose size it has, so that a
-    preview becomes what it showed; a preview that was finished with ``settings`` has that scale
-    behind it. Of another photo, as the next frame of an animation is, it is taken at the smallest
-    scale, where the photo has not changed.
+    preview becomes what it showed, and one that was stopped goes on; a preview that was finished
+    with ``settings`` has that scale behind it. Of another photo, as the next frame of an animation
+    is, it is taken at the smallest scale, where the photo has not changed.
     """
     sizes = scene.plan.sizes
-    scale = max((k for k, size in enumerate(sizes) if max(size) <= PREVIEW_PX), default=0)
+    scale = max((k for k, size in enumerate(sizes) if max(size) <= before.long_side), default=0)
     content, then, painted = _as_before(scene, before, scale)
     if not unchanged(content, then):
         scale = 0

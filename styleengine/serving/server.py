@@ -146,14 +146,10 @@ class Server:
                 else:
                     self._result(incoming.id, event, dtype)
                     if incoming.series:
-                        self._before = (
-                            incoming.series,
-                            kept(
-                                job.content,
-                                event.picture,
-                                None if event.stopped else job.settings,
-                            ),
-                        )
+                        finished = None if event.stopped else job.settings
+                        side = max(event.reached)
+                        made = kept(job.content, event.picture, finished, side)
+                        self._before = (incoming.series, made)
 
     def _cancelled(self, job_id: str) -> None:
         self._outbox.send({"type": "cancelled", "id": job_id})
@@ -180,6 +176,7 @@ class Server:
             "features": result.features,
             "device": result.device,
             "stopped": result.stopped,
+            "reached": list(result.reached),
         }
         self._outbox.send(with_sentences(header, notes=result.notes))
         for y, rows in spec.strips():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from gi.repository import Gimp
 
@@ -13,11 +13,12 @@ from dialog.history import Entry, History
 from pixels import inserting
 from pixels.canvas import HiddenCanvas
 from pixels.layers import Source
-from pixels.notes import result_name, style_note
+from pixels.notes import style_note
 from pixels.small import small_picture, small_scale, spot
 from widgets.cutout import Shape, cut, pixbuf
 
 SHOWN_PX = 1024
+Then = Callable[[Optional[Gimp.Layer]], None]
 
 
 class Delivery:
@@ -30,25 +31,27 @@ class Delivery:
         self.inserted: Gimp.Layer | None = None
 
     def deliver(
-        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[bool], None]
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, name: str, then: Then
     ) -> None:
-        """Makes the picture on ``canvas`` a new layer, shows it, and calls ``then`` with whether
-        that went well."""
-        self._steps.add(self._deliver(source, choice, canvas, then))
+        """Makes the picture on ``canvas`` a new layer called ``name``, shows it, and calls ``then``
+        with the layer, None if something went wrong."""
+        self._steps.add(self._deliver(source, choice, canvas, name, then))
 
     def _deliver(
-        self, source: Source, choice: Choice, canvas: HiddenCanvas, then: Callable[[bool], None]
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, name: str, then: Then
     ) -> Iterator[None]:
         try:
-            yield from self._make(source, choice, canvas)
+            yield from self._make(source, choice, canvas, name)
         except Exception:  # which is told by whoever takes the steps
-            then(False)
+            then(None)
             raise
-        then(True)
+        then(self.inserted)
 
-    def _make(self, source: Source, choice: Choice, canvas: HiddenCanvas) -> Iterator[None]:
+    def _make(
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, name: str
+    ) -> Iterator[None]:
         try:
-            entry = yield from self._entry(source, choice, canvas)
+            entry = yield from self._entry(source, choice, canvas, name)
         except Exception:
             canvas.discard()
             source.close()
@@ -59,7 +62,7 @@ class Delivery:
         yield from self._insert(entry)
 
     def _entry(
-        self, source: Source, choice: Choice, canvas: HiddenCanvas
+        self, source: Source, choice: Choice, canvas: HiddenCanvas, name: str
     ) -> Generator[None, None, Entry]:
         layer = canvas.finish()
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
@@ -74,7 +77,6 @@ class Delivery:
                 mask += part
                 yield
             picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
-        name = result_name(source.subject, choice.styles)
         return Entry(source, canvas, choice, picture, name)
 
     def _insert(self, entry: Entry) -> Iterator[None]:

@@ -17,11 +17,12 @@ from protocol import PREVIEW_PX, EngineError
 
 
 class Previews:
-    """Asks the session for a preview of each choice, and remembers which one was finished last."""
+    """Asks the session for a preview of each choice, and remembers which one came last."""
 
     def __init__(self, session: Session, subject: Subject, pane: Any) -> None:
         self._session, self._subject, self._pane = session, subject, pane
-        self._finished: tuple[Choice | None, str] = (None, "")
+        self._last: tuple[Choice | None, str] = (None, "")  # the one begun last, and its series
+        self._finished: tuple[Choice | None, tuple[bytes, int, int]] = (None, (b"", 0, 0))
 
     def renew(self, choice: Choice) -> None:
         """Shows ``choice`` soon, if there is something to show."""
@@ -32,6 +33,7 @@ class Previews:
         canvas, series = MemoryCanvas(), f"preview {time.time()}"
 
         def request() -> Request:
+            self._last = choice, series
             styles = load_styles(choice.styles, image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
             hold = load_hold(choice.hold, image, view.shown, view.rect, True)
@@ -40,11 +42,14 @@ class Previews:
         def so_far(picture: PictureSoFar) -> None:
             self._subject.show_painted(self._pane, picture.data, picture.width, picture.height)
 
-        def done(_info: dict[str, Any]) -> None:
-            self._finished = choice, series
+        def done(info: dict[str, Any]) -> None:
+            if not info.get("stopped"):
+                self._finished = choice, canvas.picture()
             self._subject.show_painted(self._pane, *canvas.picture())
 
         def given_up(problem: EngineError | None) -> None:
+            if self._last == (choice, series):
+                self._last = None, ""
             if problem is not None:  # what is seen is not what is chosen
                 self._pane.show_painted(None)
 
@@ -53,6 +58,14 @@ class Previews:
 
     def series_of(self, choice: Choice) -> str:
         """The series that a painting of ``choice`` can go on with, to become what its preview has
-        shown; empty if that was not the last one."""
-        finished, series = self._finished
-        return series if finished == choice else ""
+        shown, or shows so far; empty if that was not the last one."""
+        last, series = self._last
+        return series if last == choice else ""
+
+    def show_again(self, choice: Choice) -> None:
+        """Shows the preview of ``choice`` as it was, or a new one."""
+        finished, picture = self._finished
+        if finished == choice:
+            self._subject.show_painted(self._pane, *picture)
+        else:
+            self.renew(choice)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
 from gi.repository import Gimp
 
 from choice.choice import Choice
 from dialog.delivery import SHOWN_PX, Delivery
+from dialog.outcome import in_short, reached, stopped_at
 from dialog.subject import Subject, layers_in_words
 from engine.events import PictureSoFar
 from engine.request import Request
@@ -18,6 +20,7 @@ from engine.wording import notes_of
 from engine.work import Painting
 from pixels.canvas import HiddenCanvas
 from pixels.layers import locate
+from pixels.notes import result_name
 from pixels.style_pictures import load_hold, load_styles
 from protocol import EngineError
 
@@ -25,11 +28,27 @@ from protocol import EngineError
 @dataclass(frozen=True)
 class Order:
     """The layers still to paint, the choice made for them, and the engine's name for the series:
-    what goes by one name goes on from the picture before."""
+    what goes by one name goes on from the picture before. ``since`` is when it was given, by the
+    monotonic clock, ``added`` how many layers have come of it."""
 
     choice: Choice
     layers: tuple[Gimp.Layer, ...]
     name: str
+    since: float
+    added: int = 0
+
+
+class Listener(Protocol):
+    """Who wants to know how the paintings fare."""
+
+    def session_changed(self) -> None:
+        """There is another outcome."""
+
+    def session_failed(self, problem: EngineError) -> None:
+        """A painting could not begin."""
+
+    def series_dropped(self) -> None:
+        """A painting was cancelled."""
 
 
 class Series:
@@ -41,10 +60,12 @@ class Series:
         subject: Subject,
         delivery: Delivery,
         window: Any,
-        failed: Callable[[EngineError], None],
+        listener: Listener,
     ) -> None:
+        self.outcome = ""
+        """What came of the order before, in words."""
         self._session, self._subject, self._delivery = session, subject, delivery
-        self._window, self._failed = window, failed
+        self._window, self._listener = window, listener
         self._under_way = False
         self._afterwards: list[Callable[[], None]] = []
 
@@ -61,9 +82,10 @@ class Series:
         try:
             painting = self._painting(order, steady)
         except EngineError as problem:
-            self._failed(problem)
+            self._listener.session_failed(problem)
             self._end()
             return
+        self.outcome = ""
         self._window.subject.say(layers_in_words(self._subject.layers, len(order.layers)))
         self._session.paint(painting)
 
@@ -91,36 +113,42 @@ class Series:
             notes = notes_of(info)
             self._window.caption.set_text(" ".join(notes))
             self._window.caption.set_tooltip_text("\n".join(notes) or None)
-            rest = replace(order, layers=order.layers[1:], name=order.name if steady else "")
+            stopped = reached(info)
 
-            def then(well: bool) -> None:
-                if well:
-                    self._go_on(rest, steady)
-                else:
+            def then(layer: Gimp.Layer | None) -> None:
+                if layer is None:
                     self._end()
+                    return
+                name, count = order.name if steady else "", order.added + 1
+                seconds = time.monotonic() - order.since
+                self.outcome = in_short(layer.get_name(), count, seconds, stopped)
+                left = tuple(layer for layer in order.layers[1:] if layer.is_valid())
+                self._go_on(replace(order, layers=left, name=name, added=count), steady)
 
-            self._delivery.deliver(source, order.choice, canvas, then)
+            name = result_name(source.subject, order.choice.styles, stopped_at(stopped))
+            self._delivery.deliver(source, order.choice, canvas, name, then)
 
         def given_up(problem: EngineError | None) -> None:
             canvas.discard()
             source.close()
-            if problem is None:
-                self._window.pane.show_painted(None)
             self._end()
+            if problem is None:
+                self._listener.series_dropped()
 
         selection: Iterator[None] = source.selection.copy() if source.selection else iter(())
-        return Painting(request, canvas, so_far, done, given_up, selection)
+        goes_on = bool(order.name)
+        return Painting(request, canvas, so_far, done, given_up, selection, goes_on)
 
     def _go_on(self, order: Order, steady: bool) -> None:
-        layers = tuple(layer for layer in order.layers if layer.is_valid())
-        if layers:
-            self.begin(replace(order, layers=layers), steady)
+        if order.layers:
+            self.begin(order, steady)
             return
         self._window.subject.say(layers_in_words(self._subject.layers))
         self._end()
 
     def _end(self) -> None:
         self._under_way = False
+        self._listener.session_changed()
         actions, self._afterwards = self._afterwards, []
         for action in actions:
             action()

@@ -11,17 +11,20 @@ from language.texts import MOST_NAME, _, shown
 from protocol import Progress, sentence_at
 
 
-def in_words(session: Session, styles: bool, device: str) -> tuple[float | None, str]:
-    """How much is done (None while nobody knows), and what is going on."""
+def in_words(
+    session: Session, styles: bool, device: str, outcome: str = ""
+) -> tuple[float | None, str]:
+    """How much is done (None while nobody knows), and what is going on, or what came of it."""
     phase, progress = session.phase, session.progress
     if phase is Phase.STARTING:
         return None, _("The engine is starting …")
     if phase is Phase.READY:
-        return 0.0, _("Ready") if styles else _("Choose a style")
+        return 0.0, outcome or (_("Ready") if styles else _("Choose a style"))
     if phase is Phase.BROKEN:
         return 0.0, _("The engine has stopped")
     if phase is Phase.PREVIEWING:
-        return (progress.fraction if progress else 0.0), _("Quick preview")
+        parts = [_("Quick preview"), *_time_left(progress)]
+        return (progress.fraction if progress else 0.0), " · ".join(parts)
     if phase is Phase.KEEPING:
         return None, _("Stopping, and keeping the picture …")
     if phase is Phase.CANCELLING:
@@ -31,6 +34,12 @@ def in_words(session: Session, styles: bool, device: str) -> tuple[float | None,
     if progress is None:
         return None, _("Sending the picture to the engine")
     return min(1.0, progress.fraction), " · ".join(_parts(progress, session.ready, device))
+
+
+def _time_left(progress: Progress | None) -> list[str]:
+    if progress is None or progress.eta_s is None:
+        return []
+    return [_("{time} left").format(time=duration(progress.eta_s))]
 
 
 def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
@@ -45,8 +54,7 @@ def _parts(progress: Progress, ready: dict[str, Any], device: str) -> list[str]:
     parts = [words]
     if progress.width and progress.height:
         parts.append(f"{progress.width} × {progress.height} px")
-    if progress.eta_s is not None:
-        parts.append(_("{time} left").format(time=duration(progress.eta_s)))
+    parts += _time_left(progress)
     devices = ready.get("devices")
     if isinstance(devices, dict) and devices:
         name = device if device in devices else next(iter(devices))

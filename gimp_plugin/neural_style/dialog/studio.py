@@ -79,9 +79,7 @@ class Studio:
         self.session = Session(start, self, client=client)
         self._delivery = Delivery(image, self.window, self._guard)
         self.previews = Previews(self.session, self._subject, self.window.pane)
-        self.series = Series(
-            self.session, self._subject, self._delivery, self.window, self._show_problem
-        )
+        self.series = Series(self.session, self._subject, self._delivery, self.window, self)
         self._offer = Offer(
             self.window, self._installed, self._guard, self._network_came, self._show_problem
         )
@@ -163,6 +161,7 @@ class Studio:
     def choice_changed(self) -> None:
         """Another style or setting: seen in a moment."""
         self.window.presets.compare(self.window.settings.get())
+        self.series.outcome = ""
         self._show_state()
         self._preview()
 
@@ -201,7 +200,7 @@ class Studio:
         steady = len(layers) > 1 and self.window.is_steady
         # The painting goes on from its preview, and so becomes what that has shown.
         name = self.previews.series_of(choice) or (f"series {time.time()}" if steady else "")
-        self.series.begin(Order(choice, layers, name), steady)
+        self.series.begin(Order(choice, layers, name, time.monotonic()), steady)
 
     def keep(self) -> None:
         """Stops with the picture so far."""
@@ -264,6 +263,10 @@ class Studio:
         """The phase or the progress is another one."""
         self._show_state()
 
+    def series_dropped(self) -> None:
+        """What was seen before is to be seen again."""
+        self.previews.show_again(self.window.get_choice())
+
     def session_failed(self, problem: EngineError) -> None:
         """Said in the dialog; the choice stays as it is."""
         self._show_problem(problem)
@@ -282,7 +285,9 @@ class Studio:
         progress, styles = self.session.progress, bool(choice.styles)
         can_keep = self.session.phase is Phase.PAINTING and progress is not None
         self.window.show_state(self.session.is_painting, styles, can_keep)
-        self.window.show_progress(*in_words(self.session, styles, choice.settings.device))
+        self.window.show_progress(
+            *in_words(self.session, styles, choice.settings.device, self.series.outcome)
+        )
         if self.session.ready and not self._offered:
             self._offered = True
             self._offer.show_if_needed(self.session.ready)

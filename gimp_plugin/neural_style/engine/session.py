@@ -108,7 +108,7 @@ class Session:
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        self._drop_previews()
+        self._end_previews("drop")
         now = self._clock()
         self._preview = (work, now if now - self._asked > DEBOUNCE_S else now + DEBOUNCE_S)
         self._asked = now
@@ -119,7 +119,7 @@ class Session:
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        self._drop_previews()
+        self._end_previews("keep" if work.goes_on else "drop")
         self._next = work
         self._listener.session_changed()
 
@@ -230,10 +230,10 @@ class Session:
         work, self._work, self._job = self._work, None, None
         return work
 
-    def _drop_previews(self) -> None:
+    def _end_previews(self, how: str) -> None:
         self._drop_waiting_preview()
         if self._job is not None and isinstance(self._work, QuickPreview):
-            self._end("drop")
+            self._end(how)
 
     def _drop_waiting_preview(self) -> None:
         if self._preview is not None:

@@ -39,7 +39,10 @@ class QuickPreview(Work):
 class Painting(Work):
     """The real thing: it ends early only if the user says so.
 
-    ``prepare`` is done before, in small steps, while the engine may still be busy.
+    ``prepare`` is done before, in small steps, while the engine may still be busy. One that
+    ``goes_on`` begins with what a quick preview has; if that one is not finished, it is ended for
+    this with the picture so far, and told that it is done.
     """
 
     prepare: Iterator[None] = field(default_factory=lambda: iter(()), repr=False)
+    goes_on: bool = False
