@@ -20,6 +20,8 @@ from dialog import report
 from disk.private import put_aside
 from engine.fetch import Fetch, fetch_command
 from engine.installed import Installed, data_dir
+from engine.wording import explained
+from language import texts
 from styleengine import protocol
 from tests.file_server import Site, serving
 from tests.helpers import command, environment
@@ -432,6 +434,40 @@ def test_a_download_that_fails_says_why(tmp_path):
             wait_until(fetch.finished)
     assert caught.value.code == "download" and "404" in caught.value.message
     assert "Try again" in caught.value.hint
+
+
+def test_offline_is_told_in_the_users_language(tmp_path):
+    fetch = Fetch(installed(tmp_path, f"http://no-such-host.invalid/x#sha256={'0' * 64}"))
+    with pytest.raises(protocol.EngineError) as caught:
+        wait_until(fetch.finished)
+    texts.use(["de"])
+    try:
+        said = explained(caught.value)
+    finally:
+        texts.use(["C"])
+    assert "no-such-host.invalid" in said and "Internetverbindung" in said
+    assert "cannot" not in said and "failed" not in said
+
+
+def test_a_file_that_is_no_network_is_refused_in_the_users_language(tmp_path):
+    file = tmp_path / "Ein Netz.h5"
+    file.write_bytes(b"no network")
+    fetch = Fetch(installed(tmp_path, ""), file)
+    with pytest.raises(protocol.EngineError) as caught:
+        wait_until(fetch.finished)
+    assert caught.value.code == "import" and "Ein Netz.h5" in caught.value.message
+    assert "another file" in caught.value.hint and "Error" not in caught.value.message
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not WEIGHTS.endswith(".h5"), reason="STYLEENGINE_WEIGHTS names no Keras file to take over"
+)
+def test_a_file_of_the_users_makes_the_engine_pretrained(tmp_path):
+    engine = installed(tmp_path, "")
+    fetch = Fetch(engine, Path(WEIGHTS))
+    wait_until(fetch.finished)
+    assert (data_dir(engine.environment) / "weights" / "vgg19.safetensors").is_file()
 
 
 @pytest.mark.slow

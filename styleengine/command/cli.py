@@ -181,12 +181,6 @@ def parser() -> argparse.ArgumentParser:
         help="keras: the Oxford weights, 80 MB (default); torchvision: 548 MB",
     )
     fetch.add_argument("--url", help="a mirror of the source's file")
-    fetch.add_argument(
-        "--progress",
-        default="bar",
-        choices=("bar", "json"),
-        help="bar (default), or json: a line {done, total} in bytes on stdout, for programs",
-    )
     importing = actions.add_parser("import", help="take weights from a file")
     importing.add_argument("file", metavar="FILE", help=".h5 (Keras), .safetensors or .pth")
     importing.add_argument(
@@ -195,6 +189,13 @@ def parser() -> argparse.ArgumentParser:
         choices=("auto", "caffe", "torchvision"),
         help="the input the file was trained for, if it cannot be told from the file",
     )
+    for action in (fetch, importing):
+        action.add_argument(
+            "--progress",
+            default="bar",
+            choices=("bar", "json"),
+            help="bar (default), or json, for programs: lines {done, total} in bytes, or why not",
+        )
     store.set_defaults(function=weights_command)
 
     doctor = commands.add_parser("doctor", help="check the installation")
@@ -240,9 +241,12 @@ def weights_command(args: argparse.Namespace) -> int:
     """Shows, downloads or imports weights."""
     from styleengine.weights import store
 
-    if args.action == "fetch" and args.progress == "json":
+    if args.action != "status" and args.progress == "json":
         try:
-            store.fetch(args.source, url=args.url, progress=_tell_progress)
+            if args.action == "fetch":
+                store.fetch(args.source, url=args.url, progress=_tell_progress)
+            else:
+                store.import_file(args.file, args.convention)
         except EngineError as error:
             say(json.dumps(failed(error)))
             raise

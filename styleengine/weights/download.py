@@ -10,8 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +19,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from styleengine.machine.files import cannot_write
-from styleengine.protocol import EngineError
+from styleengine.protocol import EngineError, Sentence
+from styleengine.weights.reasons import (
+    BrokenError,
+    MirrorFailedError,
+    StaleError,
+    WrongError,
+    together,
+    why,
+)
 
 TIMEOUT_S = 30.0
 CHUNK = 1 << 18
@@ -48,22 +54,6 @@ class Remote:
     size: int | None = None
 
 
-class _FailedError(Exception):
-    """This mirror cannot serve; the text, with the host's name, goes into the message."""
-
-
-class _BrokenError(_FailedError):
-    """The connection broke; another attempt may go on from there."""
-
-
-class _StaleError(_FailedError):
-    """What is there already is not the beginning of what this mirror has now."""
-
-
-class _WrongError(_FailedError):
-    """The mirror serves something else than the file we know."""
-
-
 def download(
     remote: Remote, target: Path, progress: Progress | None = None, spare: int = 0
 ) -> None:
@@ -77,14 +67,15 @@ def download(
     if target.is_file() and _matches(remote, target):
         return
     part = target.with_name(target.name + ".part")
-    reasons, corrupt = [], False
+    reasons: list[Sentence] = []
+    corrupt = False
     with _writing(part):
         for url in remote.urls:
             try:
                 _from_mirror(url, remote, part, progress or _silent, spare)
-            except _FailedError as error:
-                corrupt = corrupt or isinstance(error, _WrongError)
-                reasons.append(str(error))
+            except MirrorFailedError as error:
+                corrupt = corrupt or isinstance(error, WrongError)
+                reasons.append(error.sentence)
                 continue
             os.replace(part, target)
             _note(part).unlink(missing_ok=True)
@@ -94,7 +85,7 @@ def download(
         "The download failed: {reasons}.",
         "Try again later (it goes on where it stopped), or download {address} with a browser and "
         "run `styleengine weights import FILE` on it.",
-        reasons="; ".join(reasons),
+        reasons=together(reasons),
         address=remote.urls[0],
     )
 
@@ -152,11 +143,11 @@ def _from_mirror(url: str, remote: Remote, part: Path, progress: Progress, spare
         before = _size(part)
         try:
             _transfer(url, remote, part, progress, spare)
-        except _BrokenError:
+        except BrokenError:
             if _size(part) <= before:
                 raise
             continue
-        except _StaleError:
+        except StaleError:
             _discard(part)
             inherited = False
             continue
@@ -164,11 +155,11 @@ def _from_mirror(url: str, remote: Remote, part: Path, progress: Progress, spare
             return
         _discard(part)
         if not inherited:
-            raise _WrongError(
-                f"{_host(url)} sent a file that is not the right one (wrong checksum)"
-            )
+            text = "{host} sent a file that is not the right one (wrong checksum)"
+            raise WrongError(Sentence.of(text, host=_host(url)))
         inherited = False  # the beginning may have been of another version: once more, from zero
-    raise _FailedError(f"the connection to {_host(url)} breaks again and again")
+    again = Sentence.of("the connection to {host} breaks again and again", host=_host(url))
+    raise MirrorFailedError(again)
 
 
 def _size(path: Path) -> int:
@@ -189,7 +180,8 @@ def _transfer(url: str, remote: Remote, part: Path, progress: Progress, spare: i
     with _connected(url, start, part) as response:
         start, total = _announced(response, start, url)
         if remote.size is not None and total not in (None, remote.size):
-            raise _WrongError(f"{_host(url)} has a file of {total} bytes instead of {remote.size}")
+            text = "{host} has a file of {found} bytes instead of {size}"
+            raise WrongError(Sentence.of(text, host=_host(url), found=total, size=remote.size))
         need = max(0, (total or remote.size or 0) - start) + spare
         if shutil.disk_usage(part.parent).free < need:
             raise _disk_full(part.parent, need)
@@ -200,7 +192,8 @@ def _transfer(url: str, remote: Remote, part: Path, progress: Progress, spare: i
             _remember(part, url, response)
             done = _copy(response, file, start, limit, total or remote.size or 0, progress, url)
     if total is not None and done < total:
-        raise _BrokenError(f"the connection to {_host(url)} broke after {done} of {total} bytes")
+        text = "the connection to {host} broke after {done} of {total} bytes"
+        raise BrokenError(Sentence.of(text, host=_host(url), done=done, total=total))
 
 
 def _copy(
@@ -218,14 +211,14 @@ def _copy(
         try:
             chunk = response.read1(CHUNK)  # what has come, not waiting for more
         except (http.client.HTTPException, OSError) as error:
-            raise _BrokenError(
-                f"the connection to {_host(url)} broke after {done} bytes"
-            ) from error
+            text = "the connection to {host} broke after {done} bytes"
+            raise BrokenError(Sentence.of(text, host=_host(url), done=done)) from error
         if not chunk:
             return done
         done += len(chunk)
         if done > limit:
-            raise _WrongError(f"{_host(url)} sends more than the {limit} bytes expected")
+            text = "{host} sends more than the {limit} bytes expected"
+            raise WrongError(Sentence.of(text, host=_host(url), limit=limit))
         file.write(chunk)
         file.flush()  # so that it is there even if this process is killed
         progress(done, total)
@@ -235,7 +228,7 @@ def _copy(
 def _connected(url: str, start: int, part: Path) -> Iterator[Any]:
     """The server's answer to a request for everything from ``start`` on."""
     if urlsplit(url).scheme not in ("http", "https"):
-        raise _FailedError(f"{url} is not a web address")
+        raise MirrorFailedError(Sentence.of("{url} is not a web address", url=url))
     headers = {"User-Agent": "styleengine", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -249,10 +242,12 @@ def _connected(url: str, start: int, part: Path) -> Iterator[Any]:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:  # nothing beyond what we have
-            raise _StaleError(f"{_host(url)} has a shorter file") from error
-        raise _FailedError(f"{_host(url)} answered {error.code} ({error.reason})") from error
+            raise StaleError(Sentence.of("{host} has a shorter file", host=_host(url))) from error
+        answer = f"{error.code} ({error.reason})"
+        said = Sentence.of("{host} answered {status}", host=_host(url), status=answer)
+        raise MirrorFailedError(said) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _FailedError(_why(error, _host(url))) from error
+        raise MirrorFailedError(why(error, _host(url))) from error
     with response:
         yield response
 
@@ -264,10 +259,12 @@ def _announced(response: Any, start: int, url: str) -> tuple[int, int | None]:
             r"bytes (\d+)-\d+/(\d+)", (response.headers.get("Content-Range") or "").strip()
         )
         if said is None or int(said[1]) != start:
-            raise _StaleError(f"{_host(url)} does not send the part that was asked for")
+            text = "{host} does not send the part that was asked for"
+            raise StaleError(Sentence.of(text, host=_host(url)))
         return start, int(said[2])
     if response.status != 200:
-        raise _FailedError(f"{_host(url)} answered {response.status}")
+        text = "{host} answered {status}"
+        raise MirrorFailedError(Sentence.of(text, host=_host(url), status=response.status))
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdigit() else None
 
@@ -285,17 +282,3 @@ def _remembered(part: Path, url: str) -> str:
         return str(note["version"]) if note["url"] == url else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-def _why(error: Exception, host: str) -> str:
-    """A failed connection, in words."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, socket.gaierror):
-        return f"{host} cannot be found (is there an internet connection?)"
-    if isinstance(reason, ConnectionRefusedError):
-        return f"{host} refuses the connection"
-    if isinstance(reason, TimeoutError):
-        return f"{host} does not answer"
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"the identity of {host} cannot be verified ({reason.verify_message})"
-    return f"{host} cannot be reached ({reason})"

@@ -1,7 +1,8 @@
-"""The offer to download the pretrained network, in the dialog."""
+"""The offer to get the pretrained network, in the dialog: from the internet, or from a file."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable
 
 from gi.repository import GLib
@@ -11,12 +12,13 @@ from engine.fetch import Fetch
 from engine.installed import Installed
 from language.texts import _
 from protocol import DRAFT_NETWORK, EngineError
+from widgets.file_dialog import ask_network
 
 CHECK_MS = 200
 
 
 class Offer:
-    """Says that the network is missing, and downloads it if wanted: then ``came`` is called."""
+    """Says that the network is missing, and gets it if wanted: then ``came`` is called."""
 
     def __init__(
         self,
@@ -46,14 +48,26 @@ class Offer:
         """Starts the download, or stops it."""
         if self._fetch is not None:
             self.cancel()
-            return
+        else:
+            self._start(None, _("Connecting"))
+
+    def take_file(self) -> None:
+        """Takes the network from a file of the user's."""
+        path = ask_network(self._window.dialog, _("Choose the file of the network VGG19"))
+        if path and self._fetch is None:
+            self._start(Path(path), _("Taking the file over"))
+
+    def _start(self, file: Path | None, text: str) -> None:
         try:
-            self._fetch = Fetch(self._installed)
+            self._fetch = Fetch(self._installed, file)
         except EngineError as problem:
             self._failed(problem)
             return
-        self._window.fetch_button.set_label(self._window.fetch_texts[1])
-        self._window.offer.progress(0.0, _("Connecting"))
+        self._window.problem.hide_it()
+        self._window.fetch_button.set_label(self._window.fetch_texts[file is None])
+        self._window.fetch_button.set_sensitive(file is None)
+        self._window.file_button.set_sensitive(False)
+        self._window.offer.progress(0.0, text)
         self._timer = self._guard.every("download", CHECK_MS, self._check)
 
     def _check(self) -> bool:
@@ -80,6 +94,8 @@ class Offer:
     def _end(self) -> None:
         self._fetch, self._timer = None, 0
         self._window.fetch_button.set_label(self._window.fetch_texts[0])
+        for button in (self._window.fetch_button, self._window.file_button):
+            button.set_sensitive(True)
         self._window.offer.progress(None)
 
     def close(self) -> None:

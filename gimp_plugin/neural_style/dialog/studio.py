@@ -238,9 +238,9 @@ class Studio:
             self._show_subject()
             self.window.set_channels(self.catalog.channels())
 
-    def fetch(self) -> None:
+    def fetch(self, from_file: bool) -> None:
         """The pretrained network."""
-        self._offer.toggle()
+        (self._offer.take_file if from_file else self._offer.toggle)()
 
     def _network_came(self) -> None:
         def renew() -> None:

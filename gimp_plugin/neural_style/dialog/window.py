@@ -66,8 +66,8 @@ class Actions(Protocol):
     def copy_report(self) -> None:
         """What somebody who helps needs to know."""
 
-    def fetch(self) -> None:
-        """Download the pretrained network, or stop doing so."""
+    def fetch(self, from_file: bool) -> None:
+        """Download the pretrained network, or stop doing so; or take a file that is there."""
 
     def add_folder(self, folder: Path) -> None:
         """Look for styles in a folder."""
@@ -145,7 +145,11 @@ class Window:
         self.problem.add_button(keys.label(_("Dismiss")), self.problem.hide_it)
         self.offer = Notice(Gtk.MessageType.INFO)
         self.fetch_texts = keys.one_of(_("Download"), _("Stop the download"))
-        self.fetch_button = self.offer.add_button(self.fetch_texts[0], self.actions.fetch)
+        self.fetch_button = self.offer.add_button(
+            self.fetch_texts[0], lambda: self.actions.fetch(False)
+        )
+        own = keys.label(_("Use a file I have…"))
+        self.file_button = self.offer.add_button(own, lambda: self.actions.fetch(True))
 
     def ask(self, text: str, agreed: Callable[[], None]) -> None:
         """Asks whether to do something, and calls ``agreed`` if the user says so."""

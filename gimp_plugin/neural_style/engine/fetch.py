@@ -1,4 +1,6 @@
-"""The download of the pretrained network, by the engine's own command. Knows nothing of GIMP."""
+"""The pretrained network comes, by the engine's own command: downloaded, or from a file that the
+user has. Knows nothing of GIMP.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +10,29 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.installed import Installed
-from language.texts import _
+from language.texts import N_, _
 from protocol import EngineError, Sentence, error_from
 
 GOODBYE_S = 2.0
+TRY_AGAIN = N_("Try again (what is there already is kept), or use a file that you have.")
+OTHER_FILE = N_("Choose another file, or download the network.")
 
 
-def fetch_command(serve: Sequence[str]) -> list[str]:
-    """The command that downloads, from the command that serves (on another machine, too)."""
+def fetch_command(serve: Sequence[str], file: Path | None = None) -> list[str]:
+    """The command that downloads, or takes ``file``, from the command that serves (on another
+    machine, too)."""
     if not serve or serve[-1] != "serve":
         raise EngineError(
             "engine-missing",
             _("This engine is started by a command that cannot download the network."),
             _("Run “styleengine weights fetch” where the engine is."),
         )
-    return [*serve[:-1], "weights", "fetch", "--progress", "json"]
+    action = ["fetch"] if file is None else ["import", str(file)]
+    return [*serve[:-1], "weights", *action, "--progress", "json"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,12 @@ class Loaded:
 
 
 class Fetch:
-    """A running download. What is there when it is cancelled is used by the next one."""
+    """A running download, or a ``file`` that is taken over. What is there of a download when it is
+    cancelled is used by the next one.
+    """
 
-    def __init__(self, installed: Installed) -> None:
+    def __init__(self, installed: Installed, file: Path | None = None) -> None:
+        self.is_download = file is None
         self.state = Loaded()
         self._last_words: list[str] = []
         self._problem: EngineError | None = None
@@ -48,7 +58,7 @@ class Fetch:
             options["creationflags"] = subprocess.CREATE_NO_WINDOW
         try:
             self._process = subprocess.Popen(
-                fetch_command(installed.command),
+                fetch_command(installed.command, file),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -87,7 +97,7 @@ class Fetch:
     def finished(self) -> bool:
         """Whether the network is there now; False while it is on its way.
 
-        Raises `EngineError` ("download") if it will not come.
+        Raises `EngineError` ("download", "import") if it will not come.
         """
         status = self._process.poll()
         if status is None or self._reader.is_alive():
@@ -98,11 +108,11 @@ class Fetch:
         if not said:
             words = [w for w in self._last_words if w.startswith("Error:")]
             said = "".join(words[:1] or self._last_words[-1:]).replace("Error:", "", 1).strip()
-        raise EngineError(
-            "download",
-            said or _("The download has failed."),
-            _("Try again; what is there already is kept."),
-        )
+        if self.is_download:
+            failed, then = _("The download has failed."), _(TRY_AGAIN)
+        else:
+            failed, then = _("The file could not be taken over."), _(OTHER_FILE)
+        raise EngineError("download" if self.is_download else "import", said or failed, then)
 
     def cancel(self) -> None:
         """Ends it."""

@@ -1,4 +1,4 @@
-"""The file dialog for style pictures and their folders."""
+"""The file dialogs: for style pictures and their folders, and for the network's file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ from gi.repository import Gtk
 
 from choice.styles import OTHER_SUFFIXES, SUFFIXES
 from language.texts import _
+
+NETWORKS = ".h5", ".safetensors", ".pth"
+"""Endings of the files that the pretrained network comes in."""
+
+
+def ask_network(parent: Gtk.Window, heading: str) -> str:
+    """The path of the file that the user picks; empty for none."""
+    dialog = Gtk.FileChooserNative.new(heading, parent, Gtk.FileChooserAction.OPEN, None, None)
+    networks = Gtk.FileFilter()
+    networks.set_name(_("Networks ({endings})").format(endings=", ".join(NETWORKS)))
+    for ending in NETWORKS:
+        networks.add_pattern(f"*{ending}")
+    dialog.add_filter(networks)
+    accepted = dialog.run() == Gtk.ResponseType.ACCEPT
+    found = dialog.get_filename() if accepted else None
+    dialog.destroy()
+    return found or ""
 
 
 def ask(parent: Gtk.Widget, heading: str, action: Gtk.FileChooserAction) -> list[str]:
