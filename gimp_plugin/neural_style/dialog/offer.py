@@ -10,6 +10,7 @@ from gi.repository import GLib
 from dialog.guard import Guard
 from engine.fetch import Fetch
 from engine.installed import Installed
+from engine.wording import explained
 from language.texts import _
 from protocol import DRAFT_NETWORK, EngineError
 from widgets.file_dialog import ask_network
@@ -63,7 +64,6 @@ class Offer:
         except EngineError as problem:
             self._failed(problem)
             return
-        self._window.problem.hide_it()
         self._window.fetch_button.set_label(self._window.fetch_texts[file is None])
         self._window.fetch_button.set_sensitive(file is None)
         self._window.file_button.set_sensitive(False)
@@ -76,7 +76,7 @@ class Offer:
             finished = self._fetch.finished()
         except EngineError as problem:
             self._end()
-            self._failed(problem)
+            self._window.offer.say(explained(problem))  # the buttons for what comes next are there
             return False
         if finished:
             self._end()
