@@ -388,7 +388,7 @@ def case_the_list_of_presets_shows_which_one_the_settings_are():
     row.compare(now[-1])
     assert combo.get_active_text() == "Custom"
     combo.set_active_id("shipped:Fine brush")
-    assert (now[-1].style_scale, now[-1].strength) == (50.0, 50.0)
+    assert (now[-1].style_scale, now[-1].strength) == (65.0, 50.0)
     assert (now[-1].preset, now[-1].size) == ("best", 800)
     assert combo.get_active_text() == "Fine brush"
     combo.set_active_id("custom")
