@@ -43,6 +43,12 @@ def check(job: Job, plugins: Plugins) -> None:
             "The classic method holds nothing of the photo.",
             "Choose the quality Fast or Best to hold parts of it.",
         )
+    if job.settings.wrap != "none" and classic:
+        raise EngineError(
+            "bad-setting",
+            "The classic method closes no edges.",
+            "Choose the quality Fast or Best for edges that meet.",
+        )
     if job.hold is not None and not is_mask(job.hold):
         raise EngineError("bad-setting", "The mask of what is held must be a gray picture.")
     for name in postprocessors(job.settings):

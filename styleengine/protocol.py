@@ -242,6 +242,14 @@ class Settings:
         high=100.0,
         advanced=True,
     )
+    wrap: str = option(
+        "none",
+        "Wrap",
+        "Lets edges meet without a seam: left and right of a panorama all around, or all four of a "
+        "picture that is laid side by side, as in games, on cloth and on walls.",
+        choices={"none": "No", "sideways": "Left and right", "both": "All four edges"},
+        advanced=True,
+    )
     size: int = option(
         0,
         "Working size",

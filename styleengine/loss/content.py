@@ -8,7 +8,7 @@ from torch import Tensor
 from styleengine.loss.maps import in_metric, pooled, single
 from styleengine.loss.salience import focus
 from styleengine.loss.term import Found, Local, Term
-from styleengine.networks.extractor import Extractor
+from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning.tiling import Mosaic, Tile
 
 FLAT_VARIANCE = 0.1
@@ -22,7 +22,7 @@ class Content(Term):
     It is a mean over positions in units of the variance of the photo's features. Unlike in Gatys et
     al., where all positions count alike, they count more where the photo stands out: by the power
     ``exponent`` of `focus`. Means over ``pool`` × ``pool`` positions are compared. ``alpha`` (H, W)
-    weighs the pixels, if given.
+    weighs the pixels, if given; ``wrap`` tells along which axes the photo closes.
     """
 
     def __init__(
@@ -33,10 +33,11 @@ class Content(Term):
         pool: int = 1,
         exponent: float = 0.0,
         alpha: Tensor | None = None,
+        wrap: Wrap = OPEN,
     ) -> None:
         super().__init__(extractor, {layer: pool})
         self._layer, self._pool, self._weight = layer, pool, weight
-        self._exponent, self._alpha = exponent, alpha
+        self._exponent, self._alpha, self._wrap = exponent, alpha, wrap
         self._unit, self._metric = extractor.units[layer], extractor.metrics.get(layer)
         # The features stay in the network's own dtype, as a map of the whole picture.
         self._seen, self._visible = Mosaic(), Mosaic()
@@ -63,7 +64,7 @@ class Content(Term):
         if self._exponent:
             shown = None if self._alpha is None else self._visible.whole()
             self._focus = focus(
-                in_metric(single(self._target), self._metric), self._exponent, shown
+                in_metric(single(self._target), self._metric), self._exponent, shown, self._wrap
             )
         del self._seen, self._visible
         count, first, second = self._sums.tolist()

@@ -32,4 +32,5 @@ def objective_of(
         side=side,
         hold=scene.hold(scale) if method.hold else None,
         faces=scene.held_faces(scale) if method.faces else None,
+        wrap=plan.wrap,
     )

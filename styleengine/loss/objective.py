@@ -11,7 +11,7 @@ from torch import Tensor
 from styleengine.loss.statistics import Statistics
 from styleengine.loss.term import Found, Key, Term, add
 from styleengine.machine import allocator
-from styleengine.networks.extractor import Extractor
+from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
 from styleengine.protocol import EngineError, Sentence
@@ -36,13 +36,16 @@ class Objective:
         styles: Sequence[StyleTarget],
         alpha: Tensor | None = None,
         side: int | None = None,
+        wrap: Wrap = OPEN,
     ) -> None:
         """Shows the ``styles`` and the ``content`` (1, 3, h, w) to the terms.
 
         ``side`` is that of the tiles, None for one tile, the picture. Pixels whose ``alpha``
-        (h, w) is 0 stay as they are. Raises `EngineError` ("cannot-tile").
+        (h, w) is 0 stay as they are. ``wrap`` tells along which axes the picture, not the styles,
+        closes. Raises `EngineError` ("cannot-tile").
         """
-        self.extractor, self.terms = extractor, terms
+        self.extractor, self.terms, self._wrap = extractor, terms, wrap
+        self._closed = extractor.closed(wrap) if any(wrap) else None
         self.size = (content.shape[-2], content.shape[-1])
         self._additive = all(term.additive for term in terms)
         looked_at = [layer for term in terms for layer in term.layers.items()]
@@ -50,11 +53,14 @@ class Objective:
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
         for style in styles:
-            for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side):
-                self._show(style.image, tile, partial(_see_style, style))
+            for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side, OPEN):
+                found = _no_gradient(extractor, tile.outer(style.image))
+                self._show(found, tile, partial(_see_style, style))
         for shown in [None, *(term.instead for term in terms if term.instead is not None)]:
+            image = content if shown is None else shown
             for tile in self.tiles:
-                self._show(content if shown is None else shown, tile, partial(_see_content, shown))
+                found = _no_gradient(self._looking(tile), tile.outer(image))
+                self._show(found, tile, partial(_see_content, shown))
         for term in terms:
             term.settle()
 
@@ -65,7 +71,7 @@ class Objective:
 
     @side.setter
     def side(self, side: int | None) -> None:
-        self.tiles = self._cut(self.size, side)
+        self.tiles = self._cut(self.size, side, self._wrap)
         self._side = side
 
     def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
@@ -86,7 +92,7 @@ class Objective:
         """The same in the course of time: yields the share of the work done after each tile."""
         dtype = dtype or image.dtype
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
-        if len(self.tiles) > 1:
+        if len(self.tiles) > 1 or not _is_whole(self.tiles[0]):
             return (yield from self._tiled(image, dtype, factor))
         x = image.detach().requires_grad_()
         loss = self.loss(x)
@@ -99,15 +105,19 @@ class Objective:
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``, in one piece."""
-        (tile,) = self._cut(self.size, None)
-        found = self.extractor(x)
-        loss = x.new_zeros(())
+        (tile,) = self._cut(self.size, None, self._wrap)
+        seen, loss = tile.outer(x), x.new_zeros(())
+        found = self._looking(tile)(seen)
         for term in self.terms:
-            statistics = term.statistics(found, tile, covered=False)
+            statistics = term.statistics(found, tile, covered=not _is_whole(tile))
             loss = loss + term.of_statistics(statistics) if statistics else loss
-            for part in term.local(x, found, tile):
-                loss = loss + part.factor * part.values.sum()
+            for part in term.local(seen, found, tile):
+                loss = loss + part.factor * tile.covered(part.values, part.stride).sum()
         return loss
+
+    def _looking(self, tile: Tile) -> Extractor:
+        """The network for a tile of the picture."""
+        return self._closed if self._closed and _is_whole(tile) else self.extractor
 
     def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> Evaluation:
         share = 1 / len(self.tiles)
@@ -129,7 +139,7 @@ class Objective:
         gradient = torch.empty_like(image, dtype=dtype)
         for number, tile in enumerate(tiles):
             x = tile.outer(image).detach().requires_grad_()
-            found = self.extractor(x)
+            found = self._looking(tile)(x)
             local = image.new_zeros(())
             for part in (part for term in self.terms for part in term.local(x, found, tile)):
                 local = local + part.factor * part.values.sum()
@@ -149,19 +159,22 @@ class Objective:
     @torch.no_grad()
     def _covered(self, image: Tensor, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
         """The statistics of what a tile covers; its features, which are large, are gone then."""
-        found = self.extractor(tile.outer(image))
+        found = self._looking(tile)(tile.outer(image))
         return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
     @torch.no_grad()
-    def _show(self, image: Tensor, tile: Tile, see: Callable[[Term, Found, Tile], None]) -> None:
-        """Shows a tile of a picture to all terms; of its features nothing is kept here."""
-        found = self.extractor(tile.outer(image))
+    def _show(self, found: Found, tile: Tile, see: Callable[[Term, Found, Tile], None]) -> None:
+        """Shows the features of a tile of a picture to all terms; nothing is kept of them here."""
         for term in self.terms:
             see(term, found, tile)
 
-    def _cut(self, size: tuple[int, int], side: int | None) -> list[Tile]:
-        """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`."""
-        if side is None or side >= max(size):
+    def _cut(self, size: tuple[int, int], side: int | None, wrap: Wrap) -> list[Tile]:
+        """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`.
+
+        A picture that closes is one tile only for a network that closes, too.
+        """
+        whole = side is None or side >= max(size)
+        if whole and (not any(wrap) or self._closed is not None):
             return tiling.grid(size, max(size), 0, 1)
         if not self._additive or self._geometries is None:
             raise EngineError(
@@ -173,7 +186,17 @@ class Objective:
                 size=f"{size[1]}×{size[0]}",
             )
         margin, align = tiling.margin(self._geometries), tiling.alignment(self._geometries)
-        return tiling.grid(size, side, margin, align)
+        return tiling.grid(size, side or max(size), margin, align, wrap)
+
+
+def _is_whole(tile: Tile) -> bool:
+    """Whether there is nothing beside it that it looks at."""
+    return tile.closes((True, True)) == (True, True)
+
+
+@torch.no_grad()
+def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
+    return extractor(image)
 
 
 def _see_style(style: StyleTarget, term: Term, found: Found, tile: Tile) -> None:

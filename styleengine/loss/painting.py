@@ -15,7 +15,7 @@ from styleengine.loss.smoothness import Smoothness
 from styleengine.loss.style import StyleStatistics
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.loss.term import Term
-from styleengine.networks.extractor import TV, Extractor
+from styleengine.networks.extractor import OPEN, TV, Extractor, Wrap
 from styleengine.networks.finest_band import BAND, Banded
 from styleengine.planning.recipes import Recipe
 from styleengine.scene.scene import StyleTarget, recolored
@@ -37,11 +37,13 @@ class PaintObjective(Objective):
         side: int | None = None,
         hold: Tensor | None = None,
         faces: Tensor | None = None,
+        wrap: Wrap = OPEN,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
+        ``wrap`` tells along which axes the picture closes.
         """
         size = (content.shape[-2], content.shape[-1])
         layers = dict(recipe.style_layers)
@@ -55,15 +57,15 @@ class PaintObjective(Objective):
         smoothed = recipe.tv_weight * tv_factor * balance.get(TV, 1.0)
 
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
-        photo = Content(extractor, name, held, pool, exponent, alpha)
+        photo = Content(extractor, name, held, pool, exponent, alpha, wrap)
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
         places = NearestPlaces(extractor, near, styles, size, alpha)
-        smoothness = Smoothness(extractor, smoothed, size)
+        smoothness = Smoothness(extractor, smoothed, size, wrap)
         terms: list[Term] = [style, places, photo, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
             terms.append(Hold(extractor, kept, recolored(content, styles, alpha), alpha))
-        super().__init__(extractor, terms, content, styles, alpha, side)
+        super().__init__(extractor, terms, content, styles, alpha, side, wrap)
 
 
 def held_at(

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from styleengine.loss.term import Found, Local, Term
-from styleengine.networks.extractor import Extractor
+from styleengine.networks.convolution import replicate
+from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning.tiling import Tile
 
 
 class Smoothness(Term):
-    """The mean of `tv_values` over a picture of ``size`` (h, w); a flat one is its target."""
+    """The mean of `tv_values` over a picture of ``size`` (h, w); a flat one is its target.
 
-    def __init__(self, extractor: Extractor, weight: float, size: tuple[int, int]) -> None:
+    ``wrap`` tells along which axes it closes.
+    """
+
+    def __init__(
+        self, extractor: Extractor, weight: float, size: tuple[int, int], wrap: Wrap = OPEN
+    ) -> None:
         super().__init__(extractor, {})
+        self._wrap = wrap
         self._factor = weight / (size[0] * size[1])
 
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """What each pixel differs from its neighbours."""
-        return [Local(self._factor, tv_values(x))] if self._factor else []
+        return [Local(self._factor, tv_values(x, tile.closes(self._wrap)))] if self._factor else []
 
 
-def tv_values(image: Tensor) -> Tensor:
+def tv_values(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """Nine-point total variation of ``image`` (1, 3, H, W) at each pixel, (H, W).
 
     The mean over channels of the squared horizontal and vertical differences (1/3 each) and of both
     diagonals (1/12 each), times two: a nearly isotropic form, unlike the five-point one, which
     prefers edges along the axes.
     """
-    x = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    x = replicate(image, wrap)
     mid = x[..., 1:-1, 1:-1]
     across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()
     diagonal = (x[..., 2:, 2:] - mid).square() + (x[..., 2:, :-2] - mid).square()

@@ -39,6 +39,9 @@ class Network(nn.Module):
     """Largest relative error of the gradient that a faster precision may have."""
     values = NETWORK_VALUES
     """Numbers that a step holds per pixel."""
+    closes = False
+    """Whether `some` takes a third argument, `Wrap`, along whose axes what lies beyond an end is
+    what lies at the other. Without, a picture that closes is looked at with a margin."""
     has_winograd = False
     """Whether `use_winograd` does something."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.networks import winograd
+from styleengine.networks.extractor import OPEN, Wrap
 
 Border = Literal["zeros", "replicate"]
 PAIR = (2, 2)
@@ -26,25 +27,30 @@ def conv_relu(
     *,
     pool: bool = False,
     kernel: Tensor | None = None,
+    wrap: Wrap = OPEN,
 ) -> Tensor:
     """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, of the same size, as one node.
 
     ``border`` is what continues the map: zeros, or its outermost values. With ``pool`` the result
     is the maxima of its 2 × 2 squares, as of ``MaxPool2d(2)``. With ``kernel``, the weights as
-    `winograd.transformed`, it is computed that way.
+    `winograd.transformed`, it is computed that way. ``wrap`` tells along which axes the map closes,
+    which only one continued by its outermost values does.
     """
-    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool, kernel)  # type: ignore[no-untyped-call]
+    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool, kernel, wrap)  # type: ignore[no-untyped-call]
     return y
 
 
-def replicate(image: Tensor) -> Tensor:
-    """``image`` with its outermost pixels repeated once on every side.
+def replicate(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
+    """``image`` with its outermost pixels repeated once on every side, or those of the other side
+    along an axis that closes.
 
     Put together from slices, because the gradient of PyTorch's own replication padding is not
     deterministic on CUDA.
     """
-    wide = torch.cat([image[..., :1], image, image[..., -1:]], -1)
-    return torch.cat([wide[..., :1, :], wide, wide[..., -1:, :]], -2)
+    left, right = image[..., :1], image[..., -1:]
+    wide = torch.cat([right, image, left] if wrap[1] else [left, image, right], -1)
+    top, bottom = wide[..., :1, :], wide[..., -1:, :]
+    return torch.cat([bottom, wide, top] if wrap[0] else [top, wide, bottom], -2)
 
 
 class _ConvReLU(torch.autograd.Function):
@@ -64,11 +70,12 @@ class _ConvReLU(torch.autograd.Function):
         border: Border,
         pool: bool,
         kernel: Tensor | None,
+        wrap: Wrap,
     ) -> Tensor:
         if kernel is not None:
-            y, seen = _fewer_products(x, kernel, bias, border), x
+            y, seen = _fewer_products(x, kernel, bias, border, wrap), x
         else:
-            seen = _continued(x) if border == "replicate" else x
+            seen = _continued(x, wrap) if border == "replicate" else x
             y = F.conv2d(seen, weight, bias, padding=int(border == "zeros"))
         maxima: tuple[Tensor, ...] = ()
         if pool:
@@ -79,7 +86,7 @@ class _ConvReLU(torch.autograd.Function):
         if kernel is None:  # which has done it by itself
             y.relu_()
         ctx.save_for_backward(weight, y, *maxima)
-        ctx.shape, ctx.border, ctx.kernel = seen.shape, border, kernel
+        ctx.shape, ctx.border, ctx.kernel, ctx.wrap = seen.shape, border, kernel, wrap
         return y
 
     @staticmethod
@@ -104,17 +111,18 @@ class _ConvReLU(torch.autograd.Function):
                 False, (0, 0), 1, (True, False, False),
             )  # fmt: skip
         if ctx.border == "replicate":
-            below = _folded(_folded(below, -1), -2)
-        return below, None, None, None, None, None
+            rows, columns = ctx.wrap
+            below = _folded(_folded(below, -1, columns), -2, rows)
+        return below, None, None, None, None, None, None
 
 
-def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border) -> Tensor:
+def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border, wrap: Wrap) -> Tensor:
     """The map of `conv_relu` by `winograd`."""
     height, width = x.shape[-2:]
     size = winograd.padded_size(height, width)
     padded = _on_zeros(x, size, 1)
     if border == "replicate":
-        _continue(padded[..., : height + 2, : width + 2])
+        _continue(padded[..., : height + 2, : width + 2], wrap)
     found = [winograd.conv_relu(p, kernel, bias) for p in padded.permute(0, 2, 3, 1)]
     return _stacked(found)[..., :height, :width]
 
@@ -155,27 +163,29 @@ def _like(y: Tensor, shape: torch.Size) -> Tensor:
     return torch.empty(shape, dtype=y.dtype, device=y.device, memory_format=layout)
 
 
-def _continued(x: Tensor) -> Tensor:
+def _continued(x: Tensor, wrap: Wrap) -> Tensor:
     """The values of `replicate`, with one pass over the map."""
     n, c, h, w = x.shape
     wide = _like(x, torch.Size((n, c, h + 2, w + 2)))
     wide[..., 1:-1, 1:-1] = x
-    _continue(wide)
+    _continue(wide, wrap)
     return wide
 
 
-def _continue(wide: Tensor) -> None:
-    """Repeats what lies one position inside in the outermost positions."""
-    for axis in (-2, -1):
-        wide.narrow(axis, 0, 1).copy_(wide.narrow(axis, 1, 1))
-        wide.narrow(axis, -1, 1).copy_(wide.narrow(axis, -2, 1))
+def _continue(wide: Tensor, wrap: Wrap) -> None:
+    """Repeats what lies one position inside in the outermost positions, on the same side or, where
+    the map closes, on the other."""
+    for axis, closes in zip((-2, -1), wrap, strict=True):
+        first, last = (-2, 1) if closes else (1, -2)
+        wide.narrow(axis, 0, 1).copy_(wide.narrow(axis, first, 1))
+        wide.narrow(axis, -1, 1).copy_(wide.narrow(axis, last, 1))
 
 
-def _folded(g: Tensor, axis: int) -> Tensor:
+def _folded(g: Tensor, axis: int, closes: bool) -> Tensor:
     """The gradient by a map, from that by the map with its ends along ``axis`` repeated."""
     inner = g.narrow(axis, 1, g.shape[axis] - 2)
-    for end in (0, -1):
-        inner.narrow(axis, end, 1).add_(g.narrow(axis, end, 1))
+    for end, other in ((0, -1), (-1, 0)):
+        inner.narrow(axis, other if closes else end, 1).add_(g.narrow(axis, end, 1))
     return inner
 
 

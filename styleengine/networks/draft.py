@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styleengine.machine.failures import is_out_of_memory, out_of_memory
-from styleengine.networks.extractor import TV
+from styleengine.networks.extractor import OPEN, TV, Wrap
 from styleengine.networks.few_bits import unpacked
 from styleengine.networks.finest_band import BAND
 from styleengine.networks.vgg import VGG19
@@ -76,9 +76,9 @@ class Draft(VGG19):
         """Sets ``metrics`` from the maps; to be called once they have their values."""
         self.metrics = {n: metric(q.detach()) for n, q in self.maps.items() if n != CONTENT_LAYER}
 
-    def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    def some(self, image: Tensor, layers: Sequence[str], wrap: Wrap = OPEN) -> dict[str, Tensor]:
         """Features at some of the layers only, computed no further than the last of them."""
-        found = super().some(image, layers)
+        found = super().some(image, layers, wrap)
         if CONTENT_LAYER in found:
             weight = self.maps[CONTENT_LAYER][..., None, None]
             found[CONTENT_LAYER] = F.conv2d(found[CONTENT_LAYER], weight)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from styleengine.networks.base import Network
 
+Wrap = tuple[bool, bool]
+"""Whether a picture closes along its vertical axis (top meets bottom), and its horizontal one."""
+OPEN: Wrap = (False, False)
 TV = "tv"
 """The name of the total variation in an extractor's balance."""
 
@@ -47,6 +50,11 @@ class Extractor(Protocol):
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features (1, C, h, w) of ``image`` (1, 3, H, W; sRGB-encoded, 0–1), by layer name."""
+        ...
+
+    def closed(self, wrap: Wrap) -> Extractor | None:
+        """The same for whole pictures that close; None if the network cannot do that. Asked for
+        only where a picture closes."""
         ...
 
 

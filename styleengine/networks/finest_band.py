@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.networks.convolution import replicate
-from styleengine.networks.extractor import Extractor, Geometry
+from styleengine.networks.extractor import OPEN, Extractor, Geometry, Wrap
 
 BAND = "band"
 """The band's name among the layers."""
@@ -30,8 +30,8 @@ CURVED = 2.0
 class Banded:
     """An extractor that gives the `finest_band` with the features of another one."""
 
-    def __init__(self, extractor: Extractor) -> None:
-        self._extractor = extractor
+    def __init__(self, extractor: Extractor, wrap: Wrap = OPEN) -> None:
+        self._extractor, self._wrap = extractor, wrap
         self.geometry: Mapping[str, Geometry] = {**extractor.geometry, BAND: Geometry(1, 1)}
         self.units: Mapping[str, float] = {**extractor.units, BAND: TYPICAL}
         self.balance: Mapping[str, float] = extractor.balance
@@ -39,16 +39,21 @@ class Banded:
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image`` (1, 3, H, W), and its band under the name `BAND`."""
-        return {**self._extractor(image), BAND: finest_band(image)}
+        return {**self._extractor(image), BAND: finest_band(image, self._wrap)}
+
+    def closed(self, wrap: Wrap) -> Banded | None:
+        """As in `Trunk`."""
+        inner = self._extractor.closed(wrap)
+        return None if inner is None else Banded(inner, wrap)
 
 
-def finest_band(image: Tensor) -> Tensor:
+def finest_band(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """What the patch of 3 × 3 pixels around each pixel of (1, 3, H, W) holds beside its mean.
 
     (1, 24, H, W), at least float32: by colour, the eight patterns of the discrete cosine transform
     of the patch but for the constant one.
     """
-    wide = replicate(image if image.element_size() > 2 else image.float())
+    wide = replicate(image if image.element_size() > 2 else image.float(), wrap)
     # Twice as fast as channels one behind the other, and in half precision it would amplify the
     # steps between the values that a smooth sky has there.
     return F.conv2d(

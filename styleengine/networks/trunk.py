@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from styleengine.networks.base import Network
+from styleengine.networks.extractor import OPEN, Wrap
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Trunk:
         self.metrics: Mapping[str, Tensor] = {n: m.to(device) for n, m in net.metrics.items()}
         self.tolerance, self.values = net.tolerance, net.values
         self._layers: tuple[str, ...] | None = None
+        self._wrap = OPEN
 
     def only(self, layers: Sequence[str]) -> Trunk:
         """The same network, computed no further than the last of ``layers`` if it can do that."""
@@ -54,9 +56,22 @@ class Trunk:
         cut._layers = tuple(layers)
         return cut
 
+    def closed(self, wrap: Wrap) -> Trunk | None:
+        """The same for whole pictures that close along the axes of ``wrap``; None if the network
+        cannot do that."""
+        if not self._net.closes:
+            return None
+        closed = copy.copy(self)
+        closed._wrap = wrap
+        return closed
+
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image``, in the trunk's dtype."""
         x = image.to(self.precision.dtype).contiguous(memory_format=self._format)
         found: dict[str, Tensor]
-        found = self._net(x) if self._layers is None else self._net.some(x, self._layers)
+        if any(self._wrap):
+            layers = tuple(self.geometry) if self._layers is None else self._layers
+            found = self._net.some(x, layers, self._wrap)  # type: ignore[call-arg]
+        else:
+            found = self._net(x) if self._layers is None else self._net.some(x, self._layers)
         return found

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from styleengine.networks import winograd
 from styleengine.networks.base import Network
 from styleengine.networks.convolution import Border, conv_relu, replicate
-from styleengine.networks.extractor import Geometry
+from styleengine.networks.extractor import OPEN, Geometry, Wrap
 from styleengine.protocol import EngineError
 from styleengine.weights.vgg_layout import BLOCKS
 
@@ -60,7 +60,7 @@ class VGG19(Network):
     zeros in the deep layers, too, show as a strip of calm, saturated colour along the border.
     """
 
-    has_winograd = True
+    has_winograd = closes = True
 
     def __init__(
         self,
@@ -107,24 +107,31 @@ class VGG19(Network):
         """Features at the layers asked for, in the trunk's own dtype."""
         return self.some(image, self.taps)
 
-    def some(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features at some of the layers only, computed no further than the last of them."""
+    def some(self, image: Tensor, layers: Sequence[str], wrap: Wrap = OPEN) -> dict[str, Tensor]:
+        """Features at some of the layers only, computed no further than the last of them.
+
+        Of a picture that closes along an axis (``wrap``) in whole strides of the deepest layer; if
+        it does along one only, the other is continued by its outermost values at every layer.
+        """
         found: dict[str, Tensor] = {}
         wanted = set(layers)
         x, done = image, 0
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
-            border: Border = "replicate" if self.replicated or i == 0 else "zeros"
+            edged = self.replicated or i == 0 or any(wrap)
+            border: Border = "replicate" if edged else "zeros"
             if i < done:
                 pass
             elif isinstance(module, nn.Conv2d) and name not in self.taps:
                 assert module.bias is not None
                 pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
                 kernel = self._kernels.get(i)
-                x = conv_relu(x, module.weight, module.bias, border, pool=pool, kernel=kernel)
+                x = conv_relu(
+                    x, module.weight, module.bias, border, pool=pool, kernel=kernel, wrap=wrap
+                )
                 done = i + 3 if pool else i + 2
             elif isinstance(module, nn.Conv2d) and border == "replicate":
-                x = F.conv2d(replicate(x), module.weight, module.bias)
+                x = F.conv2d(replicate(x, wrap), module.weight, module.bias)
             else:
                 x = module(x)
             if name in wanted:

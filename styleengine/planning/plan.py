@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from styleengine.networks.extractor import ExtractorEntry
+from styleengine.networks.extractor import OPEN, ExtractorEntry, Wrap
 from styleengine.pictures.picture import fit
 from styleengine.planning.recipes import (
     CLASSIC,
@@ -26,6 +26,11 @@ from styleengine.weights.vgg_layout import CONTENT_LAYER, STYLE_LAYERS
 
 SHORTEST = 16
 """Shortest side of a scale: below it the deepest layers have no position left."""
+WRAPS: dict[str, Wrap] = {"none": OPEN, "sideways": (False, True), "both": (True, True)}
+"""Along which axes a picture closes, by the setting."""
+CLOSING = 16
+"""Along an axis on which it closes, a picture is painted in a multiple of so many pixels: the
+stride of the deepest layers, whose positions would not meet otherwise."""
 WORK = {"1": 0.05, "2": 0.15, "3": 0.3, "4": 0.8}
 """Share of VGG19's work that is done up to a block's first layers, by the block's number."""
 
@@ -37,7 +42,8 @@ class Plan:
     ``sizes`` holds (height, width) per scale, ``steps`` the number of steps at each; they
     run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``methods`` holds
     the recipe of each scale, or the notebook's parameters for ``classic``. ``features`` names the
-    extractor, ``fine`` that of the scales with `FINE_LAYERS` only.
+    extractor, ``fine`` that of the scales with `FINE_LAYERS` only. ``wrap`` tells along which axes
+    the picture closes.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -52,6 +58,7 @@ class Plan:
     features: str
     fine: str
     round_steps: int | None = None
+    wrap: Wrap = OPEN
 
     @property
     def total_steps(self) -> int:
@@ -137,10 +144,10 @@ def make_plan(
     limits = (most, recipe.largest, max(width, height))
     long_side = settings.size or min(n for n in limits if n)
     longs = scale_sizes(recipe, long_side)
-    keep = settings.keep_colors != "off"
+    keep, wrap = settings.keep_colors != "off", WRAPS[settings.wrap]
     init = settings.init if settings.init != "auto" else "content" if keep else recipe.init
     return Plan(
-        sizes=tuple(_size(width, height, s) for s in longs),
+        sizes=tuple(_size(width, height, s, wrap) for s in longs),
         steps=scale_steps(recipe, longs, settings.iterations),
         methods=tuple(at_scale(recipe, long) for long in longs),
         style_loss=recipe.style_loss if settings.style_loss == "auto" else settings.style_loss,
@@ -151,6 +158,7 @@ def make_plan(
         tv_factor=factors[1],
         features=settings.features,
         fine=fine or settings.features,
+        wrap=wrap,
     )
 
 
@@ -193,6 +201,7 @@ def _is_vgg(entry: ExtractorEntry) -> bool:
     return (entry.style_layers, entry.content_layer) == (STYLE_LAYERS, CONTENT_LAYER)
 
 
-def _size(width: int, height: int, long_side: float) -> tuple[int, int]:
-    h, w = fit(width, height, long_side)
+def _size(width: int, height: int, long_side: float, wrap: Wrap = OPEN) -> tuple[int, int]:
+    sides = zip(fit(width, height, long_side), wrap, strict=True)
+    h, w = (round(n / CLOSING) * CLOSING if closes else n for n, closes in sides)
     return max(h, SHORTEST), max(w, SHORTEST)

@@ -7,7 +7,8 @@ and the inner part of its gradient is kept (Galerne et al. 2022, SPST, arXiv 221
 
 That holds as long as the network does the same in a tile as in the whole picture: tiles and margins
 begin at multiples of the deepest layer's stride, and at the picture's own border there is no
-margin, but the network's padding.
+margin, but the network's padding. Where the picture closes, what lies beyond the border is what
+lies at the other side, and its length is such a multiple.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from styleengine.networks.extractor import Geometry
+from styleengine.networks.extractor import OPEN, Geometry, Wrap
 
 LEEWAY = 1.05
 """How much more spans may look at for all to look at as much."""
@@ -32,18 +33,14 @@ DEEP = 38
 class Span:
     """A tile along one axis: it covers ``start`` to ``stop`` and looks at ``before`` to ``after``.
 
-    All are pixels of the picture; ``stop`` and ``after`` are exclusive.
+    All are pixels of the picture; ``stop`` and ``after`` are exclusive. Of a picture that closes
+    it may look beyond the ends, even all around.
     """
 
     before: int
     start: int
     stop: int
     after: int
-
-    @property
-    def outer(self) -> slice:
-        """What the tile looks at, in the picture."""
-        return slice(self.before, self.after)
 
     @property
     def inner(self) -> slice:
@@ -54,9 +51,13 @@ class Span:
         """What the tile covers, in a map of the outer part at ``stride``."""
         return slice((self.start - self.before) // stride, (self.stop - self.before) // stride)
 
-    def seen(self, stride: int) -> slice:
-        """What the tile looks at, in a map of the whole picture at ``stride``."""
-        return slice(self.before // stride, self.after // stride)
+    def seen(self, values: Tensor, axis: int, stride: int = 1) -> Tensor:
+        """What the tile looks at, of a map of the whole picture at ``stride`` along an axis."""
+        start, stop, length = self.before // stride, self.after // stride, values.shape[axis]
+        if start >= 0 and stop <= length:
+            return values.narrow(axis, start, stop - start)
+        around = torch.arange(start, stop, device=values.device) % length
+        return values.index_select(axis, around)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Tile:
 
     def outer(self, image: Tensor) -> Tensor:
         """The part of ``image`` (…, H, W) that the tile looks at."""
-        return image[..., self.rows.outer, self.columns.outer]
+        return self.seen(image, 1)
 
     def inner(self, image: Tensor) -> Tensor:
         """The part of ``image`` (…, H, W) that the tile covers."""
@@ -85,19 +86,32 @@ class Tile:
 
     def seen(self, values: Tensor, stride: int) -> Tensor:
         """The outer part of ``values`` (…, h, w), a map of the whole picture at ``stride``."""
-        return values[..., self.rows.seen(stride), self.columns.seen(stride)]
+        return self.columns.seen(self.rows.seen(values, -2, stride), -1, stride)
+
+    def closes(self, wrap: Wrap) -> Wrap:
+        """Along which axes what the tile looks at closes itself, in a picture that does: those
+        where it has no margin."""
+        rows, columns = (
+            s.before == s.start and s.after == s.stop for s in (self.rows, self.columns)
+        )
+        return wrap[0] and rows, wrap[1] and columns
 
 
-def grid(size: tuple[int, int], side: int, margin: int, align: int) -> list[Tile]:
+def grid(
+    size: tuple[int, int], side: int, margin: int, align: int, wrap: Wrap = OPEN
+) -> list[Tile]:
     """Tiles of about ``side`` × ``side`` pixels that cover a picture of ``size`` (height, width).
 
-    ``margin`` must be a multiple of ``align``, the deepest layer's stride.
+    ``margin`` must be a multiple of ``align``, the deepest layer's stride, as must be the size
+    along the axes on which the picture closes.
     """
-    rows, columns = (spans(n, side, margin, align) for n in size)
+    rows, columns = (
+        spans(n, side, margin, align, closes) for n, closes in zip(size, wrap, strict=True)
+    )
     return [Tile(r, c) for r in rows for c in columns]
 
 
-def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
+def spans(length: int, side: int, margin: int, align: int, closes: bool = False) -> list[Span]:
     """Spans of nearly equal size, none longer than ``side`` rounded to ``align``, and a margin.
 
     Where it costs little they all look at as much, those at the ends at more than their margin:
@@ -106,6 +120,8 @@ def spans(length: int, side: int, margin: int, align: int) -> list[Span]:
     count = -(-length // max(side, align))
     ends = [round(i * length / count / align) * align for i in range(count)] + [length]
     inner = [(a, b) for a, b in pairwise(ends) if b > a]
+    if closes:
+        return [Span(a - margin, a, b, b + margin) for a, b in inner]
     least = [Span(max(0, a - margin), a, b, min(length, b + margin)) for a, b in inner]
     reach = max(b - a for a, b in inner) + 2 * margin
     if len(inner) * reach > LEEWAY * sum(s.after - s.before for s in least):

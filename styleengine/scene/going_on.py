@@ -12,7 +12,8 @@ from styleengine.jobs import Before
 from styleengine.pictures.picture import Picture, fit
 from styleengine.protocol import PREVIEW_PX, Settings
 from styleengine.scene import resample
-from styleengine.scene.pyramid import Source
+from styleengine.scene.closing import closed
+from styleengine.scene.pyramid import Source, resized
 from styleengine.scene.scene import Scene
 
 SAME, SAME_AT_MOST = 0.015, 0.08
@@ -74,9 +75,10 @@ def _as_before(scene: Scene, before: Before, scale: int) -> tuple[Tensor, Tensor
     """The content at a scale, and that of the painting before, and this painting."""
     content = scene.content(scale)
     size = (content.shape[-2], content.shape[-1])
+    wrap = scene.plan.wrap
     then, painted = (
-        resample.resize(scene.shown(each.rgb), size).clamp_(0, 1).to(content.device)
-        for each in (before.content, before.painted)
+        resized(scene.shown(each.rgb), size, wrap).to(content.device)
+        for each in (closed(before.content, wrap), before.painted)
     )
     return content, then, painted
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.pictures.picture import Picture, fit
 from styleengine.scene import resample
 
@@ -26,9 +27,13 @@ Size = tuple[int, int]
 
 
 class Source:
-    """A picture as tensors (1, 3, h, w), its transparent parts filled."""
+    """A picture as tensors (1, 3, h, w), its transparent parts filled.
 
-    def __init__(self, picture: Picture, device: torch.device) -> None:
+    ``wrap`` tells along which axes it closes.
+    """
+
+    def __init__(self, picture: Picture, device: torch.device, wrap: Wrap = OPEN) -> None:
+        self._wrap = wrap
         self.width, self.height, self.device = picture.width, picture.height, device
         self.given = picture
         self._opaque = picture.alpha is None or float(picture.alpha.min()) >= 1
@@ -36,8 +41,8 @@ class Source:
     def at(self, size: Size) -> Tensor:
         """The picture at ``size`` (h, w), on the device; at its own, it may be a view of it."""
         if self._small is not None and _suits(self._small[0], size):
-            return resized(self._small[0], size).to(self.device)
-        colors = resized(resample.to_tensor(self.picture.rgb), size).to(self.device)
+            return resized(self._small[0], size, self._wrap).to(self.device)
+        colors = resized(resample.to_tensor(self.picture.rgb), size, self._wrap).to(self.device)
         alpha = self.alpha(size)
         return colors if alpha is None else resample.fill_transparent(colors, alpha)
 
@@ -51,7 +56,7 @@ class Source:
             assert source is not None
         else:
             source = resample.to_tensor(self.given.alpha)
-        return resized(source, size).to(self.device)
+        return resized(source, size, self._wrap).to(self.device)
 
     @cached_property
     def picture(self) -> Picture:
@@ -144,9 +149,9 @@ def without_hidden_colors(picture: Picture) -> Picture:
     return dataclasses.replace(picture, rgb=rgb)
 
 
-def resized(image: Tensor, size: Size) -> Tensor:
+def resized(image: Tensor, size: Size, wrap: Wrap = OPEN) -> Tensor:
     """``image`` resampled to ``size`` within 0–1; itself if that is its size."""
-    return image if image.shape[-2:] == size else resample.resize(image, size).clamp_(0, 1)
+    return image if image.shape[-2:] == size else resample.resize(image, size, wrap).clamp_(0, 1)
 
 
 def _suits(source: Tensor, size: Size) -> bool:

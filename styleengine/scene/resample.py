@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.pictures.picture import fit
 from styleengine.scene.color import luma
 
@@ -18,6 +21,8 @@ FILL_SIDE = 256
 """Long side, in pixels, at which colours for hidden pixels are made up."""
 TINY = 1e-12
 """Keeps 0 / 0 finite; far below the mean alpha of a picture with one faint visible pixel."""
+CUBIC = 3
+"""Pixels beside a place that a bicubic kernel may ask for, and one more."""
 DETAIL_RADIUS = 2
 MOST_GAIN = 1.5
 DETAIL_NOISE = 0.02
@@ -35,14 +40,46 @@ def to_array(image: Tensor) -> np.ndarray:
     return np.ascontiguousarray(image[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy(), np.float32)
 
 
-def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(1, C, H, W) resampled to ``size`` (height, width): bicubic, antialiased when shrinking."""
+def resize(image: Tensor, size: tuple[int, int], wrap: Wrap = OPEN) -> Tensor:
+    """(1, C, H, W) resampled to ``size`` (height, width): bicubic, antialiased when shrinking.
+
+    Along an axis of ``wrap``, what lies beyond an end is what lies at the other.
+    """
     if tuple(image.shape[-2:]) == size:
         return image.contiguous()
     shrink = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    for axis, closes in zip((-2, -1), wrap, strict=True):
+        if closes:
+            image = _resize_closed(image, axis, size[axis], shrink)
+    if tuple(image.shape[-2:]) == size:
+        return image.contiguous()
     return F.interpolate(
         image, size=size, mode="bicubic", align_corners=False, antialias=shrink
     ).contiguous()
+
+
+def _resize_closed(image: Tensor, axis: int, size: int, antialias: bool) -> Tensor:
+    """``image`` resampled along an axis that closes, with PyTorch's bicubic kernels."""
+    length = image.shape[axis]
+    if length == size:
+        return image
+    step = length / size
+    wide, sharp = (max(step, 1.0), -0.5) if antialias else (1.0, -0.75)
+    middle = (torch.arange(size, dtype=torch.float64) + 0.5) * step - 0.5
+    first = torch.floor(middle - 2 * wide).long()
+    near = first[:, None] + torch.arange(math.ceil(4 * wide) + 2)
+    t = (near - middle[:, None]).abs() / wide
+    inner = ((sharp + 2) * t - (sharp + 3)) * t * t + 1
+    outer = ((t - 5) * t + 8) * t * sharp - 4 * sharp
+    weights = torch.where(t < 1, inner, torch.where(t < 2, outer, torch.zeros_like(t)))
+    weights = (weights / weights.sum(1, keepdim=True)).to(image)
+    shape = [1] * image.dim()
+    shape[axis] = size
+    found = torch.zeros(())
+    for at, weight in zip((near % length).T.to(image.device), weights.T, strict=True):
+        part = image.index_select(axis, at) * weight.view(shape)
+        found = part if found.dim() == 0 else found.add_(part)
+    return found
 
 
 def fill_transparent(image: Tensor, alpha: Tensor) -> Tensor:
@@ -90,7 +127,7 @@ def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
     return trust * known + (1 - trust) * below
 
 
-def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
+def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int, wrap: Wrap = OPEN) -> Tensor:
     """Rows ``y`` to ``y + rows`` of ``small`` (1, C, h, w) enlarged bicubically to ``size``.
 
     The same values as `resize` of the whole, computed for one strip only.
@@ -98,81 +135,102 @@ def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int) -> Tensor:
     height, width = size
     rows_at = (torch.arange(y, y + rows, dtype=torch.float32) + 0.5) * (2 / height) - 1
     columns_at = (torch.arange(width, dtype=torch.float32) + 0.5) * (2 / width) - 1
+    if any(wrap):
+        own = small.shape[-2:]
+        small = widened(small, CUBIC, wrap)
+        if wrap[0]:
+            rows_at *= own[0] / small.shape[-2]
+        if wrap[1]:
+            columns_at *= own[1] / small.shape[-1]
     grid = torch.stack(torch.meshgrid(columns_at, rows_at, indexing="xy"), -1)[None]
     return F.grid_sample(
         small, grid.to(small.device), mode="bicubic", padding_mode="border", align_corners=False
     )
 
 
-def carry(result: Tensor, content: Tensor, guide: Tensor | None = None) -> Tensor:
+def widened(image: Tensor, by: int, wrap: Wrap) -> Tensor:
+    """``image`` (…, H, W) continued by that many pixels at the ends of the axes that close."""
+    for axis, closes in zip((-2, -1), wrap, strict=True):
+        if closes:
+            length = image.shape[axis]
+            around = torch.arange(-by, length + by, device=image.device) % length
+            image = image.index_select(axis, around)
+    return image
+
+
+def carry(
+    result: Tensor, content: Tensor, guide: Tensor | None = None, wrap: Wrap = OPEN
+) -> Tensor:
     """``result`` (1, 3, h, w) at the larger size of ``content`` (1, 3, H, W), with its detail.
 
     A local linear model of the result in the content's luma (guided filter, He et al. 2010, eq. 5)
     tells how strongly the result follows the photo at each place. What the photo has above the
     small size, ``content - enlarge(small content)``, is added with that strength: edges the
     painting kept become sharp, grain in areas it repainted stays out. ``guide`` is the content at
-    the small size, if it is at hand. Not clamped.
+    the small size, if it is at hand; ``wrap`` tells along which axes all close. Not clamped.
     """
     size = content.shape[-2], content.shape[-1]
     out = result.new_empty(1, result.shape[1], *size)
-    for y, strip in carried(result, content, guide):
+    for y, strip in carried(result, content, guide, wrap):
         out[..., y : y + strip.shape[-2], :] = strip
     return out
 
 
-def carry_to_full_size(result: Tensor, content: np.ndarray) -> np.ndarray:
+def carry_to_full_size(result: Tensor, content: np.ndarray, wrap: Wrap = OPEN) -> np.ndarray:
     """`carry` with a ``content`` (H, W, 3) array; returns (H, W, 3) float32 in 0–1."""
     out = np.empty(content.shape, np.float32)
-    for y, strip in carried(result, to_tensor(content, result.device)):
+    for y, strip in carried(result, to_tensor(content, result.device), wrap=wrap):
         out[y : y + strip.shape[-2]] = to_array(strip)
     return out
 
 
 def carried(
-    result: Tensor, content: Tensor, guide: Tensor | None = None
+    result: Tensor, content: Tensor, guide: Tensor | None = None, wrap: Wrap = OPEN
 ) -> Iterator[tuple[int, Tensor]]:
     """The rows of `carry` in strips, as ``(y, strip)``: no more memory than a strip's is taken."""
     height, width = size = content.shape[-2], content.shape[-1]
     small_size = result.shape[-2], result.shape[-1]
     rows = max(1, STRIP_PIXELS // width)
     if small_size[0] >= height and small_size[1] >= width:
-        whole = resize(result, size)
+        whole = resize(result, size, wrap)
         for y in range(0, height, rows):
             yield y, whole[..., y : y + rows, :]
         return
-    light = luma(resize(content, small_size) if guide is None else guide)
-    gain = local_gain(light, result)
+    light = luma(resize(content, small_size, wrap) if guide is None else guide)
+    gain = local_gain(light, result, wrap)
     for y in range(0, height, rows):
         strip = luma(content[..., y : y + rows, :])
         count = strip.shape[-2]
-        painted = enlarge(result, size, y, count)
-        detail = strip - enlarge(light, size, y, count)
-        painted += enlarge(gain, size, y, count).clamp_(0, MOST_GAIN) * detail
+        painted = enlarge(result, size, y, count, wrap)
+        detail = strip - enlarge(light, size, y, count, wrap)
+        painted += enlarge(gain, size, y, count, wrap).clamp_(0, MOST_GAIN) * detail
         yield y, painted
 
 
-def local_gain(guide: Tensor, image: Tensor) -> Tensor:
+def local_gain(guide: Tensor, image: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """How strongly ``image``'s (1, 3, h, w) channels follow ``guide`` (1, 1, h, w), per place.
 
     The slope of the channel over the guide in a local window, times the squared correlation of the
     two there. Unlike the guided filter, whose slope alone is as large where the two merely happen
     to slant alike, because there the photo's texture would show as specks on the paint.
     """
-    mean_guide = _box(guide)
-    guide_variance = (_box(guide * guide) - mean_guide.square()).clamp_min(0)
+    box = partial(_box, wrap=wrap)
+    mean_guide = box(guide)
+    guide_variance = (box(guide * guide) - mean_guide.square()).clamp_min(0)
     noise = DETAIL_NOISE**2
     gain = torch.empty_like(image)
     for k in range(image.shape[1]):  # one by one, because of the memory that large pictures take
         channel = image[:, k : k + 1]
-        mean = _box(channel)
-        variance = (_box(channel * channel) - mean.square()).clamp_min(0)
-        covariance = _box(guide * channel) - mean_guide * mean
+        mean = box(channel)
+        variance = (box(channel * channel) - mean.square()).clamp_min(0)
+        covariance = box(guide * channel) - mean_guide * mean
         correlation = covariance.square() / (guide_variance * variance + noise**2)
-        gain[:, k : k + 1] = _box(covariance / (guide_variance + noise) * correlation)
+        gain[:, k : k + 1] = box(covariance / (guide_variance + noise) * correlation)
     return gain
 
 
-def _box(image: Tensor) -> Tensor:
+def _box(image: Tensor, wrap: Wrap) -> Tensor:
     r = DETAIL_RADIUS
-    padded = F.pad(image, (r, r, r, r), mode="replicate")
+    rows, columns = (0 if closes else r for closes in wrap)
+    padded = F.pad(widened(image, r, wrap), (columns, columns, rows, rows), mode="replicate")
     return F.avg_pool2d(padded, 2 * r + 1, stride=1)

@@ -15,6 +15,7 @@ from styleengine.pictures.bare_edges import without_bare_edges
 from styleengine.pictures.picture import Floats, Picture, fit
 from styleengine.planning.plan import SHORTEST, Plan
 from styleengine.scene import holding, resample
+from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
 
@@ -93,7 +94,7 @@ class Scene:
     def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
         """The scene of ``job``; of its pictures nothing is made yet that no colours need."""
         settings = job.settings
-        content = Source(job.content, device)
+        content = Source(closed(job.content, plan.wrap), device, plan.wrap)
         adapted = adapting(settings.keep_colors, content)
         total = sum(s.weight for s in job.styles)
         pictures = [s.picture for s in job.styles]
@@ -122,7 +123,9 @@ class Scene:
 
     def hold(self, scale: int) -> Tensor | None:
         """How far the photo is held at a scale, (h, w), 0–1; None where nothing is."""
-        return None if self.held is None else resized(self.held, self.plan.sizes[scale])[0, 0]
+        if self.held is None:
+            return None
+        return resized(self.held, self.plan.sizes[scale], self.plan.wrap)[0, 0]
 
     def held_faces(self, scale: int) -> Tensor | None:
         """How far eyes and mouths are held at a scale, (h, w), 0–1; None where no face is."""
@@ -141,8 +144,8 @@ class Scene:
 
     def targets(self, scale: int) -> list[StyleTarget]:
         """The styles at a scale, each with its region of the content."""
-        size = self.plan.sizes[scale]
-        masks = [None if s.mask is None else resized(s.mask, size)[0, 0] for s in self.styles]
+        size, wrap = self.plan.sizes[scale], self.plan.wrap
+        masks = [None if s.mask is None else resized(s.mask, size, wrap)[0, 0] for s in self.styles]
         rest = None
         for mask in masks:
             if mask is not None:
@@ -160,7 +163,8 @@ class Scene:
         """
         content = self.content(scale)
         if before is not None:
-            return resample.carry(before, content, self.content(scale - 1)).clamp_(0, 1)
+            guide = self.content(scale - 1)
+            return resample.carry(before, content, guide, self.plan.wrap).clamp_(0, 1)
         if self.plan.init == "noise":
             generator = torch.Generator().manual_seed(self.seed)
             return torch.rand(content.shape, generator=generator).to(content.device)
@@ -180,7 +184,7 @@ class Scene:
             return image
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size[1])
-        return with_luma(resized(source.to(image.device), size), luma(image))
+        return with_luma(resized(source.to(image.device), size, self.plan.wrap), luma(image))
 
 
 def style_size(own: float, wanted: float, content: float) -> float:

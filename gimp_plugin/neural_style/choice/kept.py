@@ -14,8 +14,8 @@ from protocol import Settings
 
 MOST_RECENT = 24
 MOST_FAVORITES = 500
-NO_LOOKS = "preset", "size", "iterations", "device"
-"""Settings of time and machine: presets say nothing about them, whatever their files hold."""
+NO_LOOKS = "preset", "wrap", "size", "iterations", "device"
+"""Settings of time, use and machine: presets say nothing about them, whatever their files hold."""
 
 
 def with_look(settings: Settings, look: Settings) -> Settings:
