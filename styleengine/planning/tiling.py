@@ -34,13 +34,14 @@ class Span:
     """A tile along one axis: it covers ``start`` to ``stop`` and looks at ``before`` to ``after``.
 
     All are pixels of the picture; ``stop`` and ``after`` are exclusive. Of a picture that closes
-    it may look beyond the ends, even all around.
+    (``around``) it may look beyond the ends.
     """
 
     before: int
     start: int
     stop: int
     after: int
+    around: bool = False
 
     @property
     def inner(self) -> slice:
@@ -54,8 +55,8 @@ class Span:
     def seen(self, values: Tensor, axis: int, stride: int = 1) -> Tensor:
         """What the tile looks at, of a map of the whole picture at ``stride`` along an axis."""
         start, stop, length = self.before // stride, self.after // stride, values.shape[axis]
-        if start >= 0 and stop <= length:
-            return values.narrow(axis, start, stop - start)
+        if not self.around or (start >= 0 and stop <= length):
+            return values.narrow(axis, start, min(stop, length) - start)
         around = torch.arange(start, stop, device=values.device) % length
         return values.index_select(axis, around)
 
@@ -121,7 +122,7 @@ def spans(length: int, side: int, margin: int, align: int, closes: bool = False)
     ends = [round(i * length / count / align) * align for i in range(count)] + [length]
     inner = [(a, b) for a, b in pairwise(ends) if b > a]
     if closes:
-        return [Span(a - margin, a, b, b + margin) for a, b in inner]
+        return [Span(a - margin, a, b, b + margin, True) for a, b in inner]
     least = [Span(max(0, a - margin), a, b, min(length, b + margin)) for a, b in inner]
     reach = max(b - a for a, b in inner) + 2 * margin
     if len(inner) * reach > LEEWAY * sum(s.after - s.before for s in least):
