@@ -14,7 +14,7 @@ from engine.lives import Parent
 from engine.request import Request
 from pixels.canvas import HiddenCanvas
 from pixels.inserting import insert
-from pixels.layers import open_source
+from pixels.layers import closing, open_source
 from pixels.notes import result_name, style_note
 from pixels.style_pictures import load_hold, load_styles
 
@@ -50,8 +50,9 @@ def paint_all(run_mode, image, groups, choice):
                 stack.callback(source.close)
                 styles = load_styles(choice.styles, image, source.layer, source.seen, False)
                 hold = load_hold(choice.hold, image, source.layer, source.seen, False)
+                settings = closing(choice.settings, source.layer, source.seen)
                 request = Request(
-                    choice.settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
+                    settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
                 )
                 client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
                 follow(Job(client, request, canvas, poll_s=POLL_S), client)

@@ -870,6 +870,16 @@ def case_the_settings_reach_the_engine():
     assert plugin_module("protocol").Settings().to_dict() == defaults
 
 
+def case_only_a_whole_layer_closes():
+    image = new_image(width=200, height=100)
+    layer = new_layer(image, 200, 100)
+    painted(image, layer, wrap="both")
+    assert sent()["settings"]["wrap"] == "both"
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, 5, 5)
+    painted(image, layer, wrap="both")
+    assert sent()["settings"]["wrap"] == "none" and sent()["content"]["width"] < 100
+
+
 def case_a_layer_as_the_style():
     image, other = new_image(), new_image(precision=Gimp.Precision.FLOAT_LINEAR)
     style = new_layer(other, 20, 10, name="Canvas")

@@ -12,6 +12,7 @@ from engine.request import Request
 from engine.session import Session
 from engine.work import QuickPreview
 from pixels.canvas import MemoryCanvas
+from pixels.layers import closing
 from pixels.style_pictures import load_hold, load_styles
 from protocol import PREVIEW_PX, EngineError
 
@@ -37,7 +38,8 @@ class Previews:
             styles = load_styles(choice.styles, image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
             hold = load_hold(choice.hold, image, view.shown, view.rect, True)
-            return Request(quick(choice.settings), spec, strips, styles, PREVIEW_PX, series, hold)
+            settings = quick(closing(choice.settings, view.shown, view.rect))
+            return Request(settings, spec, strips, styles, PREVIEW_PX, series, hold)
 
         def so_far(picture: PictureSoFar) -> None:
             self._subject.show_painted(self._pane, picture.data, picture.width, picture.height)

@@ -102,7 +102,8 @@ class Series:
         reader, canvas = source.reader(), HiddenCanvas(source.seen)
 
         def request() -> Request:
-            settings, strips = order.choice.settings, reader.strips()
+            settings = closing(order.choice.settings, source.layer, source.seen)
+            strips = reader.strips()
             return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold)
 
         def so_far(picture: PictureSoFar) -> None:

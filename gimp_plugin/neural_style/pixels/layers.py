@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gi.repository import Gimp
 
@@ -13,7 +13,7 @@ from pixels.private_copy import PrivateCopy, copy_of_layer, sample_type
 from pixels.reading import Reader
 from pixels.rect import Rect
 from pixels.selection import Selection
-from protocol import EngineError
+from protocol import EngineError, Settings
 
 MARGIN_PX = 64
 MARGIN_PART = 0.15
@@ -125,6 +125,11 @@ def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Lay
         return layer, painted, painted
     margin = max(MARGIN_PX, round(MARGIN_PART * max(width, height)))
     return layer, painted, painted.grown(margin, whole(layer))
+
+
+def closing(settings: Settings, layer: Gimp.Drawable, seen: Rect) -> Settings:
+    """``settings`` for a part of a layer: only a whole one has edges that can meet."""
+    return settings if seen == whole(layer) else replace(settings, wrap="none")
 
 
 def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:
