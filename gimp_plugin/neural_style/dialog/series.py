@@ -19,7 +19,7 @@ from engine.session import Session
 from engine.wording import notes_of
 from engine.work import Painting
 from pixels.canvas import HiddenCanvas
-from pixels.layers import locate
+from pixels.layers import closing, locate
 from pixels.notes import result_name
 from pixels.style_pictures import load_hold, load_styles
 from protocol import EngineError
