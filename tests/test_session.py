@@ -16,7 +16,7 @@ from engine.installed import find
 from engine.phase import Phase
 from engine.request import Request, StyleFile
 from engine.session import DEBOUNCE_S, Session
-from engine.work import Painting, QuickPreview
+from engine.work import Painting, QuickPreview, Sample
 from styleengine import protocol
 from tests.patience import DEADLINE
 
@@ -66,6 +66,9 @@ class Desk:
 
     def preview(self, note, style=b"a style"):
         return self.work(QuickPreview, note, style)
+
+    def sample(self, note, style=b"a style"):
+        return self.work(Sample, note, style)
 
     def work(self, kind, note, style, strips=((0, 3, DATA),), **given):
         canvas = Canvas()
@@ -175,6 +178,41 @@ def test_a_new_choice_replaces_the_running_preview(desk):
     d.session.preview(d.preview("new"))
     d.until(lambda: len(d.told) == 2, advance=0.01)
     assert d.told == [("dropped", "slow"), ("done", "new", INVERTED)]
+
+
+def test_a_sample_is_painted_when_there_is_nothing_else_and_is_dropped_for_all_else(desk):
+    d, waiting = desk(), []
+    d.session.idle = lambda: waiting.pop(0) if waiting else None
+    d.session.warm_up()
+    d.until(lambda: d.session.phase is Phase.READY)
+    d.phases.clear()
+    waiting.append(d.sample("one"))
+    d.until(lambda: d.told)
+    assert d.told == [("done", "one", INVERTED)]
+    for note, asked in (("two", d.session.preview), ("three", d.session.paint)):
+        waiting.append(d.sample(note, b"fake:wait"))
+        d.until(lambda: not waiting and (d.folder / "dump" / "run.json").exists())
+        assert set(d.phases) <= {Phase.READY}, "nobody sees it"
+        asked((d.preview if note == "two" else d.painting)(f"not {note}"))
+        d.until(lambda n=note: d.told[-1][1] == f"not {n}", advance=0.1)
+        assert d.told[-2:] == [("dropped", note), ("done", f"not {note}", INVERTED)]
+        d.phases.clear()
+        (d.folder / "dump" / "run.json").unlink()
+    waiting.append(d.sample("four", b"fake:wait"))
+    d.until(lambda: (d.folder / "dump" / "run.json").exists())
+    d.session.drop_sample()
+    d.until(lambda: d.told[-1] == ("dropped", "four"))
+    assert d.session.phase is Phase.READY and not d.problems
+
+
+def test_nobody_is_told_of_a_sample_that_fails(desk):
+    d = desk()
+    waiting = [d.sample("bad", b"fake:failed"), d.sample("good")]
+    d.session.idle = lambda: waiting.pop(0) if waiting else None
+    d.session.warm_up()
+    d.until(lambda: len(d.told) == 2)
+    assert d.told[0][:2] == ("failed", "bad") and d.told[1] == ("done", "good", INVERTED)
+    assert not d.problems and d.session.phase is Phase.READY
 
 
 def test_real_work_takes_the_place_of_a_preview(desk):

@@ -133,7 +133,8 @@ class Server:
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
             job = replace(job, before=self._before[1])
-        self._before = ("", None)
+        if incoming.series:  # what stands for itself leaves what is to be gone on with
+            self._before = ("", None)
         with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
             for event in events:
                 if inbox.asked(incoming) == "drop":

@@ -247,6 +247,7 @@ def step_the_menu_opens_the_dialog_with_the_layer_in_it():
     engine_home = HOME / "engine"
     engine_home.mkdir(exist_ok=True)
     (engine_home / "gimp-settings.json").write_text(json.dumps(remembered))
+    (engine_home / "samples.json").write_text("false")  # no work that nobody has asked for
     start_gimp()
     target = image_window()
     xdotool("windowsize", "--sync", target, 1380, 860)

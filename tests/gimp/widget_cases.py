@@ -185,7 +185,7 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
 
     clicked(browser._view, 1)
     assert chosen() == ["one1"], chosen()
-    browser._views.set_active_id("two")
+    browser._sources.view = "two"
     clicked(browser._view, 0, Gdk.ModifierType.CONTROL_MASK)
     assert sorted(chosen()) == ["one1", "two0"], chosen()
     clicked(browser._view, 2, Gdk.ModifierType.CONTROL_MASK)
@@ -273,13 +273,13 @@ def case_a_click_on_its_star_makes_a_style_a_favourite():
     assert kept == [("b", True)] and not told and not browser.get(), "a star chooses no style"
     assert view.get_model()[1][1] is not plain
     assert names_in(view) == ["a", "b", "c"], "nothing moves under the pointer"
-    browser._views.set_active_id("favorites")
+    browser._sources.view = "favorites"
     assert names_in(view) == ["b"]
-    browser._views.set_active_id("all")
+    browser._sources.view = "all"
     assert names_in(view) == ["b", "a", "c"]
     pressed_at(view, *star_of(view, 0))
     assert kept[-1] == ("b", False)
-    browser._views.set_active_id("favorites")
+    browser._sources.view = "favorites"
     assert names_in(view) == [] and browser._nothing.get_visible()
 
 
@@ -296,15 +296,48 @@ def pressed_at(view, x, y):
     settle()
 
 
+def case_the_users_photo_takes_the_place_of_thumbnails_until_one_is_pointed_at():
+    from gi.repository import GdkPixbuf
+
+    browser, view = browser_of("a", "b")
+    told = []
+    browser.sampled = told.append
+    pictures = []
+    for color in (0xFF0000FF, 0x00FF00FF):
+        pictures.append(GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, 40, 30))
+        pictures[-1].fill(color)
+    style, sample = pictures
+
+    def shown():
+        return [row[1].read_pixel_bytes().get_data()[:4] for row in view.get_model()]
+
+    for key in ("file:///a.jpg", "file:///b.jpg"):
+        browser.set_picture(key, style)
+    browser.set_sample("file:///b.jpg", sample)
+    red, green = b"\xff\0\0\xff", b"\0\xff\0\xff"
+    assert shown() == [red, red]
+    browser._sampling.set_active(True)
+    assert told == [True] and browser.shows_samples and shown() == [red, green]
+    browser._shelf.point_at("file:///b.jpg")
+    assert shown() == [red, red], "the style itself"
+    browser._shelf.point_at("")
+    browser.set_samples({"file:///a.jpg": sample})  # another photo
+    assert shown() == [green, red]
+    browser._sampling.set_active(False)
+    assert told == [True, False] and shown() == [red, red]
+    settle()
+    assert browser.seen() == ["file:///a.jpg", "file:///b.jpg"]
+
+
 def case_what_was_used_lately_comes_newest_first():
     browser, view = browser_of("a", "b", "c")
     browser.set_kept([], ["file:///c.jpg", "file:///a.jpg", "file:///gone.jpg"])
     assert names_in(view) == ["a", "b", "c"]
-    browser._views.set_active_id("recent")
+    browser._sources.view = "recent"
     assert names_in(view) == ["c", "a"]
     browser.set_recent(["file:///b.jpg", "file:///c.jpg", "file:///a.jpg"])
     assert names_in(view) == ["b", "c", "a"]
-    browser._views.set_active_id("one")
+    browser._sources.view = "one"
     assert names_in(view) == ["a", "b", "c"]
 
 

@@ -100,6 +100,21 @@ class Favorites:
 
 
 @dataclass(frozen=True)
+class Switch:
+    """Something that is on unless the user has switched it off, kept in a file."""
+
+    path: Path
+
+    def read(self) -> bool:
+        """Whether it is on."""
+        return read_json(self.path) is not False
+
+    def write(self, on: bool) -> None:
+        """Switches it."""
+        write_json(self.path, on)
+
+
+@dataclass(frozen=True)
 class Folders:
     """The user's own folders of pictures, kept in a file."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from gi.repository import Gimp, GimpUi, GLib, Gtk
 
 from choice.choice import Choice, choice_from
-from choice.kept import Presets
+from choice.kept import Presets, Switch
 from choice.note import Note
 from choice.styles import at_hand
 from dialog.catalog import Catalog
@@ -22,6 +22,7 @@ from dialog.guard import Guard
 from dialog.offer import Offer
 from dialog.previews import Previews
 from dialog.report import compose
+from dialog.samples import Samples
 from dialog.series import Order, Series
 from dialog.status import in_words
 from dialog.stopwatch import Stopwatch
@@ -85,6 +86,11 @@ class Studio:
         )
         Dropped(self.window, self.catalog, self.choice_changed)
         self.catalog.fill(self.window.styles)
+        self._samples = Samples(
+            self._subject, self.window.styles, Switch(data / "samples.json"),
+            lambda: self.window.settings.get().device, self.session.drop_sample,
+        )  # fmt: skip
+        self.session.idle = self._samples.next
         choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
         if note:

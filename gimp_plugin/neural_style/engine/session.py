@@ -13,7 +13,7 @@ from engine.events import PictureSoFar
 from engine.job import Job, State
 from engine.mishap import unexpected
 from engine.phase import Listener, Phase
-from engine.work import Painting, QuickPreview, Work
+from engine.work import Painting, QuickPreview, Sample, Work
 from protocol import EngineError, Progress
 
 DEBOUNCE_S = 0.35
@@ -45,6 +45,8 @@ class Session:
         self._preview: tuple[QuickPreview, float] | None = None  # and when it may start
         self._wanted_end = ""
         self._broken = self._closed = False
+        self.idle: Callable[[], Sample | None] = lambda: None
+        """Asked for something to do when there is nothing else."""
 
     # --- what is going on ----------------------------------------------------------------------
 
@@ -62,7 +64,8 @@ class Session:
             return Phase.BROKEN
         if self._client is None or not self._client.ready:
             return Phase.STARTING
-        return Phase.PREVIEWING if self._work or self._preview else Phase.READY
+        busy = self._preview or (self._work and not isinstance(self._work, Sample))
+        return Phase.PREVIEWING if busy else Phase.READY
 
     @property
     def is_painting(self) -> bool:
@@ -139,6 +142,11 @@ class Session:
             self._listener.session_changed()
         self._end("drop")
 
+    def drop_sample(self) -> None:
+        """Ends a sample: something else may soon be asked for."""
+        if isinstance(self._work, Sample):
+            self._end("drop")
+
     def restart(self) -> None:
         """Ends the engine and starts another, which finds newly installed features."""
         self._forget_engine()
@@ -208,12 +216,14 @@ class Session:
 
     def _begin(self) -> bool:
         assert self._client is not None
-        work: Work
+        work: Work | None = None
         if self._next is not None:
             work, self._next = self._next, None
         elif self._preview is not None and self._clock() >= self._preview[1]:
             work, self._preview = self._preview[0], None
-        else:
+        elif self._preview is None:
+            work = self.idle()
+        if work is None:
             return False
 
         def show(picture: PictureSoFar) -> None:
@@ -260,7 +270,8 @@ class Session:
             work, self._wanted_end = self._release(), ""
             if work is not None:
                 work.given_up(problem)
-            self._listener.session_failed(problem)
+            if not isinstance(work, Sample):
+                self._listener.session_failed(problem)
             self._listener.session_changed()
         elif problem.code == "engine-stalled" and self._wanted_end == "drop":
             self._force()

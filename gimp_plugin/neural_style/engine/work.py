@@ -36,6 +36,13 @@ class QuickPreview(Work):
 
 
 @dataclass(frozen=True, eq=False)
+class Sample(QuickPreview):
+    """A small picture for which nobody waits: it is painted when there is nothing else to do, and
+    nobody is told when it comes to nothing.
+    """
+
+
+@dataclass(frozen=True, eq=False)
 class Painting(Work):
     """The real thing: it ends early only if the user says so.
 

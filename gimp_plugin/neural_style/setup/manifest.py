@@ -32,6 +32,7 @@ RUNTIME = (
     "recent-styles.json*",
     "known-styles.json*",
     "favorite-styles.json*",
+    "samples.json*",
     "engine.json*",
 )
 WEIGHTS = "weights"

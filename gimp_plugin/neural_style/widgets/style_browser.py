@@ -8,16 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from gi.repository import Gdk, GdkPixbuf, Gio, Gtk
+from gi.repository import Gdk, GdkPixbuf, Gtk
 
 from choice.choice import StyleChoice
 from choice.styles import title
 from language.mnemonics import Mnemonics
 from language.texts import _
 from widgets.blend_rows import BlendRows
-from widgets.file_dialog import ask
-from widgets.folder_menu import FolderMenu
-from widgets.style_shelf import ALL, FAVORITES, KEY, RECENT, Shelf
+from widgets.style_shelf import FAVORITES, KEY, RECENT, Shelf
+from widgets.style_sources import StyleSources
 from widgets.thumbnail_view import ThumbnailView
 from widgets.thumbnails import THUMB_PX
 
@@ -37,22 +36,28 @@ class StyleBrowser(Gtk.Box):
         forget_folder: Callable[[Path], None],
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=4)
-        self._changed, self._add_folder = changed, add_folder
+        self._changed = changed
         self._chosen: dict[str, StyleChoice] = {}
         self._channels: list[str] = []
         self._quiet = False
         self._shelf = Shelf()
         self.star: Callable[[StyleChoice, bool], None] = lambda style, starred: None
         """Called when the user makes a style a favourite, or no longer."""
-        self.folders = FolderMenu(forget_folder)
-        self.pack_start(self._head(keys), False, False, 0)
-        self.pack_start(self._sources(keys), False, False, 0)
+        self.sampled: Callable[[bool], None] = lambda wanted: None
+        """Called when the user wants to see their photo in the styles, or no longer."""
+        self.touched: Callable[[], None] = lambda: None
+        """Called when the user moves among the styles."""
+        head = self._head(keys)
+        self._sources = StyleSources(keys, self._look, self._choose, add_folder, forget_folder)
+        self.folders = self._sources.folders
+        self.pack_start(head, False, False, 0)
+        self.pack_start(self._sources, False, False, 0)
         self.pack_start(self._icons(), True, True, 0)
         self._blend = BlendRows(self._blended)
         self.pack_start(self._blend, False, False, 0)
         self.drag_dest_set(Gtk.DestDefaults.ALL, [], Gdk.DragAction.COPY)
         self.drag_dest_add_uri_targets()
-        self.connect("drag-data-received", self._dropped)
+        self.connect("drag-data-received", self._sources.dropped)
 
     # --- the parts -----------------------------------------------------------------------------
 
@@ -68,33 +73,24 @@ class StyleBrowser(Gtk.Box):
         self._search.connect("key-press-event", self._leave_search)
         row.pack_start(label, False, False, 0)
         row.pack_start(self._search, True, True, 0)
-        return row
-
-    def _sources(self, keys: Mnemonics) -> Gtk.Widget:
-        row = Gtk.Box(spacing=4)
-        self._views = Gtk.ComboBoxText(hexpand=True)
-        for view, name in (
-            (ALL, _("All styles")),
-            (FAVORITES, _("Favourites")),
-            (RECENT, _("Used lately")),
-        ):
-            self._views.append(view, name)
-        self._views.set_active_id(ALL)
-        self._views.connect("changed", self._look)
-        row.pack_start(self._views, True, True, 0)
-        self._views.get_accessible().set_name(_("Which styles to show"))
-        actions = ((_("File…"), self._open_file), (_("Folder…"), self._open_folder))
-        for text, action in actions:
-            button = Gtk.Button(label=keys.label(text), use_underline=True)
-            button.connect("clicked", action)
-            row.pack_start(button, False, False, 0)
-        row.pack_start(self.folders, False, False, 0)
+        self._sampling = Gtk.ToggleButton(label=keys.label(_("My photo")), use_underline=True)
+        self._sampling.set_tooltip_text(
+            _(
+                "Shows your photo in each style, painted small while nothing else is to be done. "
+                "Point at one to see the style itself."
+            )
+        )
+        self._sampling.get_style_context().add_class("neural-style-toggle")
+        self._sampling.connect("toggled", self._sampling_toggled)
+        row.pack_start(self._sampling, False, False, 0)
         return row
 
     def _icons(self) -> Gtk.Widget:
         view = ThumbnailView(self._shelf, self._starred)
         view.connect("selection-changed", self._selected)
         view.connect("key-press-event", self._search_for_keys)
+        for signal in ("motion-notify-event", "key-press-event", "scroll-event"):
+            view.connect(signal, lambda _view, _event: self.touched())
         self._label.set_mnemonic_widget(view)
         self._view = view
         frame = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
@@ -119,9 +115,8 @@ class StyleBrowser(Gtk.Box):
         """Fills a group of styles. With each style comes its thumbnail, None to make it later."""
         with self._quietly():
             self._shelf.set_group(group, styles)
-            views = [row[1] for row in self._views.get_model()]
-            if heading and group not in views and self._shelf.styles_of(group):
-                self._views.append(group, heading)
+            if heading and self._shelf.styles_of(group):
+                self._sources.add_view(group, heading)
             self._show_selection()
 
     def set_kept(self, favorites: Iterable[str], recent: Iterable[str]) -> None:
@@ -134,8 +129,8 @@ class StyleBrowser(Gtk.Box):
     def set_recent(self, recent: Iterable[str]) -> None:
         """What was used lately is something else now."""
         self._shelf.recent = list(recent)
-        if self._views.get_active_id() == RECENT:
-            self._look(None)
+        if self._sources.view == RECENT:
+            self._look()
 
     def set_channels(self, names: Sequence[str]) -> None:
         """The channels that can say where a style goes."""
@@ -147,10 +142,10 @@ class StyleBrowser(Gtk.Box):
         """The thumbnail of a style that came without one."""
         self._shelf.set_picture(key, picture)
 
-    def _look(self, _widget: Any) -> None:
+    def _look(self, *_: object) -> None:
         """Another view, or another search."""
         with self._quietly():
-            self._shelf.show(self._views.get_active_id() or ALL, self._search.get_text())
+            self._shelf.show(self._sources.view, self._search.get_text())
             self._show_selection()
 
     @contextlib.contextmanager
@@ -160,6 +155,43 @@ class StyleBrowser(Gtk.Box):
             yield
         finally:
             self._quiet = before
+
+    # --- the user's photo in the styles ---------------------------------------------------------
+
+    @property
+    def shows_samples(self) -> bool:
+        """Whether the user wants to see their photo in the styles."""
+        return self._shelf.shows_samples
+
+    def show_samples(self, wanted: bool) -> None:
+        """Shows the user's photo in the styles, as far as it has been painted, or the styles."""
+        self._shelf.shows_samples = wanted
+        self._sampling.set_active(wanted)
+        self._shelf.redraw()
+
+    def set_samples(self, samples: dict[str, GdkPixbuf.Pixbuf]) -> None:
+        """The user's photo in styles, by their keys; of the others there is none."""
+        self._shelf.set_samples(samples)
+
+    def set_sample(self, key: str, picture: GdkPixbuf.Pixbuf) -> None:
+        """The same of one more."""
+        self._shelf.set_sample(key, picture)
+
+    def style(self, key: str) -> StyleChoice | None:
+        """The style of this key."""
+        return self._shelf.style(key)
+
+    def seen(self) -> list[str]:
+        """The keys of the styles that are in sight."""
+        span = self._view.get_visible_range()
+        first, last = (path.get_indices()[0] for path in span) if span else (0, -1)
+        return [row[KEY] for place, row in enumerate(self._shelf.rows) if first <= place <= last]
+
+    def _sampling_toggled(self, button: Any) -> None:
+        wanted = button.get_active()
+        if wanted != self._shelf.shows_samples:
+            self.show_samples(wanted)
+            self.sampled(wanted)
 
     # --- what is chosen ------------------------------------------------------------------------
 
@@ -191,9 +223,9 @@ class StyleBrowser(Gtk.Box):
         if not len(self._shelf.rows):
             if self._search.get_text():
                 text = _("No style here is called that.")
-            elif self._views.get_active_id() == FAVORITES:
+            elif self._sources.view == FAVORITES:
                 text = _("Click the star of a style, and it will be found here.")
-            elif self._views.get_active_id() == RECENT:
+            elif self._sources.view == RECENT:
                 text = _("The styles that you have painted with will be found here.")
         self._nothing.set_text(text)
         self._nothing.set_visible(bool(text))
@@ -228,10 +260,7 @@ class StyleBrowser(Gtk.Box):
         return found and bool(state & (Gdk.ModifierType.CONTROL_MASK | Gdk.ModifierType.SHIFT_MASK))
 
     def _choose(self, uris: Sequence[str]) -> None:
-        # What a desktop has mounted (from a server, too) has a path of its own.
-        paths = (Gio.File.new_for_uri(uri).get_path() for uri in uris)
-        local = [Path(p).as_uri() if p else u for p, u in zip(paths, uris)]
-        self.set(StyleChoice(uri, name=title(uri)) for uri in local)
+        self.set(StyleChoice(uri, name=title(uri)) for uri in uris)
         self._changed()
 
     # --- search and favourites -----------------------------------------------------------------
@@ -283,31 +312,3 @@ class StyleBrowser(Gtk.Box):
     def _blended(self, style: StyleChoice) -> None:
         self._chosen[style.key] = style
         self._changed()
-
-    # --- files ---------------------------------------------------------------------------------
-
-    def _open_file(self, _button: Any) -> None:
-        found = ask(self, _("Choose style pictures"), Gtk.FileChooserAction.OPEN)
-        if found:
-            self._choose(found)
-
-    def _open_folder(self, _button: Any) -> None:
-        action = Gtk.FileChooserAction.SELECT_FOLDER
-        for uri in ask(self, _("Choose a folder of style pictures"), action):
-            path = Gio.File.new_for_uri(uri).get_path()
-            if path:
-                self._add_folder(Path(path))
-
-    def _dropped(self, _widget: Any, _context: Any, _x: int, _y: int, data: Any, *_: Any) -> None:
-        self.take(data.get_uris())
-
-    def take(self, uris: Sequence[str]) -> None:
-        """Chooses the pictures among dropped files, and takes in dropped folders."""
-        files = [Gio.File.new_for_uri(uri) for uri in uris]
-        folders = [f for f in files if f.query_file_type(0, None) == Gio.FileType.DIRECTORY]
-        for folder in folders:
-            if folder.get_path():
-                self._add_folder(Path(folder.get_path()))
-        pictures = [f.get_uri() for f in files if f not in folders]
-        if pictures:
-            self._choose(pictures)

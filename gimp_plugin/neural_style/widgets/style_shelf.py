@@ -51,6 +51,8 @@ class Shelf:
         self._first: set[str] = set()  # the favourites when the styles were put in order
         self._iters: dict[str, Gtk.TreeIter] = {}
         self._pictures: dict[str, GdkPixbuf.Pixbuf] = {}  # thumbnails without a star
+        self._samples: dict[str, GdkPixbuf.Pixbuf] = {}  # the user's photo in the style
+        self.shows_samples = False
         self._asked: set[str] = set()
         self._thumbs = Thumbnails()
         self._view, self._search = ALL, ""
@@ -100,8 +102,7 @@ class Shelf:
         words = folded(self._search).split()
         keys = [k for k in self._in_view() if all(w in self._entries[k].words for w in words)]
         if keys == list(self._iters):
-            for key in keys:
-                self._draw(key)
+            self.redraw()
             return
         self.rows.clear()
         self._iters = {}
@@ -125,6 +126,22 @@ class Shelf:
         self._pictures[key] = picture
         self._draw(key)
 
+    def set_samples(self, samples: dict[str, GdkPixbuf.Pixbuf]) -> None:
+        """The user's photo in some styles, to be shown in place of their thumbnails; of the others
+        there is none."""
+        self._samples = dict(samples)
+        self.redraw()
+
+    def set_sample(self, key: str, picture: GdkPixbuf.Pixbuf) -> None:
+        """The same of one style more."""
+        self._samples[key] = picture
+        self._draw(key)
+
+    def redraw(self) -> None:
+        """Draws all thumbnails anew."""
+        for key in self._iters:
+            self._draw(key)
+
     def point_at(self, key: str) -> None:
         """The pointer is over a style; empty for none."""
         before, self.pointed = self.pointed, key
@@ -143,7 +160,7 @@ class Shelf:
 
     def picture_size(self, key: str) -> tuple[int, int]:
         """Width and height of a style's thumbnail."""
-        picture = self._pictures.get(key) or _blank()
+        picture = self._shown(key)
         return picture.get_width(), picture.get_height()
 
     def _draw(self, key: str) -> None:
@@ -151,10 +168,15 @@ class Shelf:
             self.rows[self._iters[key]][PICTURE] = self._picture(key)
 
     def _picture(self, key: str) -> GdkPixbuf.Pixbuf:
-        picture, starred = self._pictures.get(key) or _blank(), key in self.favorites
+        picture, starred = self._shown(key), key in self.favorites
         if starred or (key == self.pointed and self.can_be_starred(key)):
             return with_star(picture, starred)
         return picture
+
+    def _shown(self, key: str) -> GdkPixbuf.Pixbuf:
+        """A thumbnail: of the style that is pointed at the style itself."""
+        sample = self._samples.get(key) if self.shows_samples and key != self.pointed else None
+        return sample or self._pictures.get(key) or _blank()
 
 
 def folded(text: str) -> str:
