@@ -43,6 +43,12 @@ def check(job: Job, plugins: Plugins) -> None:
             "The classic method holds nothing of the photo.",
             "Choose the quality Fast or Best to hold parts of it.",
         )
+    if job.settings.brush_mm and job.content.about.dpi is None and not classic:
+        raise EngineError(
+            "bad-setting",
+            "The photo does not say how large it is printed, by which a brush in millimetres goes.",
+            "Say its resolution (--dpi), or give the brush size in per cent.",
+        )
     if job.settings.wrap != "none" and classic:
         raise EngineError(
             "bad-setting",

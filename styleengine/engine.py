@@ -101,6 +101,8 @@ class Engine:
             )
 
         scene = Scene.of(job, plan, device)
+        if settings.preset != "classic":
+            notes += scene.enlarged()
         if settings.faces == "keep" and settings.preset != "classic":
             scene = dataclasses.replace(scene, faces=self._faces.find(scene.small(LONG_SIDE)))
         used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]

@@ -21,6 +21,7 @@ engine    ``progress {id, stage, scale, scales, step, steps, loss, eta_s, featur
 any       ``sentences``: the texts for people in another form, see `with_sentences`
 ========  =========================================================================================
 
+The ``content`` of ``run`` may have a ``dpi``, its pixels per inch on paper.
 ``run`` is followed by one ``style`` frame (or ``pixels`` with ``of: "style"``, for a style that
 declares ``width``) per style, and by the strips of the content. A style that declares a
 ``mask {width, height, dtype, channels: 1}`` is painted only where that is not 0: its strips come as
@@ -207,6 +208,15 @@ class Settings:
         low=10.0,
         high=400.0,
         unit="%",
+    )
+    brush_mm: float = option(
+        0.0,
+        "Brush width",
+        "Width of the style's strokes on a print, by the photo's resolution: the same on a poster "
+        "as on a postcard. 0 goes by the brush size.",
+        low=0.0,
+        high=200.0,
+        unit="mm",
     )
     smoothness: float = option(
         20.0,

@@ -61,7 +61,7 @@ def test_every_setting_is_an_option_with_its_default():
         "keep_colors": "luminance", "size": 99, "iterations": 7, "init": "noise", "seed": 3,
         "optimizer": "adam", "pooling": "average", "style_loss": "gram", "features": "draft",
         "postprocess": "sharpen", "device": "cpu", "shapes": 80.0, "faces": "paint",
-        "wrap": "both",
+        "wrap": "both", "brush_mm": 3.5,
     }  # fmt: skip
     assert set(changed) == {f.name for f in dataclasses.fields(Settings)}
     line = [x for k, v in changed.items() for x in (f"--{k.replace('_', '-')}", str(v))]

@@ -14,7 +14,7 @@ from engine.lives import Parent
 from engine.request import Request
 from pixels.canvas import HiddenCanvas
 from pixels.inserting import insert
-from pixels.layers import closing, open_source
+from pixels.layers import closing, on_paper, open_source
 from pixels.notes import result_name, style_note
 from pixels.style_pictures import load_hold, load_styles
 
@@ -51,8 +51,9 @@ def paint_all(run_mode, image, groups, choice):
                 styles = load_styles(choice.styles, image, source.layer, source.seen, False)
                 hold = load_hold(choice.hold, image, source.layer, source.seen, False)
                 settings = closing(choice.settings, source.layer, source.seen)
+                dpi, strips = on_paper(image, source.seen, reader.spec), reader.strips()
                 request = Request(
-                    settings, reader.spec, reader.strips(), styles, series=SERIES, hold=hold
+                    settings, reader.spec, strips, styles, series=SERIES, hold=hold, dpi=dpi
                 )
                 client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
                 follow(Job(client, request, canvas, poll_s=POLL_S), client)

@@ -34,6 +34,7 @@ class Asked:
     hold: Floats | None
     save_every: int | None
     weights: str | None
+    dpi: float | None
     painted: str
     """What is written into the results about how they were made; empty for nothing."""
 
@@ -46,6 +47,9 @@ class Asked:
         """The job for a photo."""
         from styleengine.jobs import Job
 
+        if self.dpi is not None:
+            about = dataclasses.replace(content.about, dpi=(self.dpi, self.dpi))
+            content = dataclasses.replace(content, about=about)
         long_side = max(content.width, content.height) if self.save_every else 0
         return Job(
             content,
@@ -90,6 +94,8 @@ def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
         )
     if args.save_every is not None and args.save_every < 1:
         raise EngineError("bad-setting", "--save-every must be at least 1.")
+    if args.dpi is not None and not 1 <= args.dpi <= 100_000:
+        raise EngineError("bad-setting", "--dpi must be between 1 and 100000.")
     chosen = args.style_mask or ["-"] * len(paths)
     if len(chosen) != len(paths):
         raise EngineError(
@@ -112,7 +118,7 @@ def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
     )
     masks = hold is not None or any(style.mask is not None for style in styles)
     painted = "" if args.no_settings else Painting(settings, told, masks).text()
-    return Asked(settings, styles, hold, args.save_every, args.weights, painted)
+    return Asked(settings, styles, hold, args.save_every, args.weights, args.dpi, painted)
 
 
 def _given(args: argparse.Namespace) -> set[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.logging import RichHandler
 from rich.progress import (
@@ -23,13 +22,13 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from styleengine import __version__
-from styleengine.command.run import run_command
+from styleengine.command.run_options import add_run
 from styleengine.command.terminal import OutputGone, close_output, console, say
 from styleengine.machine import allocator
 from styleengine.machine.failures import broken_install, out_of_memory
 from styleengine.machine.files import cannot_write
 from styleengine.machine.openmp import wait_briefly
-from styleengine.protocol import EngineError, Settings, failed
+from styleengine.protocol import EngineError, failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,89 +82,14 @@ def _refused(error: EngineError) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line, with one option per field of `Settings`."""
+    """The command line."""
     top = argparse.ArgumentParser(
         prog="styleengine", description="Repaints a picture in the style of another one."
     )
     top.add_argument("--version", action="version", version=f"styleengine {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="repaint pictures", description=run_command.__doc__)
-    run.add_argument(
-        "content",
-        nargs="+",
-        metavar="PHOTO",
-        help="the picture to repaint; or several, a folder, a quoted pattern ('dir/*.png')",
-    )
-    run.add_argument(
-        "--style",
-        action="append",
-        default=[],
-        metavar="PAINTING",
-        help="the picture whose style to use; give it several times to blend styles",
-    )
-    run.add_argument(
-        "--style-weight",
-        action="append",
-        type=float,
-        default=[],
-        metavar="N",
-        help="the share of each --style in the blend, in the same order (default: equal)",
-    )
-    run.add_argument(
-        "--style-mask",
-        action="append",
-        default=[],
-        metavar="MASK",
-        help="where each --style is painted, in the same order: a picture, white there and black "
-        "elsewhere, or - for wherever no mask is",
-    )
-    run.add_argument(
-        "--hold",
-        metavar="MASK",
-        help="what of a PHOTO stays what it is, in the style's strokes and colours: a picture, "
-        "white there, gray for less, black elsewhere (not with the quality classic)",
-    )
-    run.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="PNG, TIFF, JPEG or WebP (default: a new PHOTO-styled.png); of several photos the "
-        "folder for their paintings",
-    )
-    run.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="of several photos, paint those, too, whose paintings are in the folder already",
-    )
-    run.add_argument(
-        "--depth",
-        type=int,
-        choices=(8, 16),
-        help="bits per sample of the result (default: PHOTO's)",
-    )
-    run.add_argument(
-        "--like",
-        metavar="FILE",
-        help="the settings and styles that a picture was painted with, as its file says; options "
-        "given besides count more, and styles are looked for by name in the folders of FILE and of "
-        "the photos",
-    )
-    run.add_argument(
-        "--no-settings",
-        action="store_true",
-        help="do not write settings and the names of the styles into the results",
-    )
-    run.add_argument("--weights", metavar="FILE", help="VGG19 weights (.h5, .safetensors, .pth)")
-    run.add_argument(
-        "--save-every", type=int, metavar="N", help="also save the picture every N steps, numbered"
-    )
-    run.add_argument("--trace", metavar="FILE", help="write every step's loss and time as JSON")
-    run.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
-    options = run.add_argument_group("settings")
-    for field in dataclasses.fields(Settings):
-        _add_option(options, field)
-    run.set_defaults(function=run_command)
+    add_run(commands)
 
     serve = commands.add_parser("serve", help="serve an image editor over stdin and stdout")
     serve.set_defaults(function=serve_command)
@@ -203,31 +127,6 @@ def parser() -> argparse.ArgumentParser:
     plugins = commands.add_parser("plugins", help="list plug-ins and what they add")
     plugins.set_defaults(function=plugins_command)
     return top
-
-
-class _Given(argparse.Action):
-    """Stores a value, and its name in ``given``: what was said counts more than --like."""
-
-    def __call__(
-        self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None
-    ) -> None:
-        setattr(namespace, self.dest, values)
-        namespace.given = {*getattr(namespace, "given", ()), self.dest}
-
-
-def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
-    meta = field.metadata
-    bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:g}{meta['unit']})"
-    group.add_argument(
-        "--" + field.name.replace("_", "-"),
-        action=_Given,
-        dest=field.name,
-        type=type(field.default),
-        default=field.default,
-        choices=meta["choices"] and list(meta["choices"]),
-        metavar=None if meta["choices"] else "TEXT" if field.type == "str" else "N",
-        help=f"{meta['help']}{bounds} [{field.default!s}]".replace("%", "%%"),
-    )
 
 
 def serve_command(args: argparse.Namespace) -> None:

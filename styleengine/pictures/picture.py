@@ -158,13 +158,13 @@ def require_usable(picture: Picture, role: str) -> None:
     ``role`` is "content" (called the photo in messages) or "style". Codes: "picture-too-small"
     below `MIN_SIDE` pixels a side, "picture-empty" when every pixel is fully transparent.
     """
-    called = _called(picture.name, role)
+    about = called(picture.name, role)
     if min(picture.width, picture.height) < MIN_SIDE:
         raise EngineError(
             "picture-too-small",
             "{picture} is only {size} pixels.",
             "Choose a picture of at least {least} pixels.",
-            picture=called,
+            picture=about,
             size=f"{picture.width}×{picture.height}",
             least=f"{MIN_SIDE}×{MIN_SIDE}",
         )
@@ -173,11 +173,12 @@ def require_usable(picture: Picture, role: str) -> None:
             "picture-empty",
             "{picture} is completely transparent.",
             "Choose a picture, or a layer, with something on it.",
-            picture=called,
+            picture=about,
         )
 
 
-def _called(name: str, role: str) -> Sentence:
+def called(name: str, role: str) -> Sentence:
+    """What messages call a picture; ``role`` is "content" or "style"."""
     if role == "content":
         return Sentence.of("The photo “{name}”", name=name) if name else Sentence("The photo")
     return Sentence.of("The style “{name}”", name=name) if name else Sentence("The style")

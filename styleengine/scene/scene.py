@@ -12,13 +12,17 @@ from torch import Tensor
 from styleengine.jobs import Job
 from styleengine.networks.faces import Face
 from styleengine.pictures.bare_edges import without_bare_edges
-from styleengine.pictures.picture import Floats, Picture, fit
+from styleengine.pictures.picture import Floats, Picture, called, fit
 from styleengine.planning.plan import SHORTEST, Plan
+from styleengine.protocol import Sentence, Settings
 from styleengine.scene import holding, resample
 from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
+from styleengine.scene.strokes import size_on_print
 
+SEEN = 1.5
+"""How much a style picture is enlarged before it is said."""
 ENLARGED, UNSEEN = 2.5, 1200
 """How much a style picture is enlarged at most, and the long side of the content up to which its
 blur would be seen; see `style_size`."""
@@ -104,8 +108,7 @@ class Scene:
             SceneStyle(
                 Source(picture, device),
                 style.weight / total,
-                # Strokes stay as large as in the whole picture.
-                settings.style_scale / 100 * long_side(picture) / long_side(style.picture),
+                style_ratio(settings, style.picture, picture, job.content),
                 None if style.mask is None else resample.to_tensor(style.mask, device),
                 adapted,
             )
@@ -114,6 +117,23 @@ class Scene:
         held = None if job.hold is None else resample.to_tensor(job.hold, device).clamp(0, 1)
         levels = Levels(content, plan.sizes)
         return cls(plan, levels, styles, settings.keep_colors, settings.seed, held)
+
+    def enlarged(self) -> list[Sentence]:
+        """What to say of styles that are enlarged so far in the end that it can be seen."""
+        most, found = max(self.plan.sizes[-1]), []
+        for style in self.styles:
+            own = max(style.source.width, style.source.height)
+            if style_size(own, most * style.ratio, most) > SEEN * own:
+                found.append(
+                    Sentence.of(
+                        "{style} has {own} pixels on its long side; for sharp strokes of this size "
+                        "it would need {needed}.",
+                        style=called(style.source.given.name, "style"),
+                        own=own,
+                        needed=round(most * style.ratio),
+                    )
+                )
+        return found
 
     def small(self, long_side: int) -> Tensor:
         """The content's colours, (1, 3, h, w), at that size at most."""
@@ -185,6 +205,15 @@ class Scene:
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size[1])
         return with_luma(resized(source.to(image.device), size, self.plan.wrap), luma(image))
+
+
+def style_ratio(settings: Settings, given: Picture, picture: Picture, photo: Picture) -> float:
+    """How long a style, of which ``picture`` is left of what was ``given``, is to be relative to
+    the ``photo``."""
+    if settings.brush_mm and settings.preset != "classic":
+        return size_on_print(picture, photo, settings.brush_mm)
+    # Strokes stay as large as in the whole picture.
+    return settings.style_scale / 100 * long_side(picture) / long_side(given)
 
 
 def style_size(own: float, wanted: float, content: float) -> float:

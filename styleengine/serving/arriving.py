@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from styleengine.pictures.about import About
 from styleengine.pictures.files import STYLE_PIXELS, decode
 from styleengine.protocol import CHANNELS, HOLD, EngineError, Sentence, Settings
 from styleengine.serving import limits
@@ -50,6 +51,7 @@ class Incoming:
     series: str = ""
     stop: Stop = ""
     hold: Canvas | None = None
+    dpi: float | None = None
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Incoming:
@@ -76,6 +78,7 @@ class Incoming:
             weights=_text(header.get("weights") or "", limits.PATH_LENGTH) or None,
             series=_text(header.get("series") or "", limits.SERIES_LENGTH),
             hold=None if hold is None else canvas_of(hold, 1, STYLE_PIXELS),
+            dpi=_resolution(announced),
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
@@ -129,6 +132,8 @@ class Incoming:
             mask = None if style.mask is None else style.mask.rgb
             styles.append(Style(picture, style.weight, mask))
         content = self.content.picture(self.name)
+        if self.dpi is not None:
+            content = replace(content, about=About(dpi=(self.dpi, self.dpi)))
         return Job(
             content,
             tuple(styles),
@@ -147,6 +152,14 @@ def _style(entry: dict[str, Any], most: int) -> ArrivingStyle:
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not _is_finite(weight):
         raise EngineError("protocol", "The weight of a style is not a number.")
     return ArrivingStyle(_name(entry), float(weight), picture, mask)
+
+
+def _resolution(announced: Any) -> float | None:
+    """Pixels per inch of the content, if they are said and make sense."""
+    dpi = announced.get("dpi") if isinstance(announced, dict) else None
+    if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0.01 <= dpi <= 1e6:
+        return None
+    return float(dpi)
 
 
 def _is_finite(value: float) -> bool:

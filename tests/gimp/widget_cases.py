@@ -450,6 +450,35 @@ def case_saving_over_a_preset_and_deleting_one_ask():
     assert kept() == {} and combo.get_active_text() == "Custom" and not delete.get_sensitive()
 
 
+def case_the_brush_has_a_unit():
+    from gi.repository import Gtk
+
+    from language.mnemonics import Mnemonics
+    from protocol import Settings
+    from widgets.brush_unit import BrushUnit
+    from widgets.settings_panel import SettingsPanel
+
+    def within(widget):
+        yield widget
+        if isinstance(widget, Gtk.Container):
+            for child in widget.get_children():
+                yield from within(child)
+
+    told = []
+    panel = SettingsPanel(Mnemonics(), lambda: told.append(panel.get()))
+    (brush,) = (w for w in within(panel) if isinstance(w, BrushUnit))
+    unit = next(w for w in within(brush) if isinstance(w, Gtk.ComboBoxText))
+    stack = next(w for w in within(brush) if isinstance(w, Gtk.Stack))
+    assert panel.get() == Settings() and stack.get_visible_child_name() == "%"
+    panel.set(Settings(brush_mm=3.5, style_scale=80.0))
+    assert panel.get() == Settings(brush_mm=3.5, style_scale=80.0) and not told
+    assert stack.get_visible_child_name() == unit.get_active_id() == "mm"
+    unit.set_active_id("%")
+    assert told[-1] == Settings(style_scale=80.0) and stack.get_visible_child_name() == "%"
+    unit.set_active_id("mm")
+    assert told[-1].brush_mm == 3.5 and len(told) == 2
+
+
 def main():
     server = start_display()
     answers = {}

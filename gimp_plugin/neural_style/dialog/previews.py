@@ -12,7 +12,7 @@ from engine.request import Request
 from engine.session import Session
 from engine.work import QuickPreview
 from pixels.canvas import MemoryCanvas
-from pixels.layers import closing
+from pixels.layers import closing, on_paper
 from pixels.style_pictures import load_hold, load_styles
 from protocol import PREVIEW_PX, EngineError
 
@@ -39,7 +39,8 @@ class Previews:
             strips = [(0, spec.height, data)]
             hold = load_hold(choice.hold, image, view.shown, view.rect, True)
             settings = quick(closing(choice.settings, view.shown, view.rect))
-            return Request(settings, spec, strips, styles, PREVIEW_PX, series, hold)
+            dpi = on_paper(image, view.rect, spec)
+            return Request(settings, spec, strips, styles, PREVIEW_PX, series, hold, dpi)
 
         def so_far(picture: PictureSoFar) -> None:
             self._subject.show_painted(self._pane, picture.data, picture.width, picture.height)

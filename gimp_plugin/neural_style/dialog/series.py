@@ -19,7 +19,7 @@ from engine.session import Session
 from engine.wording import notes_of
 from engine.work import Painting
 from pixels.canvas import HiddenCanvas
-from pixels.layers import closing, locate
+from pixels.layers import closing, locate, on_paper
 from pixels.notes import result_name
 from pixels.style_pictures import load_hold, load_styles
 from protocol import EngineError
@@ -103,8 +103,8 @@ class Series:
 
         def request() -> Request:
             settings = closing(order.choice.settings, source.layer, source.seen)
-            strips = reader.strips()
-            return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold)
+            dpi, strips = on_paper(source.image, source.seen, reader.spec), reader.strips()
+            return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold, dpi)
 
         def so_far(picture: PictureSoFar) -> None:
             size, shaped = (picture.width, picture.height), source.layer == self._subject.view.shown

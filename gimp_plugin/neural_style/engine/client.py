@@ -186,7 +186,7 @@ class EngineClient:
                 "type": "run",
                 "id": run,
                 "settings": request.settings.to_dict(),
-                "content": shape(request.content),
+                "content": {**shape(request.content), "dpi": request.dpi},
                 "styles": [announced(style) for style in styles],
                 "preview": request.shown_px,
                 "series": request.series,

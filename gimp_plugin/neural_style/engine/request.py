@@ -53,7 +53,7 @@ class Request:
 
     ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
     Runs of the same ``series`` follow each other like the frames of an animation.
-    ``hold`` is what of the content stays what it is.
+    ``hold`` is what of the content stays what it is; ``dpi`` its pixels per inch on paper.
     """
 
     settings: Settings
@@ -63,6 +63,7 @@ class Request:
     shown_px: int = 0
     series: str = ""
     hold: Mask | None = None
+    dpi: float = 0.0
 
 
 def shape(spec: PictureSpec) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pixels.private_copy import PrivateCopy, copy_of_layer, sample_type
 from pixels.reading import Reader
 from pixels.rect import Rect
 from pixels.selection import Selection
-from protocol import EngineError, Settings
+from protocol import EngineError, PictureSpec, Settings
 
 MARGIN_PX = 64
 MARGIN_PART = 0.15
@@ -130,6 +130,12 @@ def measure(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> tuple[Gimp.Lay
 def closing(settings: Settings, layer: Gimp.Drawable, seen: Rect) -> Settings:
     """``settings`` for a part of a layer: only a whole one has edges that can meet."""
     return settings if seen == whole(layer) else replace(settings, wrap="none")
+
+
+def on_paper(image: Gimp.Image, seen: Rect, spec: PictureSpec) -> float:
+    """Pixels per inch at which a picture of the shape ``spec`` covers ``seen`` of the image."""
+    _ok, across, _down = image.get_resolution()
+    return across * spec.width / seen.width
 
 
 def locate(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Source:

@@ -10,8 +10,10 @@ from gi.repository import Gdk, Gtk
 from language.mnemonics import Mnemonics
 from language.texts import MOST_NAME, _, shown
 from protocol import Settings
+from widgets.brush_unit import BrushUnit
 from widgets.number import Number
 
+WIDTH = "brush_mm"
 MOST_OFFERED = 200
 NAMES = {"style_loss": "style_losses", "features": "features"}  # in the engine's capabilities
 
@@ -30,7 +32,7 @@ class SettingsPanel(Gtk.Box):
         self._combos: dict[str, Gtk.ComboBoxText] = {}
         self.columns = columns = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
         plain, advanced = self._grid(), self._grid()
-        shown = [f for f in fields(Settings) if not f.metadata["advanced"]]
+        shown = [f for f in fields(Settings) if not f.metadata["advanced"] and f.name != WIDTH]
         hidden = [f for f in fields(Settings) if f.metadata["advanced"]]
         self.pack_start(plain, False, False, 0)
         for field in [*shown[1:], shown[0]]:  # quality last: it is about time, not about looks
@@ -79,7 +81,8 @@ class SettingsPanel(Gtk.Box):
 
     def _row(self, grid: Gtk.Grid, field: Field[Any], keys: Mnemonics, columns: Any) -> None:
         meta = field.metadata
-        text = _(meta["label"]) + (f" ({meta['unit']})" if meta["unit"] else "")
+        unit = "" if field.name == "style_scale" else meta["unit"]  # which is beside it
+        text = _(meta["label"]) + (f" ({unit})" if unit else "")
         label = Gtk.Label(label=keys.label(text), use_underline=True, xalign=0.0)
         widget, target = self._widget(field)
         label.set_mnemonic_widget(target)
@@ -161,4 +164,11 @@ class SettingsPanel(Gtk.Box):
         scale.connect("button-press-event", self._reset_on_double_click, field)
         box.pack_start(scale, True, True, 0)
         box.pack_start(spin, False, False, 0)
-        return box, spin
+        return (self._with_unit(box), spin) if field.name == "style_scale" else (box, spin)
+
+    def _with_unit(self, per_cent: Gtk.Widget) -> Gtk.Widget:
+        """The control of the brush size with that of its width in millimetres."""
+        width = next(field for field in fields(Settings) if field.name == WIDTH)
+        unit = BrushUnit(per_cent, width, self._tell)
+        self._getters[WIDTH], self._setters[WIDTH] = unit.get, unit.set
+        return unit
