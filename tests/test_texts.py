@@ -48,6 +48,7 @@ ONLY_THE_COMMAND_LINE = {
     "command/asked.py": "reads the options of a run",
     "command/many.py": "reads the options of a run",
     "command/photos.py": "looks for the photos of a run",
+    "command/sheet.py": "reads the options of a sheet",
     "pictures/files.py": "opens files by name; the plug-in sends their bytes",
     "pictures/saving.py": "writes picture files",
     "weights/sources.py": "reads the options of `weights fetch`",

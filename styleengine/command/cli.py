@@ -1,4 +1,4 @@
-"""The command ``styleengine``: run · serve · weights · doctor · plugins."""
+"""The command ``styleengine``: run · sheet · serve · weights · doctor · plugins."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rich.text import Text
 
 from styleengine import __version__
 from styleengine.command.run_options import add_run
+from styleengine.command.sheet import add_sheet
 from styleengine.command.terminal import OutputGone, close_output, console, say
 from styleengine.machine import allocator
 from styleengine.machine.failures import broken_install, out_of_memory
@@ -90,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     add_run(commands)
+
+    add_sheet(commands)
 
     serve = commands.add_parser("serve", help="serve an image editor over stdin and stdout")
     serve.set_defaults(function=serve_command)
