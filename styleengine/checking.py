@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from styleengine.jobs import Job
-from styleengine.pictures.picture import require_usable
+from styleengine.jobs import Job, Spot
+from styleengine.pictures.picture import Picture, require_usable
 from styleengine.plugins.registry import Plugins
 from styleengine.protocol import EngineError, Settings
 
@@ -57,8 +57,28 @@ def check(job: Job, plugins: Plugins) -> None:
         )
     if job.hold is not None and not is_mask(job.hold):
         raise EngineError("bad-setting", "The mask of what is held must be a gray picture.")
+    if job.spot is not None:
+        _check_spot(job.spot, job.content, classic)
     for name in postprocessors(job.settings):
         plugins.postprocessor(name)
+
+
+def _check_spot(spot: Spot, content: Picture, classic: bool) -> None:
+    if classic:
+        raise EngineError(
+            "bad-setting",
+            "The classic method paints a picture as a whole only.",
+            "Choose the quality Fast or Best to look at a spot.",
+        )
+    left, top, width, height = spot.area
+    inside = left >= 0 and top >= 0 and width > 0 and height > 0
+    inside = inside and left + width <= spot.width and top + height <= spot.height
+    if not inside or not (0 < spot.size[0] <= width and 0 < spot.size[1] <= height):
+        raise EngineError("protocol", "The spot does not lie in the picture.")
+    for part in spot.parts:
+        require_usable(part.picture, "content")
+    if not spot.parts and (content.width, content.height) != spot.whole:
+        raise EngineError("protocol", "Of a large picture the spot is missing.")
 
 
 def postprocessors(settings: Settings) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -14,13 +14,16 @@ from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
 from styleengine.jobs import Event, Job, Preview, Result
 from styleengine.loss.making import objective_of
+from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
 from styleengine.networks.extractor import ExtractorRequest
 from styleengine.networks.faces import LONG_SIDE, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
+from styleengine.painting_spots import Bases, SpotPainter
 from styleengine.planning.fitting import fit_to_memory, needed
+from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
 from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import PREVIEW_PX, EngineError, Progress, Sentence, Settings
@@ -36,6 +39,7 @@ class Engine:
         self.plugins = plugins if plugins is not None else load_plugins()
         self._shelf = Shelf()
         self._faces = FaceFinder()
+        self._bases = Bases()
 
     def prepare(self, settings: Settings, weights: str | None = None) -> None:
         """Loads the network that a run with ``settings`` will need, so that it can begin at once.
@@ -70,11 +74,11 @@ class Engine:
         started = time.monotonic()
         yield Progress("prepare")
         check(job, self.plugins)
-        settings, content, notes = job.settings, job.content, []
+        settings, whole, notes = job.settings, job.whole, []
         chosen = dataclasses.replace(settings, features=features_for(settings, job.weights))
         entry = self.plugins.extractor(chosen.features)
         fine = fine_features_for(settings, job.weights)
-        plan = make_plan(chosen, content.width, content.height, entry, fine=fine)
+        plan = make_plan(chosen, whole.width, whole.height, entry, fine=fine)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = devices.pick(settings.device)
         try:
@@ -90,7 +94,7 @@ class Engine:
         wanted = plan.sizes[-1]
         trunks = {name: found.trunk for name, found in networks.items()}
         additive = style_loss.additive
-        plan, layouts = fit_to_memory(plan, content, chosen, entry, trunks, additive, device)
+        plan, layouts = fit_to_memory(plan, whole, chosen, entry, trunks, additive, device)
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(
@@ -105,6 +109,9 @@ class Engine:
             notes += scene.enlarged()
         if settings.faces == "keep" and settings.preset != "classic":
             scene = dataclasses.replace(scene, faces=self._faces.find(scene.small(LONG_SIDE)))
+        if job.spot is not None:
+            yield from self._spot(job, scene, networks, layouts, device, should_stop, started)
+            return
         used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
         source, rates = used[0].source, [found.rate for found in used]
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
@@ -112,27 +119,16 @@ class Engine:
         yield pace.progress("prepare")
         first, before = 0, job.before
         classic = settings.preset == "classic"  # which begins with the photo
-        if before is not None and going_on.fits(before, content) and not classic:
+        if before is not None and going_on.fits(before, whole) and not classic:
             first, picture = going_on.start(scene, before, settings)
             painter.go_on(first, picture)
             del picture
         else:
             painter.begin(first, scene)
-        for scale in range(first, len(plan.sizes)):
-            if scale > first:
-                painter.begin(scale, scene)
-            allocator.give_back()
-            only = used[scale].trunk.only(plan.at(scale))
-            objective = objective_of(scene, scale, only, style_loss, layouts[scale].side)
-            # What was freed so far does not come in the sizes that the steps will ask for.
-            allocator.give_back()
-            for step in painter.paint(objective):
-                yield step
-                if job.preview and pace.preview_due(job.preview_steps):
-                    yield Preview(finishing.small(scene, painter.picture, job.preview), pace.step)
-            del objective  # before the next one is made
-            if painter.stopped:
-                break
+        for step in scales(painter, scene, networks, style_loss, layouts, first, len(plan.sizes)):
+            yield step
+            if job.preview and step.stage == "paint" and pace.preview_due(job.preview_steps):
+                yield Preview(finishing.small(scene, painter.picture, job.preview), pace.step)
 
         yield pace.progress("finish")
         image = painter.release().cpu()
@@ -146,6 +142,37 @@ class Engine:
         reached = width, height
         stopped = painter.stopped
         yield Result(result, settings, source, about, seconds, stopped, reached, tuple(notes))
+
+    def _spot(
+        self,
+        job: Job,
+        scene: Scene,
+        networks: dict[str, Shelved],
+        layouts: list[Layout],
+        device: torch.device,
+        should_stop: Callable[[], bool],
+        started: float,
+    ) -> Iterator[Event]:
+        """Paints the spot of a job."""
+        settings, style_loss = job.settings, self.plugins.style_loss(scene.plan.style_loss)
+        passed = going_on.passed(scene.plan)
+        base = self._bases.get(job, scene)
+        if base is None:
+            plan = scene.plan.upto(passed)
+            used = [networks[plan.features_at(scale)] for scale in range(passed + 1)]
+            pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
+            painter = Painter(plan, layouts, pace, should_stop)
+            painter.begin(0, scene)
+            yield from scales(painter, scene, networks, style_loss, layouts, 0, passed + 1)
+            base = painter.release()
+            if not painter.stopped:
+                self._bases.keep(job, base)
+        spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base))
+        yield from spot.paint(should_stop)
+        touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
+        picture, seconds = spot.picture(touches), time.monotonic() - started
+        about = str(devices.describe(str(device)))
+        yield Result(picture, settings, spot.source, about, seconds, spot.stopped)
 
     def _networks(
         self, settings: Settings, weights: str | None, plan: Plan, device: torch.device
@@ -162,3 +189,28 @@ class Engine:
             )
             for name in dict.fromkeys(plan.features_at(k) for k in range(len(plan.sizes)))
         }
+
+
+def scales(
+    painter: Painter,
+    scene: Scene,
+    networks: Mapping[str, Shelved],
+    style_loss: StyleLoss,
+    layouts: Sequence[Layout],
+    first: int,
+    end: int,
+) -> Iterator[Progress]:
+    """All steps of the scales from ``first``, which has begun, up to ``end``, or until stopped."""
+    plan = scene.plan
+    for scale in range(first, end):
+        if scale > first:
+            painter.begin(scale, scene)
+        allocator.give_back()
+        only = networks[plan.features_at(scale)].trunk.only(plan.at(scale))
+        objective = objective_of(scene, scale, only, style_loss, layouts[scale].side)
+        # What was freed so far does not come in the sizes that the steps will ask for.
+        allocator.give_back()
+        yield from painter.paint(objective)
+        del objective  # before the next one is made
+        if painter.stopped:
+            return

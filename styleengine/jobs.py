@@ -39,6 +39,41 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Pixels of a large picture, from ``left`` and ``top`` on."""
+
+    picture: Picture
+    left: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A spot of a picture, to be seen as it will be when all of it has been painted.
+
+    ``area`` (left, top, width, height) lies in the picture of ``whole`` (width, height) pixels; the
+    result is of ``size`` (width, height), at most that of the area. ``parts`` are what is known of
+    the picture at full size: the spot with a margin, and samples of the rest. None are needed of a
+    picture that is the job's content itself.
+    """
+
+    area: tuple[int, int, int, int]
+    whole: tuple[int, int]
+    size: tuple[int, int]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Of the whole picture."""
+        return self.whole[0]
+
+    @property
+    def height(self) -> int:
+        """Of the whole picture."""
+        return self.whole[1]
+
+
+@dataclass(frozen=True)
 class Job:
     """One picture to paint.
 
@@ -48,6 +83,9 @@ class Job:
     photo, from which the run goes on, or the frame of an animation before this one; see
     `going_on.start`. ``hold`` (h, w), float32 0–1, says how far the photo's shapes are held; it
     covers the content whatever its size.
+
+    Of a ``spot`` only this is painted, and is the result; the content is then the whole picture
+    made smaller, to no less than `OVERVIEW_PX`.
     """
 
     content: Picture
@@ -58,6 +96,12 @@ class Job:
     weights: str | None = None
     before: Before | None = None
     hold: np.ndarray | None = None
+    spot: Spot | None = None
+
+    @property
+    def whole(self) -> Picture | Spot:
+        """What has the width and height of the picture that is painted."""
+        return self.content if self.spot is None else self.spot
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,13 @@ declares ``width``) per style, and by the strips of the content. A style that de
 ``pixels`` with ``of: "mask"``, one sample a pixel, over the whole content, whatever its size. So
 does the mask of what is held of the content, ``hold`` in ``run`` and in ``of``, which an engine
 knows that lists "hold" in what it ``accepts``.
+Of a ``spot {area, whole, size, parts}`` in ``run`` only this is painted, as it will be in the
+whole picture, and is the result: ``area`` is [left, top, width, height] in a picture of ``whole``
+[width, height], ``size`` [width, height] that of the result. The content then is the whole picture,
+made smaller if it has more than `OVERVIEW_PX`; of such a one ``parts``, a list of
+``{width, height, dtype, left, top}``, come at full size as ``pixels`` with ``of: "spot"``: first
+the area with a margin, then samples of the rest. Its ``series`` is that of the quick preview that
+it goes on from, which stays what is gone on from. An engine knows it that accepts "spot".
 Consecutive runs that have the same text as ``series`` follow each other, as the frames of an
 animation do: each begins with the painting before, where its content has not changed.
 Unknown message types and unknown fields are ignored, so that either side may be a little newer than
@@ -47,8 +54,8 @@ from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
 PROTOCOL = 1
-HOLD = "hold"
-ACCEPTED = (HOLD,)
+HOLD, SPOT = "hold", "spot"
+ACCEPTED = (HOLD, SPOT)
 """What this version's engine understands beyond the first one's language."""
 
 CHANNELS = 4
@@ -57,6 +64,9 @@ STRIP_BYTES = 4 << 20
 PREVIEW_PX = 512
 """Long side of the dialog's previews. All larger pictures pass through that size while they are
 painted, so that a preview becomes what it showed."""
+OVERVIEW_PX = 1600
+"""Long side of the content of a job that paints a spot, if the picture is larger: up to that scale
+the network looks at shapes, far around a place."""
 DRAFT_NETWORK = "built-in draft network"
 """What people read where the draft network is in use: in ``features``."""
 MAX_HEADER = 1 << 20

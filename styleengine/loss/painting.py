@@ -38,12 +38,14 @@ class PaintObjective(Objective):
         hold: Tensor | None = None,
         faces: Tensor | None = None,
         wrap: Wrap = OPEN,
+        smoothed: Tensor | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
-        ``wrap`` tells along which axes the picture closes.
+        ``wrap`` tells along which axes the picture closes; ``smoothed`` (h, w), if given, weighs
+        the pixels for smoothness, too.
         """
         size = (content.shape[-2], content.shape[-1])
         layers = dict(recipe.style_layers)
@@ -54,13 +56,13 @@ class PaintObjective(Objective):
         layers = {n: w * balance.get(n, 1.0) for n, w in layers.items()}
         name, pool, exponent = recipe.content_layer, recipe.content_pool, recipe.content_focus
         held = recipe.content_weight * content_factor * balance.get(name, 1.0)
-        smoothed = recipe.tv_weight * tv_factor * balance.get(TV, 1.0)
+        calm = recipe.tv_weight * tv_factor * balance.get(TV, 1.0)
 
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha, wrap)
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
         places = NearestPlaces(extractor, near, styles, size, alpha)
-        smoothness = Smoothness(extractor, smoothed, size, wrap)
+        smoothness = Smoothness(extractor, calm, size, wrap, smoothed)
         terms: list[Term] = [style, places, photo, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:

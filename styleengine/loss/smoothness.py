@@ -14,19 +14,29 @@ from styleengine.planning.tiling import Tile
 class Smoothness(Term):
     """The mean of `tv_values` over a picture of ``size`` (h, w); a flat one is its target.
 
-    ``wrap`` tells along which axes it closes.
+    ``wrap`` tells along which axes it closes; ``weights`` (h, w), if given, weigh its pixels.
     """
 
     def __init__(
-        self, extractor: Extractor, weight: float, size: tuple[int, int], wrap: Wrap = OPEN
+        self,
+        extractor: Extractor,
+        weight: float,
+        size: tuple[int, int],
+        wrap: Wrap = OPEN,
+        weights: Tensor | None = None,
     ) -> None:
         super().__init__(extractor, {})
-        self._wrap = wrap
-        self._factor = weight / (size[0] * size[1])
+        self._wrap, self._weights = wrap, weights
+        self._factor = weight / (size[0] * size[1] if weights is None else float(weights.sum()))
 
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """What each pixel differs from its neighbours."""
-        return [Local(self._factor, tv_values(x, tile.closes(self._wrap)))] if self._factor else []
+        if not self._factor:
+            return []
+        values = tv_values(x, tile.closes(self._wrap))
+        if self._weights is not None:
+            values = values * tile.outer(self._weights)
+        return [Local(self._factor, values)]
 
 
 def tv_values(image: Tensor, wrap: Wrap = OPEN) -> Tensor:

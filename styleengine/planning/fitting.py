@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import psutil
 import torch
@@ -10,7 +11,6 @@ import torch
 from styleengine.machine import memory
 from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import Trunk
-from styleengine.pictures.picture import Picture
 from styleengine.planning import tiling
 from styleengine.planning.layout import ACCELERATOR, LIMITS, PICTURE, USABLE, Layout, layout
 from styleengine.planning.plan import Plan, make_plan
@@ -22,9 +22,21 @@ SMALL_ENOUGH = 1024
 SHRINK = 0.8
 
 
+class Extent(Protocol):
+    """What has so many pixels."""
+
+    @property
+    def width(self) -> int:
+        """From left to right."""
+
+    @property
+    def height(self) -> int:
+        """From top to bottom."""
+
+
 def fit_to_memory(
     plan: Plan,
-    content: Picture,
+    content: Extent,
     settings: Settings,
     entry: ExtractorEntry,
     trunks: Mapping[str, Trunk],
@@ -42,27 +54,35 @@ def fit_to_memory(
         pixels = plan.sizes[-1][0] * plan.sizes[-1][1]
         # The content at all scales, and besides, in the end, the result.
         room = USABLE * memory.free(device) - 2 * PICTURE * pixels
-        limits = LIMITS.get(device.type, ACCELERATOR)
-        layouts = []
-        for scale, size in enumerate(plan.sizes):
-            trunk = trunks[plan.features_at(scale)]
-            layouts.append(
-                layout(
-                    size,
-                    plan.steps[scale],
-                    plan.history,
-                    margin(trunk, plan.methods[scale], additive),
-                    trunk.precision.dtype.itemsize,
-                    room,
-                    limits,
-                    trunk.values,
-                )
-            )
+        layouts = laid_out(plan, trunks, additive, device, room)
         fits = max(each.bytes for each in layouts) <= room
         if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
             return plan, layouts
         most = max(SMALL_ENOUGH, int(SHRINK * long_side))
         plan = make_plan(settings, width, height, entry, most, plan.fine)
+
+
+def laid_out(
+    plan: Plan, trunks: Mapping[str, Trunk], additive: bool, device: torch.device, room: float
+) -> list[Layout]:
+    """How each scale is best computed within ``room`` bytes."""
+    limits = LIMITS.get(device.type, ACCELERATOR)
+    layouts = []
+    for scale, size in enumerate(plan.sizes):
+        trunk = trunks[plan.features_at(scale)]
+        layouts.append(
+            layout(
+                size,
+                plan.steps[scale],
+                plan.history,
+                margin(trunk, plan.methods[scale], additive),
+                trunk.precision.dtype.itemsize,
+                room,
+                limits,
+                trunk.values,
+            )
+        )
+    return layouts
 
 
 def needed(plan: Plan, layouts: Sequence[Layout], device: torch.device) -> int:

@@ -78,6 +78,13 @@ class Plan:
         """The name of the extractor that looks at a scale."""
         return self.fine if set(self.at(scale)) <= set(FINE_LAYERS) else self.features
 
+    def upto(self, scale: int) -> Plan:
+        """The plan up to a scale, and that one."""
+        end = scale + 1
+        return dataclasses.replace(
+            self, sizes=self.sizes[:end], steps=self.steps[:end], methods=self.methods[:end]
+        )
+
     def share(self, scale: int) -> float:
         """About how much of its network's work is done at a scale, 0–1."""
         return max(WORK.get(name[4:5], 1.0) for name in self.at(scale))

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styleengine.jobs import Before
+from styleengine.jobs import Before, Spot
 from styleengine.pictures.picture import Picture, fit
+from styleengine.planning.plan import Plan
 from styleengine.protocol import PREVIEW_PX, Settings
 from styleengine.scene import resample
 from styleengine.scene.closing import closed
@@ -38,7 +39,7 @@ def kept(
     return Before(_small(content), _small(painted), settings, min(long_side, PREVIEW_PX))
 
 
-def fits(before: Before, content: Picture) -> bool:
+def fits(before: Before, content: Picture | Spot) -> bool:
     """Whether ``content`` has the same shape."""
     size = fit(content.width, content.height, PREVIEW_PX)
     return size == (before.content.height, before.content.width)
@@ -52,8 +53,7 @@ def start(scene: Scene, before: Before, settings: Settings | None = None) -> tup
     with ``settings`` has that scale behind it. Of another photo, as the next frame of an animation
     is, it is taken at the smallest scale, where the photo has not changed.
     """
-    sizes = scene.plan.sizes
-    scale = max((k for k, size in enumerate(sizes) if max(size) <= before.long_side), default=0)
+    sizes, scale = scene.plan.sizes, passed(scene.plan, before.long_side)
     content, then, painted = _as_before(scene, before, scale)
     if not unchanged(content, then):
         scale = 0
@@ -62,6 +62,20 @@ def start(scene: Scene, before: Before, settings: Settings | None = None) -> tup
     elif scale + 1 < len(sizes) and _is_finished(before, settings, max(sizes[scale])):
         return scale + 1, scene.start(scale + 1, painted)
     return scale, painted.contiguous()
+
+
+def passed(plan: Plan, long_side: int = PREVIEW_PX) -> int:
+    """The scale of a plan at which a picture of that size ends, as a quick preview does."""
+    return max((k for k, size in enumerate(plan.sizes) if max(size) <= long_side), default=0)
+
+
+def finished(scene: Scene, before: Before, settings: Settings) -> Tensor | None:
+    """The painting before as the picture (1, 3, h, w) that one with ``settings`` is at the scale
+    that is `passed`; None if it is not that."""
+    scale = passed(scene.plan)
+    content, then, painted = _as_before(scene, before, scale)
+    same = unchanged(content, then) and _is_finished(before, settings, max(scene.plan.sizes[scale]))
+    return painted.contiguous() if same else None
 
 
 def _is_finished(before: Before, settings: Settings | None, size: int) -> bool:

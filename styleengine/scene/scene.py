@@ -154,8 +154,7 @@ class Scene:
 
     def content(self, scale: int) -> Tensor:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
-        colors = self.levels[scale]
-        return luma(colors).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else colors
+        return self.seen(self.levels[scale])
 
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
@@ -195,8 +194,11 @@ class Scene:
 
     def shown(self, rgb: Floats) -> Tensor:
         """A picture (h, w, 3), 0–1, as the network is shown the content, (1, 3, h, w)."""
-        image = resample.to_tensor(rgb)
-        return luma(image).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else image
+        return self.seen(resample.to_tensor(rgb))
+
+    def seen(self, colors: Tensor) -> Tensor:
+        """The content's ``colors`` (1, 3, h, w) as the network is shown them."""
+        return luma(colors).expand(-1, 3, -1, -1) if self.keep_colors == "luminance" else colors
 
     def restore_colors(self, image: Tensor) -> Tensor:
         """``image`` (1, 3, h, w) with the content's colours, where only its luma was painted."""

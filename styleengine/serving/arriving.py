@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from styleengine.pictures.about import About
 from styleengine.pictures.files import STYLE_PIXELS, decode
-from styleengine.protocol import CHANNELS, HOLD, EngineError, Sentence, Settings
+from styleengine.protocol import CHANNELS, HOLD, SPOT, EngineError, Sentence, Settings
 from styleengine.serving import limits
 from styleengine.serving.canvas import Canvas, canvas_of, is_whole
+from styleengine.serving.spots import ArrivingSpot
 
 if TYPE_CHECKING:
     from styleengine.jobs import Job
@@ -52,6 +53,7 @@ class Incoming:
     stop: Stop = ""
     hold: Canvas | None = None
     dpi: float | None = None
+    spot: ArrivingSpot | None = None
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Incoming:
@@ -65,7 +67,7 @@ class Incoming:
             raise EngineError("protocol", "A job of more than {n} styles.", n=limits.STYLES)
         most = limits.style_pixels(len(entries))
         settings, preview = header.get("settings", {}), header.get("preview", 0)
-        hold = header.get(HOLD)
+        hold, spot = header.get(HOLD), header.get(SPOT)
         if not isinstance(settings, dict):
             raise EngineError("protocol", "The settings of a job are not an object.")
         return cls(
@@ -79,6 +81,7 @@ class Incoming:
             series=_text(header.get("series") or "", limits.SERIES_LENGTH),
             hold=None if hold is None else canvas_of(hold, 1, STYLE_PIXELS),
             dpi=_resolution(announced),
+            spot=None if spot is None else ArrivingSpot.of(spot),
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
@@ -88,6 +91,9 @@ class Incoming:
             return
         if header.get("of") == HOLD and self.hold is not None:
             self.hold.put(header.get("y"), header.get("rows"), payload)
+            return
+        if header.get("of") == SPOT and self.spot is not None:
+            self.spot.put(header, payload)
             return
         index = header.get("index")
         if not is_whole(index) or not 0 <= index < len(self.styles):
@@ -115,6 +121,7 @@ class Incoming:
     def complete(self) -> bool:
         """Whether every announced picture is here."""
         whole = not self.content.missing and not (self.hold and self.hold.missing)
+        whole = whole and (self.spot is None or self.spot.complete)
         return whole and all(style.complete for style in self.styles)
 
     def job(self) -> Job:
@@ -141,6 +148,7 @@ class Incoming:
             self.preview,
             weights=self.weights,
             hold=None if self.hold is None else self.hold.rgb,
+            spot=None if self.spot is None else self.spot.spot(self.name),
         )
 
 

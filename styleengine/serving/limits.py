@@ -18,6 +18,12 @@ ALL_STYLE_PIXELS = 40_000_000
 """Pixels that all styles of a job have together, once they are decoded."""
 STYLE_BYTES = 640 << 20
 """Bytes of the files of a job's styles together."""
+PARTS = 32
+"""Parts that are sent of a picture of which a spot is to be painted."""
+PARTS_PIXELS = 40_000_000
+"""Pixels of all these parts together, and of a spot."""
+SIDE = 1 << 20
+"""Longest side of a picture of which a spot is to be painted."""
 STRIP_BYTES = 64 << 20
 """Bytes of a strip of pixels: rows of half a million pixels, and more than one of them."""
 ID_LENGTH = 200

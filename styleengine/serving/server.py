@@ -133,7 +133,7 @@ class Server:
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
             job = replace(job, before=self._before[1])
-        if incoming.series:  # what stands for itself leaves what is to be gone on with
+        if incoming.series and job.spot is None:  # what stands for itself leaves what is gone on with
             self._before = ("", None)
         with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
             for event in events:
@@ -146,7 +146,7 @@ class Server:
                     self._preview(incoming.id, event)
                 else:
                     self._result(incoming.id, event, dtype)
-                    if incoming.series:
+                    if incoming.series and job.spot is None:
                         finished = None if event.stopped else job.settings
                         side = max(event.reached)
                         made = kept(job.content, event.picture, finished, side)

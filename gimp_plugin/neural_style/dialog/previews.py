@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Callable
 
 from choice.choice import Choice, quick
 from dialog.subject import Subject
@@ -20,8 +20,11 @@ from protocol import PREVIEW_PX, EngineError
 class Previews:
     """Asks the session for a preview of each choice, and remembers which one came last."""
 
-    def __init__(self, session: Session, subject: Subject, pane: Any) -> None:
-        self._session, self._subject, self._pane = session, subject, pane
+    def __init__(
+        self, session: Session, subject: Subject, pane: Any, shown: Callable[[], None]
+    ) -> None:
+        """``shown`` is called when a finished one is in view."""
+        self._session, self._subject, self._pane, self._shown = session, subject, pane, shown
         self._last: tuple[Choice | None, str] = (None, "")  # the one begun last, and its series
         self._finished: tuple[Choice | None, tuple[bytes, int, int]] = (None, (b"", 0, 0))
 
@@ -49,6 +52,7 @@ class Previews:
             if not info.get("stopped"):
                 self._finished = choice, canvas.picture()
             self._subject.show_painted(self._pane, *canvas.picture())
+            self._shown()
 
         def given_up(problem: EngineError | None) -> None:
             if self._last == (choice, series):
@@ -65,10 +69,15 @@ class Previews:
         last, series = self._last
         return series if last == choice else ""
 
+    def finished_series_of(self, choice: Choice) -> str:
+        """The same if that preview has been finished; else empty."""
+        return self.series_of(choice) if self._finished[0] == choice else ""
+
     def show_again(self, choice: Choice) -> None:
         """Shows the preview of ``choice`` as it was, or a new one."""
         finished, picture = self._finished
         if finished == choice:
             self._subject.show_painted(self._pane, *picture)
+            self._shown()
         else:
             self.renew(choice)

@@ -23,7 +23,8 @@ def in_words(
     if phase is Phase.BROKEN:
         return 0.0, _("The engine has stopped")
     if phase is Phase.PREVIEWING:
-        parts = [_("Quick preview"), *_time_left(progress)]
+        what = _("Painting what you look at") if session.is_looking else _("Quick preview")
+        parts = [what, *_time_left(progress)]
         return (progress.fraction if progress else 0.0), " · ".join(parts)
     if phase is Phase.KEEPING:
         return None, _("Stopping, and keeping the picture …")

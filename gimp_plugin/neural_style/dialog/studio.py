@@ -24,6 +24,7 @@ from dialog.previews import Previews
 from dialog.report import compose
 from dialog.samples import Samples
 from dialog.series import Order, Series
+from dialog.spots import Spots
 from dialog.status import in_words
 from dialog.stopwatch import Stopwatch
 from dialog.subject import Subject, layers_in_words
@@ -72,6 +73,7 @@ class Studio:
         self._subject = Subject(image, layers, self._guard, self._layer_seen)
         self._subject.start()  # works while the window is made
         self._problem, self._offered, self._gimp = "", False, Parent()
+        self._ready_to_look = False
         GimpUi.init("neural-style")
         presets = Presets(plugin_dir / "presets.json", data / "presets.json")
         self.catalog = Catalog(image, self._guard, self._subject)
@@ -79,7 +81,9 @@ class Studio:
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
         self._delivery = Delivery(image, self.window, self._guard)
-        self.previews = Previews(self.session, self._subject, self.window.pane)
+        pane = self.window.pane
+        self.previews = Previews(self.session, self._subject, pane, self.looked)
+        self.spots = Spots(self.session, self._subject, self.previews, pane)
         self.series = Series(self.session, self._subject, self._delivery, self.window, self)
         self._offer = Offer(
             self.window, self._installed, self._guard, self._network_came, self._show_problem
@@ -100,6 +104,7 @@ class Studio:
         self.window.subject.offer(self._subject.are_paintings)
         self._show_subject()
         self._tell_what_was_put_aside()
+        self._ready_to_look = True
 
     @property
     def inserted(self) -> Gimp.Layer | None:
@@ -185,7 +190,9 @@ class Studio:
         self.window.offer_steady(len(self._subject.layers) > 1)
 
     def looked(self) -> None:
-        """Another part of the picture: seen in a moment as it will be."""
+        """Another part of the picture, or a finished preview of it: soon seen as it will be."""
+        if self._ready_to_look:
+            self.spots.renew(self.window.get_choice())
 
     def start(self) -> None:
         """Paints the layers."""

@@ -25,9 +25,9 @@ from engine.events import (
 )
 from engine.installed import Installed, find
 from engine.process import EngineProcess
-from engine.request import Mask, Request, Strip, StyleFile, announced, mask_shape, shape
+from engine.request import Mask, Request, Strip, StyleFile, announced, mask_shape, shape, spot_shape
 from language.texts import _
-from protocol import HOLD, EngineError, PictureSpec
+from protocol import HOLD, SPOT, EngineError, PictureSpec
 
 HANDSHAKE_S = 180.0  # importing torch from a cold, slow disk takes a minute
 SILENCE_S = 60.0
@@ -191,6 +191,7 @@ class EngineClient:
                 "preview": request.shown_px,
                 "series": request.series,
                 **hold,
+                **spot_shape(request.spot),
             }
         )
         for header, payload in self._parts(run, request):
@@ -224,6 +225,8 @@ class EngineClient:
                 yield from pixels("mask", index, style.mask.strips)
         if request.hold is not None:
             yield from pixels(HOLD, 0, request.hold.strips)
+        for index, part in enumerate(request.spot.parts if request.spot else ()):
+            yield from pixels(SPOT, index, part.strips)
         yield from pixels("content", 0, request.strips)
 
     def _hold(self, mask: Mask) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocol import PictureSpec, Settings
+from protocol import SPOT, PictureSpec, Settings
 
 Strip = tuple[int, int, Any]  # first row, number of rows (0: it takes its time), bytes
 
@@ -48,12 +48,38 @@ class StylePixels:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Pixels of a large picture at full size, from ``left`` and ``top`` on, as strips."""
+
+    left: int
+    top: int
+    spec: PictureSpec
+    strips: Iterable[Strip] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SpotPixels:
+    """A spot that is to be painted as in the whole picture; the request's content is the whole,
+    made smaller if it is large, and ``parts`` then are the spot with a margin, and samples.
+
+    ``area`` is left, top, width and height in a picture of ``whole`` (width, height); ``size``
+    (width, height) is that of the result.
+    """
+
+    area: tuple[int, int, int, int]
+    whole: tuple[int, int]
+    size: tuple[int, int]
+    parts: Sequence[Part] = ()
+
+
+@dataclass(frozen=True)
 class Request:
     """One run: the settings, the content as strips from top to bottom, and the styles.
 
     ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
     Runs of the same ``series`` follow each other like the frames of an animation.
-    ``hold`` is what of the content stays what it is; ``dpi`` its pixels per inch on paper.
+    ``hold`` is what of the content stays what it is; ``dpi`` its pixels per inch on paper; of a
+    ``spot`` only that is painted.
     """
 
     settings: Settings
@@ -64,6 +90,7 @@ class Request:
     series: str = ""
     hold: Mask | None = None
     dpi: float = 0.0
+    spot: SpotPixels | None = None
 
 
 def shape(spec: PictureSpec) -> dict[str, Any]:
@@ -86,3 +113,12 @@ def announced(style: StyleFile | StylePixels) -> dict[str, Any]:
 def mask_shape(mask: Mask) -> dict[str, Any]:
     """A mask's shape, as messages have it."""
     return {"width": mask.width, "height": mask.height, "dtype": "u8", "channels": 1}
+
+
+def spot_shape(spot: SpotPixels | None) -> dict[str, Any]:
+    """What a ``run`` message says of a spot; nothing without one."""
+    if spot is None:
+        return {}
+    parts = [{**shape(p.spec), "left": p.left, "top": p.top} for p in spot.parts]
+    area, whole, size = list(spot.area), list(spot.whole), list(spot.size)
+    return {SPOT: {"area": area, "whole": whole, "size": size, "parts": parts}}

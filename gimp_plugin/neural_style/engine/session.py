@@ -13,10 +13,10 @@ from engine.events import PictureSoFar
 from engine.job import Job, State
 from engine.mishap import unexpected
 from engine.phase import Listener, Phase
-from engine.work import Painting, QuickPreview, Sample, Work
+from engine.work import Painting, QuickPreview, Sample, Spot, Work
 from protocol import EngineError, Progress
 
-DEBOUNCE_S = 0.35
+DEBOUNCE_S, CALM_S = 0.35, 0.4
 BUDGET_S = 0.02
 
 
@@ -43,6 +43,7 @@ class Session:
         self._work: Work | None = None  # what the job does
         self._next: Painting | None = None
         self._preview: tuple[QuickPreview, float] | None = None  # and when it may start
+        self._spot: tuple[Spot, float] | None = None  # likewise
         self._wanted_end = ""
         self._broken = self._closed = False
         self.idle: Callable[[], Sample | None] = lambda: None
@@ -117,12 +118,36 @@ class Session:
         self._asked = now
         self._listener.session_changed()
 
+    def look(self, work: Spot) -> None:
+        """Paints a spot after a moment of calm, when the quick preview is done; it replaces the
+        one before. Not during a painting."""
+        if self.is_painting or self._closed:
+            work.given_up(None)
+            return
+        self.look_away()
+        if isinstance(self._work, Sample):
+            self._end("drop")
+        self._spot = (work, self._clock() + CALM_S)
+
+    def look_away(self) -> None:
+        """No spot is wanted any more."""
+        if self._spot is not None:
+            (work, _), self._spot = self._spot, None
+            work.given_up(None)
+        if self._job is not None and isinstance(self._work, Spot):
+            self._end("drop")
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a spot is being painted."""
+        return isinstance(self._work, Spot)
+
     def paint(self, work: Painting) -> None:
         """Begins a painting at once, unless one is under way."""
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        self._end_previews("keep" if work.goes_on else "drop")
+        self._end_previews("keep" if work.goes_on and not self.is_looking else "drop")
         self._next = work
         self._listener.session_changed()
 
@@ -221,7 +246,9 @@ class Session:
             work, self._next = self._next, None
         elif self._preview is not None and self._clock() >= self._preview[1]:
             work, self._preview = self._preview[0], None
-        elif self._preview is None:
+        elif self._spot is not None and self._preview is None and self._clock() >= self._spot[1]:
+            work, self._spot = self._spot[0], None
+        elif self._preview is None and self._spot is None:
             work = self.idle()
         if work is None:
             return False
@@ -249,6 +276,9 @@ class Session:
         if self._preview is not None:
             (work, _), self._preview = self._preview, None
             work.given_up(None)
+        if self._spot is not None:
+            (spot, _), self._spot = self._spot, None
+            spot.given_up(None)
 
     def _end(self, how: str) -> None:
         if self._job is None or self._wanted_end == "drop":
@@ -292,9 +322,9 @@ class Session:
 
     def _forget_engine(self, problem: EngineError | None = None) -> None:
         client, self._client = self._client, None
-        waiting = self._preview[0] if self._preview else None
-        left = [work for work in (self._release(), self._next, waiting) if work is not None]
-        self._handshake = self._next = self._preview = None
+        waiting = [each[0] for each in (self._preview, self._spot) if each]
+        left = [work for work in (self._release(), self._next, *waiting) if work is not None]
+        self._handshake = self._next = self._preview = self._spot = None
         self._wanted_end = ""
         if client is not None:
             client.close()

@@ -43,6 +43,11 @@ class Sample(QuickPreview):
 
 
 @dataclass(frozen=True, eq=False)
+class Spot(QuickPreview):
+    """A spot as the painting will have it, after its quick preview. It gives way likewise."""
+
+
+@dataclass(frozen=True, eq=False)
 class Painting(Work):
     """The real thing: it ends early only if the user says so.
 

@@ -81,6 +81,17 @@ class LayerView:
         spec = small_spec(self.rect, long_side)
         return spec, small_strips(self._copy.drawable, self.rect, spec)
 
+    def part(self, area: tuple[int, int, int, int]) -> Iterator[tilewise.Part]:
+        """An area (x, y, width, height) of the part at full size, RGBA u8, in strips; raises
+        `EngineError` ("layer-gone")."""
+        assert self._copy is not None
+        x, y, width, height = area
+        there = self.rect.x + x, self.rect.y + y, width, height
+        buffer = self._copy.drawable.get_buffer()
+        clamp = Gegl.AbyssPolicy.CLAMP
+        parts = tilewise.read(buffer, there, 1.0, FORMATS["u8"], 4, clamp)
+        yield from while_there(self._copy.drawable, parts)
+
     def spot(self, x: int, y: int, width: int, height: int, scale: float = 1.0) -> bytes:
         """Some pixels of the part, from its corner on and after scaling; empty before `refresh`."""
         if self._copy is None:

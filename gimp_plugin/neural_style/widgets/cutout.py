@@ -58,9 +58,20 @@ class Shape:
 
     def cut(self, picture: GdkPixbuf.Pixbuf) -> GdkPixbuf.Pixbuf:
         """An RGBA picture in this shape."""
+        return self.cut_part(picture, (0.0, 0.0, 1.0, 1.0))
+
+    def cut_part(
+        self, picture: GdkPixbuf.Pixbuf, area: tuple[float, float, float, float]
+    ) -> GdkPixbuf.Pixbuf:
+        """The same of a picture of an ``area`` (left, top, width, height, 0–1) of all."""
         width, height = picture.get_width(), picture.get_height()
-        sheet = self._sheet
-        if (sheet.get_width(), sheet.get_height()) != (width, height):
-            sheet = sheet.scale_simple(width, height, SMOOTH)
+        sheet, (left, top, across, down) = self._sheet, area
+        scale_x = width / (across * sheet.get_width())
+        scale_y = height / (down * sheet.get_height())
+        if (scale_x, scale_y, left, top) != (1.0, 1.0, 0.0, 0.0):
+            there = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, width, height)
+            corner = -left * scale_x * sheet.get_width(), -top * scale_y * sheet.get_height()
+            sheet.scale(there, 0, 0, width, height, *corner, scale_x, scale_y, SMOOTH)
+            sheet = there
         data = cut(picture.read_pixel_bytes().get_data(), _alpha(sheet), width, height)
         return pixbuf(data, width, height)
