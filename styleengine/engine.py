@@ -12,7 +12,7 @@ import torch
 from styleengine.checking import check, postprocessors
 from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
-from styleengine.jobs import Event, Job, Preview, Result
+from styleengine.jobs import Event, Job, Preview, Result, Spot
 from styleengine.loss.making import objective_of
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import allocator, devices
@@ -53,6 +53,29 @@ class Engine:
             self._networks(chosen, weights, plan, devices.pick(settings.device))
         if settings.faces == "keep" and settings.preset != "classic":
             self._faces.prepare()
+
+    def estimate(
+        self, settings: Settings, width: int, height: int, weights: str | None = None
+    ) -> tuple[float | None, int]:
+        """About how many seconds a painting of that size takes that goes on from its preview, and
+        how many bytes of memory at most; None for a time that nobody knows beforehand.
+
+        Loads the networks. Raises `EngineError`, as the run would.
+        """
+        chosen = dataclasses.replace(settings, features=features_for(settings, weights))
+        entry = self.plugins.extractor(chosen.features)
+        fine = fine_features_for(settings, weights)
+        plan = make_plan(chosen, width, height, entry, fine=fine)
+        device = devices.pick(settings.device)
+        networks = self._networks(chosen, weights, plan, device)
+        trunks = {name: found.trunk for name, found in networks.items()}
+        additive = self.plugins.style_loss(plan.style_loss).additive
+        size = Spot((0, 0, width, height), (width, height), (width, height))
+        plan, layouts = fit_to_memory(plan, size, chosen, entry, trunks, additive, device)
+        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
+        pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
+        pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))
+        return pace.progress("prepare").eta_s, needed(plan, layouts, device)
 
     def run(self, job: Job, should_stop: Callable[[], bool] = lambda: False) -> Generator[Event]:
         """Paints ``job``, yielding `Progress` and `Preview` events and, last, one `Result`.

@@ -35,6 +35,8 @@ made smaller if it has more than `OVERVIEW_PX`; of such a one ``parts``, a list 
 ``{width, height, dtype, left, top}``, come at full size as ``pixels`` with ``of: "spot"``: first
 the area with a margin, then samples of the rest. Its ``series`` is that of the quick preview that
 it goes on from, which stays what is gone on from. An engine knows it that accepts "spot".
+A quick preview may say what ``painting {settings, width, height}`` it is for; with the result then
+comes an ``estimate {seconds, memory}`` of what that will take, seconds null while nobody knows.
 Consecutive runs that have the same text as ``series`` follow each other, as the frames of an
 animation do: each begins with the painting before, where its content has not changed.
 Unknown message types and unknown fields are ignored, so that either side may be a little newer than

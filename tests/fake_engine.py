@@ -78,6 +78,9 @@ def receive_job():
             missing["mask", index] = entry["mask"]["width"] * entry["mask"]["height"]
     if header.get("hold"):
         missing["hold", 0] = header["hold"]["width"] * header["hold"]["height"]
+    for index, entry in enumerate((header.get("spot") or {}).get("parts", ())):
+        part_spec = protocol.picture_spec(entry)
+        missing["spot", index] = part_spec.height * part_spec.row_bytes
     while any(size > 0 for size in missing.values()):
         part, payload = MESSAGES.get()
         if part["type"] == "stop" and part["id"] == header["id"]:
@@ -87,6 +90,8 @@ def receive_job():
             continue
         of, index = part.get("of", "style"), part.get("index", 0)
         missing[of, index] -= len(payload)
+        if of == "spot":
+            continue
         if of == "mask":
             masks[index] = masks.get(index, b"") + payload
         elif of == "hold":
@@ -120,6 +125,18 @@ def send_result(run, spec, content, height=None, stopped=False):
     for y, rows in spec.strips() if height is None else [(0, height)]:
         strip = inverted(content[y * row : (y + rows) * row], spec.dtype)
         say("pixels", strip, id=run, of="result", y=y, rows=rows)
+
+
+def spot_of(content, spec, spot):
+    """The pixels of a spot, of its size, as every n-th of the content; and their shape."""
+    (left, top, across, down), (width, height) = spot["area"], spot["size"]
+    by_x, by_y = spec.width / spot["whole"][0], spec.height / spot["whole"][1]
+    pixels, found = array.array("I", content), array.array("I")
+    columns = [int((left + (x + 0.5) * across / width) * by_x) for x in range(width)]
+    for y in range(height):
+        row = int((top + (y + 0.5) * down / height) * by_y) * spec.width
+        found.extend(pixels[row + x] for x in columns)
+    return protocol.PictureSpec(width, height), found.tobytes()
 
 
 def progress(run, step, steps=10):
@@ -268,7 +285,9 @@ def main():
         dump.write("style.raw", style)
         for index, mask in masks.items():
             dump.write(f"mask-{index}.raw", mask)
-        dump.write("run.json", header)
+        dump.write("spot.json" if header.get("spot") else "run.json", header)
+        if header.get("spot"):
+            spec, content = spot_of(content, spec, header["spot"])
         mode = style[5:].decode() if style.startswith(b"fake:") else start_mode
         say("a-newer-event", id=run)
         for step in range(1, 4):

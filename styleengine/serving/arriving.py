@@ -54,6 +54,7 @@ class Incoming:
     hold: Canvas | None = None
     dpi: float | None = None
     spot: ArrivingSpot | None = None
+    painting: tuple[Settings, int, int] | None = None
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Incoming:
@@ -82,6 +83,7 @@ class Incoming:
             hold=None if hold is None else canvas_of(hold, 1, STYLE_PIXELS),
             dpi=_resolution(announced),
             spot=None if spot is None else ArrivingSpot.of(spot),
+            painting=_painting(header.get("painting")),
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:
@@ -168,6 +170,18 @@ def _resolution(announced: Any) -> float | None:
     if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0.01 <= dpi <= 1e6:
         return None
     return float(dpi)
+
+
+def _painting(announced: Any) -> tuple[Settings, int, int] | None:
+    """The settings and the size of the painting that a quick preview is for, if it says so."""
+    if not isinstance(announced, dict) or not isinstance(announced.get("settings"), dict):
+        return None
+    width, height = announced.get("width"), announced.get("height")
+    if not is_whole(width) or not is_whole(height):
+        return None
+    if not (0 < width <= limits.SIDE and 0 < height <= limits.SIDE):
+        return None
+    return Settings.from_dict(announced["settings"]), width, height
 
 
 def _is_finite(value: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
 from contextlib import closing
 from dataclasses import replace
@@ -39,8 +40,29 @@ log = logging.getLogger(__name__)
 
 WARM = ("fast", "draft")
 """Presets whose networks are loaded as long as nobody asks for anything: first of all previews."""
+MOST_SLOWER = 20.0
 NICENESS = 5
 """Politeness to the image editor on the same computer (POSIX)."""
+
+
+class Expected:
+    """How long a run takes, against what it was expected to when it began."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._seconds = 0.0
+
+    def note(self, left: float | None) -> None:
+        """Takes note of the first ``left`` seconds that are told."""
+        if self._at is None and left:
+            self._at, self._seconds = time.monotonic(), left
+
+    @property
+    def ratio(self) -> float:
+        """The time since then over what was told; 1 if nothing was."""
+        if self._at is None:
+            return 1.0
+        return min(MOST_SLOWER, max(0.2, (time.monotonic() - self._at) / self._seconds))
 
 
 class Server:
@@ -135,17 +157,20 @@ class Server:
             job = replace(job, before=self._before[1])
         if incoming.series and job.spot is None:  # what stands for itself leaves what is gone on with
             self._before = ("", None)
+        expected = Expected()
         with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
             for event in events:
                 if inbox.asked(incoming) == "drop":
                     self._cancelled(incoming.id)
                     return
                 if isinstance(event, Progress):
+                    expected.note(event.eta_s)
                     self._outbox.send(message(event, id=incoming.id))
                 elif isinstance(event, Preview):
                     self._preview(incoming.id, event)
                 else:
-                    self._result(incoming.id, event, dtype)
+                    about = {} if event.stopped else self._estimate(incoming, expected.ratio)
+                    self._result(incoming.id, event, dtype, about)
                     if incoming.series and job.spot is None:
                         finished = None if event.stopped else job.settings
                         side = max(event.reached)
@@ -163,7 +188,22 @@ class Server:
         header = {"type": "preview", "id": job_id, **size, "step": event.step}
         self._outbox.send(header, to_pixels(picture, "u8"))
 
-    def _result(self, job_id: str, result: Result, dtype: str) -> None:
+    def _estimate(self, preview: Incoming, ratio: float) -> dict[str, Any]:
+        """What the painting will take that a quick preview is for; ``ratio`` is how much longer
+        than expected the preview took."""
+        if preview.painting is None:
+            return {}
+        try:
+            seconds, memory = self._load().estimate(*preview.painting, preview.weights)
+        except EngineError as error:  # for the run to tell, if one comes
+            log.info("not estimated: %s", error)
+            return {}
+        told = None if seconds is None else round(seconds * ratio, 1)
+        return {"estimate": {"seconds": told, "memory": memory}}
+
+    def _result(
+        self, job_id: str, result: Result, dtype: str, about: dict[str, Any] | None = None
+    ) -> None:
         picture = result.picture
         spec = PictureSpec(picture.width, picture.height, dtype)
         header: dict[str, Any] = {
@@ -177,6 +217,7 @@ class Server:
             "features": result.features,
             "device": result.device,
             "stopped": result.stopped,
+            **(about or {}),
             "reached": list(result.reached),
         }
         self._outbox.send(with_sentences(header, notes=result.notes))

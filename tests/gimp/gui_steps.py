@@ -590,6 +590,19 @@ def step_the_layer_is_changed_and_deleted_during_the_run():
     until(lambda: not is_running(pid), "the end of the engine")
 
 
+def step_what_is_looked_at_is_painted_for_real():
+    use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP))
+    asked = FAKE_DUMP / "spot.json"
+    asked.unlink(missing_ok=True)
+    (HOME / "engine" / "gimp-settings.json").write_text(json.dumps({"style": STYLE.as_uri()}))
+    open_dialog()
+    press(dialog(), "alt+f")
+    until(asked.exists, "a spot to be asked for")
+    spot = json.loads(asked.read_text())["spot"]
+    assert spot["size"] == spot["area"][2:] and spot["size"][0] < spot["whole"][0], spot
+    close_dialog()
+
+
 def step_filters_repeat_paints_again_without_a_dialog():
     use_engine("python3", CONTEXT["fake"])
     before = layer_count()

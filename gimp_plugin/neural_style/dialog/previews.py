@@ -10,6 +10,7 @@ from dialog.subject import Subject
 from engine.events import PictureSoFar
 from engine.request import Request
 from engine.session import Session
+from engine.wording import estimate_of
 from engine.work import QuickPreview
 from pixels.canvas import MemoryCanvas
 from pixels.layers import closing, on_paper
@@ -25,6 +26,8 @@ class Previews:
     ) -> None:
         """``shown`` is called when a finished one is in view."""
         self._session, self._subject, self._pane, self._shown = session, subject, pane, shown
+        self.estimate = ""
+        """What painting will take, in words; empty while nobody knows."""
         self._last: tuple[Choice | None, str] = (None, "")  # the one begun last, and its series
         self._finished: tuple[Choice | None, tuple[bytes, int, int]] = (None, (b"", 0, 0))
 
@@ -37,13 +40,15 @@ class Previews:
         canvas, series = MemoryCanvas(), f"preview {time.time()}"
 
         def request() -> Request:
-            self._last = choice, series
+            self._last, self.estimate = (choice, series), ""
             styles = load_styles(choice.styles, image, view.shown, view.rect, True)
             strips = [(0, spec.height, data)]
             hold = load_hold(choice.hold, image, view.shown, view.rect, True)
-            settings = quick(closing(choice.settings, view.shown, view.rect))
+            settings = closing(choice.settings, view.shown, view.rect)
+            painting = settings, view.rect.width, view.rect.height
             dpi = on_paper(image, view.rect, spec)
-            return Request(settings, spec, strips, styles, PREVIEW_PX, series, hold, dpi)
+            given = quick(settings), spec, strips, styles, PREVIEW_PX, series, hold, dpi
+            return Request(*given, painting=painting)
 
         def so_far(picture: PictureSoFar) -> None:
             self._subject.show_painted(self._pane, picture.data, picture.width, picture.height)
@@ -51,6 +56,7 @@ class Previews:
         def done(info: dict[str, Any]) -> None:
             if not info.get("stopped"):
                 self._finished = choice, canvas.picture()
+                self.estimate = estimate_of(info)
             self._subject.show_painted(self._pane, *canvas.picture())
             self._shown()
 

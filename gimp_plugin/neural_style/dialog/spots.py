@@ -12,6 +12,7 @@ from engine.request import Part, Request, SpotPixels
 from engine.session import Session
 from engine.work import Spot
 from pixels.canvas import MemoryCanvas
+from pixels.layers import closing
 from pixels.style_pictures import load_hold, load_styles
 from protocol import OVERVIEW_PX, PREVIEW_PX, SPOT, PictureSpec
 from view.parts import covers, parts_of, spot_in
@@ -80,9 +81,8 @@ class Spots:
             ]
             spec, strips = view.small(OVERVIEW_PX)
             spot = SpotPixels(area, whole, size, parts)
-            return Request(
-                choice.settings, spec, strips, styles, max(size), series, hold, spot=spot
-            )
+            settings = closing(choice.settings, view.shown, view.rect)
+            return Request(settings, spec, strips, styles, max(size), series, hold, spot=spot)
 
         def so_far(picture: PictureSoFar) -> None:
             patch = self._patch(area, picture.data, picture.width, picture.height)

@@ -301,6 +301,7 @@ class Studio:
         self.window.show_progress(
             *in_words(self.session, styles, choice.settings.device, self.series.outcome)
         )
+        self.window.show_estimate(self.previews.estimate)
         if self.session.ready and not self._offered:
             self._offered = True
             self._offer.show_if_needed(self.session.ready)

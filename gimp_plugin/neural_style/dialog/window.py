@@ -28,8 +28,9 @@ button.neural-style-toggle:checked {
 }
 iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
 """
-SIZE = (1080, 720)
-SIDE_PX = 400
+SIZE = (1020, 680)
+SIDE_PX = 380
+RESULTS_PX = 60
 EDGE_PX = 60  # around the window on a screen that is hardly larger
 
 
@@ -123,16 +124,14 @@ class Window:
         self.question.add_button(keys.label(_("Use them")), self._agree)
         self.question.add_button(keys.label(_("Leave them out")), self.question.hide_it)
         self._agreed: Callable[[], None] = lambda: None
-        self.bar = Gtk.ProgressBar(show_text=True, margin_top=2)
+        self.bar = Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER)
         self.bar.set_ellipsize(3)
         content = self.dialog.get_content_area()
-        content.set_spacing(6)
+        content.set_spacing(4)
         content.set_border_width(8)
-        for notice in (self.problem, self.question, self.offer):
-            content.pack_start(notice, False, False, 0)
         content.pack_start(self._middle(), True, True, 0)
-        content.pack_start(self.history, False, False, 0)
-        content.pack_start(self.bar, False, False, 0)
+        content.pack_start(self._below(), False, False, 0)
+        self._beside_paint()
         self.dialog.connect("response", self._response)
         self.dialog.connect("focus-in-event", self._focused)
         on_escape(self.dialog, actions.cancel)
@@ -172,10 +171,46 @@ class Window:
         self.dialog.set_default_response(Gtk.ResponseType.OK)
         self._start.get_style_context().add_class("suggested-action")
 
+    def _below(self) -> Gtk.Widget:
+        """The results and the bar, in one row whose height does not depend on either."""
+        row = Gtk.Box(spacing=8, homogeneous=False)
+        row.set_size_request(-1, RESULTS_PX)
+        row.pack_start(self.history, False, False, 0)
+        row.pack_start(self.bar, True, True, 0)
+        return row
+
+    def _beside_paint(self) -> None:
+        """The quality, and what that comes to, in the row of the buttons."""
+        self.estimate = Gtk.Label(xalign=0.0, ellipsize=3)
+        self.estimate.get_style_context().add_class("dim-label")
+        self.estimate.set_tooltip_text(
+            _("About how long painting will take, and how much memory at most")
+        )
+        box = Gtk.Box(spacing=8)
+        box.pack_start(self.settings.quality, False, False, 0)
+        box.pack_start(self.estimate, True, True, 0)
+        buttons = self._start.get_parent()
+        buttons.pack_start(box, True, True, 0)
+        buttons.set_child_secondary(box, True)
+        buttons.set_child_non_homogeneous(box, True)
+        box.show_all()
+
+    def show_estimate(self, text: str) -> None:
+        """What painting will take; empty while nobody knows."""
+        self.estimate.set_text(text)
+
     def _middle(self) -> Gtk.Widget:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
-        frame.add(self.pane)
+        # What there is to say lies over the picture, and moves nothing.
+        over = Gtk.Overlay()
+        over.add(self.pane)
+        notices = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, valign=Gtk.Align.START)
+        for notice in (self.problem, self.question, self.offer):
+            notices.pack_start(notice, False, False, 0)
+        over.add_overlay(notices)
+        over.set_overlay_pass_through(notices, True)
+        frame.add(over)
         left.pack_start(self.subject, False, False, 0)
         left.pack_start(frame, True, True, 0)
         left.pack_start(self.view_row, False, False, 0)
@@ -237,6 +272,7 @@ class Window:
     def show_state(self, painting: bool, can_start: bool, can_keep: bool) -> None:
         """What can be done now."""
         self._side.set_sensitive(not painting)
+        self.settings.quality.set_sensitive(not painting)
         self.history.set_sensitive(not painting)
         self._start.set_sensitive(can_start and not painting)
         self._keep.set_sensitive(can_keep)

@@ -25,7 +25,17 @@ from engine.events import (
 )
 from engine.installed import Installed, find
 from engine.process import EngineProcess
-from engine.request import Mask, Request, Strip, StyleFile, announced, mask_shape, shape, spot_shape
+from engine.request import (
+    Mask,
+    Request,
+    Strip,
+    StyleFile,
+    announced,
+    mask_shape,
+    painting_shape,
+    shape,
+    spot_shape,
+)
 from language.texts import _
 from protocol import HOLD, SPOT, EngineError, PictureSpec
 
@@ -192,6 +202,7 @@ class EngineClient:
                 "series": request.series,
                 **hold,
                 **spot_shape(request.spot),
+                **painting_shape(request.painting),
             }
         )
         for header, payload in self._parts(run, request):

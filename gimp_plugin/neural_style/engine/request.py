@@ -79,7 +79,8 @@ class Request:
     ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
     Runs of the same ``series`` follow each other like the frames of an animation.
     ``hold`` is what of the content stays what it is; ``dpi`` its pixels per inch on paper; of a
-    ``spot`` only that is painted.
+    ``spot`` only that is painted. ``painting`` is what a quick preview is for: settings, width and
+    height.
     """
 
     settings: Settings
@@ -91,6 +92,7 @@ class Request:
     hold: Mask | None = None
     dpi: float = 0.0
     spot: SpotPixels | None = None
+    painting: tuple[Settings, int, int] | None = None
 
 
 def shape(spec: PictureSpec) -> dict[str, Any]:
@@ -122,3 +124,11 @@ def spot_shape(spot: SpotPixels | None) -> dict[str, Any]:
     parts = [{**shape(p.spec), "left": p.left, "top": p.top} for p in spot.parts]
     area, whole, size = list(spot.area), list(spot.whole), list(spot.size)
     return {SPOT: {"area": area, "whole": whole, "size": size, "parts": parts}}
+
+
+def painting_shape(painting: tuple[Settings, int, int] | None) -> dict[str, Any]:
+    """What a ``run`` message says of the painting that a preview is for; nothing without one."""
+    if painting is None:
+        return {}
+    settings, width, height = painting
+    return {"painting": {"settings": settings.to_dict(), "width": width, "height": height}}

@@ -40,6 +40,25 @@ def describe(progress: Progress) -> str:
     return words
 
 
+def estimate_of(info: dict[str, Any]) -> str:
+    """What a result says that the painting it is a preview of will take; empty if nothing."""
+    told = info.get("estimate")
+    if not isinstance(told, dict):
+        return ""
+    seconds, memory, parts = told.get("seconds"), told.get("memory"), []
+    if seconds is not None and is_number(seconds):
+        parts.append(_("about {time}").format(time=duration(seconds)))
+    if memory is not None and is_number(memory):
+        parts.append(_("{n} GB of memory").format(n=f"{memory / 1e9:.1f}"))
+    return ", ".join(parts)
+
+
+def is_number(value: Any) -> bool:
+    """Whether something that came as JSON is a number of ordinary size, and no NaN."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return known and 0 <= value < 1e15
+
+
 def duration(seconds: float) -> str:
     """A length of time for people: "45 s", "12 min", "1.5 h"."""
     if seconds < 90:

@@ -10,6 +10,7 @@ from gi.repository import GLib, Gtk, Pango
 
 from choice.choice import StyleChoice
 from language.texts import _
+from widgets.narrow import narrowed
 from widgets.number import Number
 
 
@@ -39,7 +40,7 @@ class BlendRows(Gtk.Grid):
             return
         elsewhere = any(style.where for style in styles)
         for row, style in enumerate(styles):
-            name = Gtk.Label(label=style.name, xalign=0.0, hexpand=True)
+            name = Gtk.Label(label=style.name, xalign=0.0, hexpand=True, width_chars=10)
             name.set_ellipsize(Pango.EllipsizeMode.MIDDLE)
             share = Gtk.Adjustment(
                 value=style.weight, lower=0.1, upper=10.0, step_increment=0.1, page_increment=1.0
@@ -52,7 +53,7 @@ class BlendRows(Gtk.Grid):
             self.attach(name, 0, row, 1, 1)
             self.attach(weight, 1, row, 1, 1)
             if channels:
-                place = Gtk.ComboBoxText()
+                place = narrowed(Gtk.ComboBoxText())
                 place.append("", _("Elsewhere") if elsewhere else _("Everywhere"))
                 for channel in channels:
                     place.append(channel, channel)

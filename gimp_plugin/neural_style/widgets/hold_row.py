@@ -9,6 +9,7 @@ from gi.repository import Gtk
 
 from language.mnemonics import Mnemonics
 from language.texts import _
+from widgets.narrow import narrowed
 
 
 class HoldRow(Gtk.Box):
@@ -21,7 +22,7 @@ class HoldRow(Gtk.Box):
         self._changed, self._quiet = changed, False
         self._channels: list[str] = []
         self._wanted = ""
-        self._combo = Gtk.ComboBoxText(hexpand=True)
+        self._combo = narrowed(Gtk.ComboBoxText(hexpand=True))
         self._combo.connect("changed", self._picked)
         label = Gtk.Label(label=keys.label(_("Hold")), use_underline=True, xalign=0.0)
         label.set_mnemonic_widget(self._combo)

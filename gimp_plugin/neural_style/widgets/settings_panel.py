@@ -21,7 +21,8 @@ NAMES = {"style_loss": "style_losses", "features": "features"}  # in the engine'
 class SettingsPanel(Gtk.Box):
     """Few controls, and the rest behind *Advanced*. A double click on a label or a slider resets.
 
-    ``changed`` is called when the user has changed something.
+    ``quality`` is one that stands elsewhere: it is about time, not about looks. ``changed`` is
+    called when the user has changed something.
     """
 
     def __init__(self, keys: Mnemonics, changed: Callable[[], None]) -> None:
@@ -35,7 +36,9 @@ class SettingsPanel(Gtk.Box):
         shown = [f for f in fields(Settings) if not f.metadata["advanced"] and f.name != WIDTH]
         hidden = [f for f in fields(Settings) if f.metadata["advanced"]]
         self.pack_start(plain, False, False, 0)
-        for field in [*shown[1:], shown[0]]:  # quality last: it is about time, not about looks
+        self.quality = Gtk.Grid(column_spacing=8)
+        self._row(self.quality, shown[0], keys, None)
+        for field in shown[1:]:
             self._row(plain, field, keys, columns)
         title = Gtk.Expander(label=keys.label(_("Advanced")), use_underline=True)
         title.add(advanced)
@@ -89,7 +92,8 @@ class SettingsPanel(Gtk.Box):
         area = Gtk.EventBox(visible_window=False)
         area.add(label)
         area.connect("button-press-event", self._reset_on_double_click, field)
-        columns.add_widget(area)
+        if columns is not None:
+            columns.add_widget(area)
         help_text = _(meta["help"])
         if meta["low"] is not None:
             help_text += "\n" + _("Double-click to reset.")

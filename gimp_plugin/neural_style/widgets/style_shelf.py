@@ -6,13 +6,14 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gi.repository import GdkPixbuf, GLib, Gtk
 
 from choice.choice import StyleChoice
 from choice.styles import title
-from disk.regular import file_name
+from disk.regular import file_name, local_path
 from language.texts import MOST_NAME, shown
 from widgets.stars import with_star
 from widgets.thumbnails import THUMB_PX, Thumbnails
@@ -66,8 +67,7 @@ class Shelf:
             if style.key in self._entries:
                 continue
             name = shown(style.name or title(style.uri), MOST_NAME)
-            address = GLib.Uri.unescape_string(style.uri, None) or name
-            hint = GLib.markup_escape_text(shown(address, MOST_HINT))
+            hint = GLib.markup_escape_text(shown(_hint(name, style.uri, group), MOST_HINT))
             words = folded(f"{name} {file_name(style.uri)}")
             self._entries[style.key] = Entry(style, group, name, hint, words)
             if picture is not None:
@@ -189,3 +189,12 @@ def _blank() -> GdkPixbuf.Pixbuf:
     blank = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, THUMB_PX, THUMB_PX * 3 // 4)
     blank.fill(0x80808030)
     return blank
+
+
+def _hint(name: str, uri: str, group: str) -> str:
+    """What is said of a style: its name, and of a file of the user's where it is."""
+    path = local_path(uri) if uri and group != "shipped" else None
+    if path is None:
+        return name
+    home = Path.home()
+    return f"{name}\n{Path('~') / path.relative_to(home) if home in path.parents else path}"
