@@ -135,15 +135,15 @@ class SpotPainter:
             sheet = self._sheets[scale]
             content = sheet.filled(partial(self._seen, scale))
             start = self._start(scale, sheet, before)
-            painter.go_on(number, start)
             objective = self._objective(scale, sheet, content, layouts[number].side)
+            painter.go_on(number, start * objective.root)
             for step in painter.paint(objective):
                 yield step
                 if self._job.preview and pace.preview_due(self._job.preview_steps):
-                    self._take(scale, sheet, painter.picture)
+                    self._take(scale, sheet, painter.picture / objective.root)
                     yield Preview(self.picture(), pace.step)
+            self._take(scale, sheet, painter.release() / objective.root)
             del objective
-            self._take(scale, sheet, painter.release())
             allocator.give_back()
             before, self.stopped = sheet, painter.stopped
             if painter.stopped:

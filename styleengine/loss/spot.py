@@ -18,8 +18,10 @@ from styleengine.scene.scene import StyleTarget
 class SpotObjective(PaintObjective):
     """That of a sheet of patches, whose pixels stand for so many of the whole as ``weights`` says.
 
-    The loss is that of the whole picture, as far as the samples tell it; the gradient is what each
-    pixel has there, whether it stands for itself or for many. Pixels of no weight stay.
+    The loss is that of the whole picture, as far as the samples tell it. It is a function of the
+    sheet (1, 3, h, w) times ``root``: there every pixel counts in inner products for as many as it
+    stands for, so that a minimiser takes the steps that it takes on the whole picture. Pixels of no
+    weight stay.
     """
 
     def __init__(
@@ -50,9 +52,9 @@ class SpotObjective(PaintObjective):
             faces=faces,
             smoothed=weights,
         )
-        self._share = torch.where(weights > 0, 1 / weights.clamp_min(1e-6), weights)
+        self.root = torch.where(weights > 0, weights, torch.ones_like(weights)).sqrt()
 
     def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
-        """As in `Objective`."""
-        loss, gradient = yield from super().evaluate(image, dtype)
-        return loss, gradient * self._share.to(gradient.dtype)
+        """As in `Objective`, of the sheet times ``root``."""
+        loss, gradient = yield from super().evaluate(image / self.root, dtype)
+        return loss, gradient / self.root.to(gradient.dtype)

@@ -155,7 +155,8 @@ class Server:
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
             job = replace(job, before=self._before[1])
-        if incoming.series and job.spot is None:  # what stands for itself leaves what is gone on with
+        # What stands for itself leaves what is to be gone on with.
+        if incoming.series and job.spot is None:
             self._before = ("", None)
         expected = Expected()
         with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
