@@ -12,7 +12,7 @@ from engine.request import Part, Request, SpotPixels
 from engine.session import Session
 from engine.work import Spot
 from pixels.canvas import MemoryCanvas
-from pixels.layers import closing
+from pixels.layers import closing, on_paper
 from pixels.style_pictures import load_hold, load_styles
 from protocol import OVERVIEW_PX, PREVIEW_PX, SPOT, PictureSpec
 from view.parts import covers, parts_of, spot_in
@@ -82,7 +82,9 @@ class Spots:
             spec, strips = view.small(OVERVIEW_PX)
             spot = SpotPixels(area, whole, size, parts)
             settings = closing(choice.settings, view.shown, view.rect)
-            return Request(settings, spec, strips, styles, max(size), series, hold, spot=spot)
+            dpi = on_paper(image, view.rect, spec)
+            given = settings, spec, strips, styles, max(size), series, hold, dpi
+            return Request(*given, spot=spot)
 
         def so_far(picture: PictureSoFar) -> None:
             patch = self._patch(area, picture.data, picture.width, picture.height)
