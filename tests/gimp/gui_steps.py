@@ -302,6 +302,21 @@ def step_the_download_can_be_started_and_stopped():
     assert dialog() and plug_ins()
 
 
+def step_the_styles_show_the_photo_while_nothing_else_is_to_be_done():
+    def thumbnails():
+        _, _, width, _ = geometry(dialog())
+        return picture_of(dialog(), f"360x150+{width - 390}+160")
+
+    styles = settled(thumbnails)
+    switch = HOME / "engine" / "samples.json"
+    press(dialog(), "alt+m")
+    until(lambda: json.loads(switch.read_text()), "the switch to be kept")
+    until(lambda: thumbnails() != styles, "the photo in a style")
+    tour("samples")
+    press(dialog(), "alt+m")
+    until(lambda: thumbnails() == styles and not json.loads(switch.read_text()), "the styles again")
+
+
 def step_a_style_is_previewed_by_itself():
     before = settled(pane)
     press(dialog(), "alt+t", "Home", "space")

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Callable
 
-from gi.repository import GdkPixbuf, GLib
+from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 
 from choice.kept import Switch
 from dialog.subject import Subject
@@ -24,8 +24,9 @@ from widgets.thumbnails import THUMB_PX
 PHOTO_PX, STYLE_PX = 192, 256
 STEPS = 12
 CALM_S = 0.8
-"""So long after the user has moved in the browser: the click that may follow shall find an engine
-that is free."""
+MOVES = "motion-notify-event", "button-press-event", "key-press-event", "scroll-event"
+"""What the user does with the dialog ends a sample, and for `CALM_S` there is no other: the click
+that may follow shall find an engine that is free."""
 LOOK_S = 0.3
 """So often it is looked for styles that have come into sight."""
 
@@ -43,6 +44,7 @@ class Samples:
         switch: Switch,
         device: Callable[[], str],
         drop: Callable[[], None],
+        dialog: Gtk.Window,
     ) -> None:
         self._subject, self._browser, self._device = subject, browser, device
         self._switch, self._drop = switch, drop
@@ -55,7 +57,10 @@ class Samples:
         self._wanted: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read_styles, daemon=True).start()
         browser.show_samples(switch.read())
-        browser.sampled, browser.touched = self._switched, self._touched
+        browser.sampled = self._switched
+        dialog.add_events(Gdk.EventMask.POINTER_MOTION_MASK)
+        for signal in MOVES:
+            dialog.connect(signal, self._moved)
 
     # --- what the user does --------------------------------------------------------------------
 
@@ -64,9 +69,10 @@ class Samples:
         if not wanted:
             self._drop()
 
-    def _touched(self) -> None:
+    def _moved(self, _dialog: Any, _event: Any) -> bool:
         self._calm = time.monotonic() + CALM_S
         self._drop()
+        return False
 
     # --- the work ------------------------------------------------------------------------------
 

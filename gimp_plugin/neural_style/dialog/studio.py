@@ -93,6 +93,7 @@ class Studio:
         self._samples = Samples(
             self._subject, self.window.styles, Switch(data / "samples.json"),
             lambda: self.window.settings.get().device, self.session.drop_sample,
+            self.window.dialog,
         )  # fmt: skip
         self.session.idle = self._samples.next
         choice = note.choice if note else choice_from(read_json(self._memory))

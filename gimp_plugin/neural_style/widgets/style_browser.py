@@ -45,8 +45,6 @@ class StyleBrowser(Gtk.Box):
         """Called when the user makes a style a favourite, or no longer."""
         self.sampled: Callable[[bool], None] = lambda wanted: None
         """Called when the user wants to see their photo in the styles, or no longer."""
-        self.touched: Callable[[], None] = lambda: None
-        """Called when the user moves among the styles."""
         head = self._head(keys)
         self._sources = StyleSources(keys, self._look, self._choose, add_folder, forget_folder)
         self.folders = self._sources.folders
@@ -89,8 +87,6 @@ class StyleBrowser(Gtk.Box):
         view = ThumbnailView(self._shelf, self._starred)
         view.connect("selection-changed", self._selected)
         view.connect("key-press-event", self._search_for_keys)
-        for signal in ("motion-notify-event", "key-press-event", "scroll-event"):
-            view.connect(signal, lambda _view, _event: self.touched())
         self._label.set_mnemonic_widget(view)
         self._view = view
         frame = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
