@@ -15,6 +15,7 @@ from choice.styles import title
 from language.mnemonics import Mnemonics
 from language.texts import _
 from widgets.blend_rows import BlendRows
+from widgets.search_field import SearchField
 from widgets.style_shelf import FAVORITES, KEY, RECENT, Shelf
 from widgets.style_sources import StyleSources
 from widgets.thumbnail_view import ThumbnailView
@@ -63,12 +64,7 @@ class StyleBrowser(Gtk.Box):
         row = Gtk.Box(spacing=4)
         label = Gtk.Label(label=keys.label(_("Style")), use_underline=True, xalign=0.0)
         self._label = label
-        self._search = Gtk.SearchEntry(placeholder_text=_("Search"))
-        self._search.get_accessible().set_name(_("Search the styles"))
-        self._search.connect("changed", self._look)
-        self._search.connect("stop-search", self._end_search)
-        self._search.connect("activate", self._take_found)
-        self._search.connect("key-press-event", self._leave_search)
+        self._search = SearchField(self._look, self._take_found)
         row.pack_start(label, False, False, 0)
         row.pack_start(self._search, True, True, 0)
         self._sampling = Gtk.ToggleButton(label=keys.label(_("My photo")), use_underline=True)
@@ -86,7 +82,7 @@ class StyleBrowser(Gtk.Box):
     def _icons(self) -> Gtk.Widget:
         view = ThumbnailView(self._shelf, self._starred)
         view.connect("selection-changed", self._selected)
-        view.connect("key-press-event", self._search_for_keys)
+        self._search.listen_to(view)
         self._label.set_mnemonic_widget(view)
         self._view = view
         frame = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
@@ -138,7 +134,7 @@ class StyleBrowser(Gtk.Box):
         """The thumbnail of a style that came without one."""
         self._shelf.set_picture(key, picture)
 
-    def _look(self, *_: object) -> None:
+    def _look(self) -> None:
         """Another view, or another search."""
         with self._quietly():
             self._shelf.show(self._sources.view, self._search.get_text())
@@ -261,35 +257,13 @@ class StyleBrowser(Gtk.Box):
 
     # --- search and favourites -----------------------------------------------------------------
 
-    def _end_search(self, _search: Any) -> None:
-        """Escape: the words go, or the keyboard goes back to the styles."""
-        if self._search.get_text():
-            self._search.set_text("")
-        else:
-            self._view.grab_focus()
-
-    def _take_found(self, _search: Any) -> None:
-        """Return chooses the first of what was found."""
+    def _take_found(self) -> None:
+        """Chooses the first of what was found."""
         rows = self._shelf.rows
         if len(rows) and self._search.get_text():
             style = self._shelf.style(rows[0][KEY])
             self.set([style] if style else [])
             self._changed()
-
-    def _leave_search(self, _search: Any, event: Any) -> bool:
-        if event.keyval in (Gdk.KEY_Down, Gdk.KEY_KP_Down):
-            self._view.grab_focus()
-            return True
-        return False
-
-    def _search_for_keys(self, _view: Any, event: Any) -> bool:
-        """What is typed while the styles have the keyboard is searched for."""
-        letter = Gdk.keyval_to_unicode(event.keyval)
-        held = event.state & (Gdk.ModifierType.CONTROL_MASK | Gdk.ModifierType.MOD1_MASK)
-        if held or letter <= ord(" ") or not chr(letter).isprintable():
-            return False
-        self._search.grab_focus_without_selecting()
-        return bool(self._search.handle_event(event))
 
     def _starred(self, key: str) -> None:
         starred = key not in self._shelf.favorites
