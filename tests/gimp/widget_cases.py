@@ -329,6 +329,36 @@ def case_the_users_photo_takes_the_place_of_thumbnails_until_one_is_pointed_at()
     assert browser.seen() == ["file:///a.jpg", "file:///b.jpg"]
 
 
+def case_samples_are_kept_for_the_photo_and_the_style_they_are_of():
+    from gi.repository import GdkPixbuf
+
+    from dialog.sample_store import SampleStore
+
+    home = Path(os.environ["STYLEENGINE_HOME"])
+    home.mkdir(exist_ok=True)
+    style = home / "style.jpg"
+    style.write_bytes(b"a style")
+    picture = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, 40, 30)
+    picture.fill(0x00FF00FF)
+    store = SampleStore(home / "samples")
+    assert store.read("lake", style.as_uri()) is None
+    store.write("lake", style.as_uri(), picture)
+    kept = SampleStore(home / "samples").read("lake", style.as_uri())
+    assert kept.read_pixel_bytes().get_data() == picture.read_pixel_bytes().get_data()
+    assert store.read("portrait", style.as_uri()) is None
+    assert store.read("lake", "file:///gone.jpg") is None
+    (file,) = (home / "samples").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (home / "samples").stat().st_mode & 0o777 == 0o700
+    file.write_bytes(b"no picture")
+    assert store.read("lake", style.as_uri()) is None
+    style.write_bytes(b"another style")
+    store.write("lake", style.as_uri(), picture)
+    assert store.read("lake", style.as_uri()) is not None
+    store.clear()
+    assert not list((home / "samples").iterdir())
+
+
 def case_what_was_used_lately_comes_newest_first():
     browser, view = browser_of("a", "b", "c")
     browser.set_kept([], ["file:///c.jpg", "file:///a.jpg", "file:///gone.jpg"])

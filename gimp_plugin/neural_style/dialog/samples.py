@@ -11,6 +11,7 @@ from typing import Any, Callable
 from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 
 from choice.kept import Switch
+from dialog.sample_store import SampleStore
 from dialog.subject import Subject
 from disk.regular import is_regular, local_path
 from engine.request import Request, StylePixels
@@ -42,12 +43,13 @@ class Samples:
         subject: Subject,
         browser: StyleBrowser,
         switch: Switch,
+        store: SampleStore,
         device: Callable[[], str],
         drop: Callable[[], None],
         dialog: Gtk.Window,
     ) -> None:
         self._subject, self._browser, self._device = subject, browser, device
-        self._switch, self._drop = switch, drop
+        self._switch, self._store, self._drop = switch, store, drop
         self._made: dict[tuple[str, str], GdkPixbuf.Pixbuf] = {}
         self._photo: tuple[Any, str, PictureSpec, bytes] | None = None
         self._tried: set[tuple[str, str]] = set()
@@ -68,6 +70,7 @@ class Samples:
         self._switch.write(wanted)
         if not wanted:
             self._drop()
+            self._store.clear()
 
     def _moved(self, _dialog: Any, _event: Any) -> bool:
         self._calm = time.monotonic() + CALM_S
@@ -86,6 +89,11 @@ class Samples:
         key = next((k for k in self._browser.seen() if (photo[0], k) not in self._tried), "")
         if not key:
             self._calm = time.monotonic() + LOOK_S
+            return None
+        kept = self._store.read(photo[0], key)
+        if kept is not None:
+            self._tried.add((photo[0], key))
+            self._show(photo[0], key, kept)
             return None
         if self._style is None or self._style[0] != key:
             self._ask(key)
@@ -133,15 +141,19 @@ class Samples:
             scale = min(THUMB_PX / width, THUMB_PX * 0.75 / height)
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             thumb = pixbuf(data, width, height).scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
-            self._made[name, key] = thumb
-            if self._photo is not None and self._photo[1] == name:
-                self._browser.set_sample(key, thumb)
+            self._show(name, key, thumb)
+            self._store.write(name, key, thumb)
 
         def given_up(problem: EngineError | None) -> None:
             if problem is None:  # something else was asked for
                 self._tried.discard((name, key))
 
         return Sample(request, canvas, lambda picture: None, done, given_up)
+
+    def _show(self, photo: str, key: str, thumb: GdkPixbuf.Pixbuf) -> None:
+        self._made[photo, key] = thumb
+        if self._photo is not None and self._photo[1] == photo:
+            self._browser.set_sample(key, thumb)
 
     # --- the styles, read in a thread -----------------------------------------------------------
 

@@ -22,6 +22,7 @@ from dialog.guard import Guard
 from dialog.offer import Offer
 from dialog.previews import Previews
 from dialog.report import compose
+from dialog.sample_store import SampleStore
 from dialog.samples import Samples
 from dialog.series import Order, Series
 from dialog.spots import Spots
@@ -92,6 +93,7 @@ class Studio:
         self.catalog.fill(self.window.styles)
         self._samples = Samples(
             self._subject, self.window.styles, Switch(data / "samples.json"),
+            SampleStore(data / "samples"),
             lambda: self.window.settings.get().device, self.session.drop_sample,
             self.window.dialog,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from disk.regular import read_regular
 MOST_BYTES = 4 << 20
 MOST_DIGITS = 20
 MOST_LEVELS = 20
+BINARY = getattr(os, "O_BINARY", 0)
 MODE, FOLDER_MODE = 0o600, 0o700
 
 _set_aside: list[Path] = []
@@ -93,13 +94,18 @@ def put_aside() -> list[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Replaces the file in one step; a full or read-only disk is no reason to stop."""
+    write_bytes(path, json.dumps(value, indent=1).encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """The same of any bytes."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         make_folder(path.parent)
         try:
-            number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
-            with os.fdopen(number, "w", encoding="utf-8") as stream:
-                json.dump(value, stream, indent=1)
+            number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, MODE)
+            with os.fdopen(number, "wb") as stream:
+                stream.write(data)
             os.replace(part, path)
         except OSError:
             with contextlib.suppress(OSError):

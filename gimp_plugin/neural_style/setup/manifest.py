@@ -25,6 +25,7 @@ NAME = "manifest.json"
 RUNTIME = (
     "logs",
     "probes",
+    "samples",
     # Files that could not be read are kept under longer names.
     "gimp-settings.json*",
     "presets.json*",
