@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.seams import seam
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.smoothness import tv_values
 from styleengine.loss.style_losses import CovarianceLoss
@@ -163,19 +164,13 @@ def test_finishing_touches_see_what_lies_beyond():
 # --- the photo ------------------------------------------------------------------------------------
 
 
-def jump(rgb: np.ndarray, axis: int) -> float:
-    """The mean difference across the edge over that of neighbours inside, along an axis."""
-    rows = np.moveaxis(rgb, axis, 0)
-    return float(np.abs(rows[0] - rows[-1]).mean() / np.abs(np.diff(rows, axis=0)).mean())
-
-
 def test_a_photo_loses_its_jumps_and_nothing_else():
     photo = picture(80, 112)
-    assert jump(photo.rgb, 0) > 2 and jump(photo.rgb, 1) > 2
+    assert seam(photo.rgb, 0) > 2 and seam(photo.rgb, 1) > 2
     found = closed(photo, (True, True))
-    assert jump(found.rgb, 0) < 1.2 and jump(found.rgb, 1) < 1.2
+    assert seam(found.rgb, 0) < 1.2 and seam(found.rgb, 1) < 1.2
     sideways = closed(photo, (False, True))
-    assert jump(sideways.rgb, 1) < 1.2 and jump(sideways.rgb, 0) > 2
+    assert seam(sideways.rgb, 1) < 1.2 and seam(sideways.rgb, 0) > 2
     inside = (slice(20, -20), slice(20, -20))
     edges = [np.diff(p.rgb[inside], axis=0) for p in (photo, found)]
     assert np.abs(edges[0] - edges[1]).mean() < 0.1 * np.abs(edges[0]).mean()
@@ -194,8 +189,8 @@ def test_a_painting_has_no_seam(engine, wrap):
     work = job(content, size=0, iterations=24, features="draft", wrap=wrap)
     found = paint(engine, work).picture
     assert (found.height, found.width) == (92, 124)
-    assert jump(found.rgb, 1) == pytest.approx(1, abs=0.25)
-    assert (jump(found.rgb, 0) == pytest.approx(1, abs=0.25)) == (wrap == "both")
+    assert seam(found.rgb, 1) == pytest.approx(1, abs=0.25)
+    assert (seam(found.rgb, 0) == pytest.approx(1, abs=0.25)) == (wrap == "both")
 
 
 def test_the_notebooks_method_refuses(engine):
