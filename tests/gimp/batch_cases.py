@@ -1095,6 +1095,64 @@ def case_repeat_paints_what_the_selected_painting_was_made_from():
     assert sent_pixels() != wanted
 
 
+def case_results_hang_on_their_image_and_are_not_saved():
+    results = plugin_module("pixels.results")
+    image = new_image()
+    layer, other = new_layer(image), new_layer(image)
+    image.clean_all()
+    data = bytes(range(256)) * 2
+    kept = [
+        results.Kept("{}", f"Wave {k} – Öl", source.get_id(), 7, (16, 8), data, k == 1)
+        for k, source in enumerate((layer, layer, other))
+    ]
+    keys = [results.keep(image, each) for each in kept]
+    assert not image.is_dirty(), "nothing of the user's has changed"
+    found = [each for each in results.kept(image, {layer.get_id()}) if each]
+    assert [(e.name, e.data, e.over, e.key) for e in found] == [
+        ("Wave 1 – Öl", data, True, keys[1]), ("Wave 0 – Öl", data, False, keys[0])
+    ]  # fmt: skip
+    results.forget(image, keys[0])
+    results.forget(image, keys[0])
+    assert len([each for each in results.kept(image, {layer.get_id()}) if each]) == 1
+    path = Gio.File.new_for_path(str(FOLDER / "with-results.xcf"))
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, path, None)
+    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, path)
+    assert not [name for name in loaded.get_parasite_list() if name.startswith(results.PREFIX)]
+
+
+def case_results_of_strangers_do_no_harm():
+    results = plugin_module("pixels.results")
+    image = new_image()
+    layer = new_layer(image)
+    kept = results.Kept("{}", "Wave", layer.get_id(), 7, (16, 8), bytes(512))
+    key = results.keep(image, kept)
+    good = array.array("b", image.get_parasite(key).get_data()).tobytes()
+    head, _, packed = good.partition(b"\n")
+    for bad in (
+        b"", b"\n", b"nonsense\n" + packed, head, head + b"\nnot packed",
+        head.replace(b"16", b"16000000") + b"\n" + packed, head.replace(b"16", b"-1") + packed,
+        head.replace(b'"Wave"', b"7") + b"\n" + packed, b"[" * 100_000 + b"\n" + packed,
+        head.replace(b'"{}"', b'"[]"') + b"\n" + packed,
+    ):  # fmt: skip
+        image.attach_parasite(Gimp.Parasite.new(key, 0, array.array("b", bad)))
+        assert [each for each in results.kept(image, {layer.get_id()}) if each] == [], bad[:80]
+    flags = Gimp.PARASITE_PERSISTENT  # as a file has brought it along
+    image.attach_parasite(Gimp.Parasite.new(key, flags, array.array("b", good)))
+    assert [each for each in results.kept(image, {layer.get_id()}) if each] == []
+
+
+def case_the_last_touch():
+    last_touch = plugin_module("pixels.last_touch")
+    image = new_image()
+    layer = new_layer(image)
+    last_touch.touch(layer, 35.0, "multiply")
+    assert layer.get_mode() == Gimp.LayerMode.MULTIPLY and last_touch.look(layer)[1] == "multiply"
+    assert abs(layer.get_opacity() - 35.0) < 0.5 and image.undo_is_enabled()
+    layer.set_mode(Gimp.LayerMode.DIFFERENCE)
+    last_touch.touch(layer, 100.0, "")
+    assert layer.get_mode() == Gimp.LayerMode.DIFFERENCE and last_touch.look(layer) == (100.0, "")
+
+
 def noted(image, note):
     """A layer with a note from somebody else."""
     layer = new_layer(image)

@@ -37,7 +37,7 @@ def act():
         layer.attach_parasite(Gimp.Parasite.new("neural-style-settings", 1, note))
     elif ACTION == "select-two-layers":
         image = users_image()
-        image.set_selected_layers(image.get_layers()[:2])
+        image.set_selected_layers(image.get_layers()[-2:])
     elif ACTION == "select-ellipse":
         image = users_image()
         w, h = image.get_width(), image.get_height()
@@ -52,6 +52,11 @@ def act():
         image.set_selected_layers(image.get_layers()[:1])
 
 
+def made_from(layer):
+    note = layer.get_parasite("neural-style-settings")
+    return json.loads(bytes(note.get_data())).get("painted-name", "") if note else ""
+
+
 def describe(image):
     selected = {layer.get_id() for layer in image.get_selected_layers()}
     return [
@@ -61,6 +66,8 @@ def describe(image):
             "size": [layer.get_width(), layer.get_height()],
             "offsets": list(tuple(layer.get_offsets())[-2:]),
             "mask": layer.get_mask() is not None,
+            "opacity": layer.get_opacity(),
+            "made-from": made_from(layer),
         }
         for layer in image.get_layers()
     ]

@@ -218,7 +218,7 @@ def open_dialog(key="ctrl+shift+f"):
 
 
 def close_dialog():
-    press(until(dialog, "the dialog"), "Escape")
+    press(until(dialog, "the dialog"), "alt+c")
     until(lambda: not (dialog() or plug_ins()), "the end of the dialog")
 
 
@@ -391,11 +391,17 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
     screenshot("result")
 
 
-def step_one_undo_takes_it_back():
+def step_the_last_touch_and_the_layer_are_one_undo():
+    x, y, width, height = geometry(dialog())
+    xdotool("mousemove", x + width - 96, y + height - 142, "click", 1)  # about half
+    until(lambda: shown()[0][0]["opacity"] < 90, "the opacity from the dialog")
+    opacity = shown()[0][0]["opacity"]
+    tour("last-touch")
     press(image_window(), "ctrl+z")
     until(lambda: layer_count() == 1, "the undo")
     press(image_window(), "ctrl+y")
     until(lambda: layer_count() == 2, "the redo")
+    assert shown()[0][0]["opacity"] == opacity
 
 
 def step_an_earlier_result_is_inserted_again():
@@ -404,7 +410,7 @@ def step_an_earlier_result_is_inserted_again():
     def opened():
         press(dialog())  # above which the image's window may lie, or come to lie a moment later
         x, y, _, height = geometry(dialog())
-        xdotool("mousemove", x + 92, y + height - 142, "click", 1)
+        xdotool("mousemove", x + 92, y + height - 142, "click", 3)
         patience = time.monotonic() + 5
         while time.monotonic() < patience:
             if visible_windows() - before:
@@ -568,7 +574,18 @@ def step_a_painted_file_dropped_on_the_picture_brings_its_settings():
 
 
 def step_escape_leaves_no_process_and_the_settings_are_kept():
-    close_dialog()
+    def question():
+        press(dialog(), "Escape")
+        return max(until(lambda: visible_windows() - before, "the question"), key=int)
+
+    before = visible_windows()
+    press(question(), "Escape")  # the dialog stays
+    until(lambda: not visible_windows() - before, "the question to go")
+    assert dialog()
+    asked = question()
+    screenshot("escape")
+    press(asked, "alt+l")
+    until(lambda: not (dialog() or plug_ins()), "the end of the dialog")
     kept = json.loads((HOME / "engine" / "gimp-settings.json").read_text())
     assert kept["size"] == SIZE and kept["styles"], kept
     assert kept["strength"] == 87.0, kept  # as the dropped file said
@@ -578,6 +595,8 @@ def step_escape_leaves_no_process_and_the_settings_are_kept():
 def step_stop_and_keep_inserts_what_there_is():
     use_waiting_engine()
     open_dialog()
+    until(lambda: len(set(results_bar())) > 40, "the results of the dialog before")
+    tour("results")
     pid = start_painting()
     until(lambda: len(set(pane())) > 40, "the painting")
     tour("keep")
@@ -587,6 +606,15 @@ def step_stop_and_keep_inserts_what_there_is():
     until(lambda: layer_count() == 3, "the layer")
     print(f"stop and keep: a layer after {time.monotonic() - asked:.1f} s", flush=True)
     assert dialog() and is_running(pid)
+    top = shown()[0][0]
+    assert "(stopped at 64 px)" in top["name"], top
+    assert top["made-from"] == "lake.jpg", "the painting was selected"
+
+
+def results_bar():
+    """The pixels of the thumbnails of results."""
+    _, _, _, height = geometry(dialog())
+    return picture_of(dialog(), f"40x24+72+{height - 134}")
 
 
 def step_cancel_inserts_nothing_and_the_dialog_stays():

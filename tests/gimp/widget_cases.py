@@ -509,6 +509,79 @@ def case_the_brush_has_a_unit():
     assert told[-1].brush_mm == 3.5 and len(told) == 2
 
 
+def thumbnails(count, **given):
+    from widgets.cutout import pixbuf
+    from widgets.history_bar import Thumbnail
+
+    picture = pixbuf(bytes(4 * 6 * 4), 6, 4)
+    return [Thumbnail(k, picture, f"Result {k}", **given) for k in range(count)]
+
+
+def case_a_click_shows_a_result_and_its_menu_has_the_rest():
+    from gi.repository import Gtk
+
+    from widgets.history_bar import HistoryBar
+
+    told = []
+    bar = HistoryBar(lambda action, entry: told.append((action, entry)))
+    window = Gtk.Window(default_width=500, default_height=200)
+    window.add(bar)
+    window.show()
+    assert not bar.get_visible(), "there is nothing yet"
+    bar.show_entries(thumbnails(3))
+    _first, second, third = bar._box.get_children()
+    assert bar.get_visible() and second.get_accessible().get_name() == "Result 1"
+    second.clicked()
+    assert told == [("show", 1)], told
+    third.grab_focus()
+    assert third.emit("popup-menu"), "the key for it opens a menu"
+    menu = Gtk.Menu.get_for_attach_widget(third)[0]
+    assert menu.get_visible()
+    for item in menu.get_children():
+        item.activate()
+    actions = ["show", "use", "insert", "compare", "forget"]
+    assert told[1:] == [(action, 2) for action in actions], told
+    bar.show_entries(thumbnails(2, is_whole=False))
+    assert bar._box.get_children()[1].is_focus(), "the keyboard stays where it was"
+    menu = Gtk.Menu.get_for_attach_widget(bar._box.get_children()[0])[0]
+    assert [item.get_sensitive() for item in menu.get_children()] == [True, True, False, True, True]
+    bar.show_entries([])
+    assert not bar.get_visible()
+    window.destroy()
+
+
+def case_the_last_touch_is_told_when_the_user_gives_it():
+    from language.mnemonics import Mnemonics
+    from pixels import last_touch
+    from widgets.last_touch import MODES, LastTouch
+
+    assert set(MODES) == set(last_touch.MODES)
+    told = []
+    controls = LastTouch(Mnemonics(), lambda: told.append(controls.get()))
+    controls.show_layer(40.0, "multiply")
+    assert controls.get() == (40.0, "multiply") and not told, "nobody has moved anything"
+    controls._opacity.set_value(70)
+    controls._mode.set_active_id("screen")
+    assert told == [(70.0, "multiply"), (70.0, "screen")], told
+    controls.show_layer(70.0, "")  # a mode that GIMP has, and the list has not
+    assert controls.get() == (70.0, "") and len(told) == 2
+
+
+def case_the_row_of_the_subject_offers_paintings_only_if_there_are_any():
+    from language.mnemonics import Mnemonics
+    from widgets.subject_row import SubjectRow
+
+    told = []
+    row = SubjectRow(Mnemonics(), told.append)
+    row.say("Paints: astronaut.png")
+    label, instead = row.get_children()
+    assert label.get_text() == "Paints: astronaut.png" and not instead.get_visible()
+    row.offer(True)
+    assert instead.get_visible()
+    instead.set_active(True)
+    assert told == [True]
+
+
 def main():
     server = start_display()
     answers = {}

@@ -1,4 +1,4 @@
-"""What becomes of a finished picture: a new layer, a place in the history, a look at it."""
+"""What becomes of a finished picture: a new layer, and a place among the results."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any, Callable, Optional
 from gi.repository import Gimp
 
 from choice.choice import Choice
+from dialog.entries import Entry, Fresh
 from dialog.guard import Guard, Steps
-from dialog.history import Entry, History
-from pixels import inserting
+from dialog.results import Results
 from pixels.canvas import HiddenCanvas
 from pixels.layers import Source
-from pixels.notes import style_note
-from pixels.small import small_picture, small_scale, spot
-from widgets.cutout import Shape, cut, pixbuf
+from pixels.small import small_picture, small_scale
+from widgets.cutout import Shape, pixbuf
 
 SHOWN_PX = 1024
 Then = Callable[[Optional[Gimp.Layer]], None]
@@ -24,9 +23,8 @@ Then = Callable[[Optional[Gimp.Layer]], None]
 class Delivery:
     """Inserts results, in several callbacks of the main loop, because GIMP takes its time."""
 
-    def __init__(self, image: Gimp.Image, window: Any, guard: Guard) -> None:
-        self._image, self._window = image, window
-        self._history = History(window.history)
+    def __init__(self, image: Gimp.Image, window: Any, guard: Guard, results: Results) -> None:
+        self._image, self._window, self._results = image, window, results
         self._steps = Steps("deliver", guard)
         self.inserted: Gimp.Layer | None = None
 
@@ -56,14 +54,15 @@ class Delivery:
             canvas.discard()
             source.close()
             raise
-        self._history.add(entry)
-        self._show(entry)  # before GIMP is busy with its own windows
+        self._results.add(entry)  # and shown before GIMP is busy with its own windows
         yield
         yield from self._insert(entry)
+        yield
+        yield from self._results.keeping(entry)
 
     def _entry(
         self, source: Source, choice: Choice, canvas: HiddenCanvas, name: str
-    ) -> Generator[None, None, Entry]:
+    ) -> Generator[None, None, Fresh]:
         layer = canvas.finish()
         rect = source.seen.moved(-source.seen.x, -source.seen.y)
         spec, data = yield from small_picture(layer, rect, SHOWN_PX)
@@ -77,52 +76,24 @@ class Delivery:
                 mask += part
                 yield
             picture = Shape(bytes(mask), spec.width, spec.height).cut(picture)
-        return Entry(source, canvas, choice, picture, name)
+        return Fresh(source, canvas, choice, picture, name)
+
+    def insert_again(self, entry: Entry) -> None:
+        """Makes an earlier result a new layer once more."""
+        if entry.is_whole:
+            self._steps.add(self._insert(entry))
 
     def _insert(self, entry: Entry) -> Iterator[None]:
-        note = style_note(entry.choice, entry.source.layer)
-        new = yield from inserting.inserting(entry.source, entry.canvas, entry.name, note)
+        new = yield from entry.inserting()
         self.inserted = new.layer
+        self._results.inserted(entry, new.layer)
         if new.remark:
             self._window.problem.say(new.remark)
         yield
-        if self.inserted.get_image() != self._image:
-            Gimp.Display.new(self.inserted.get_image())
+        if new.layer.get_image() != self._image:
+            Gimp.Display.new(new.layer.get_image())
         Gimp.displays_flush()
 
-    def _show(self, entry: Entry) -> None:
-        layer, painted, seen = entry.canvas.finish(), entry.source.painted, entry.source.seen
-        selection = entry.source.selection
-        dx, dy = painted.x - seen.x, painted.y - seen.y
-
-        def at_any_size(x: int, y: int, width: int, height: int, scale: float) -> bytes:
-            left, top = (dx, dy) if entry.canvas.is_cropped else (0, 0)
-            corner = x - round(left * scale), y - round(top * scale)
-            data = spot(layer, *corner, width, height, scale)
-            if data and selection is not None:
-                corner = x - round(dx * scale), y - round(dy * scale)
-                mask = selection.spot(*corner, width, height, scale)
-                data = cut(data, mask, width, height)
-            return data
-
-        over = selection is not None
-        self._window.pane.show_painted(entry.picture, at_any_size, over)
-
-    def act(self, action: str, entry: Entry) -> None:
-        """Does something with an earlier result: "show", "insert" or "forget"."""
-        if action == "show":
-            self._show(entry)
-        elif action == "insert":
-            self._steps.add(self._insert(entry))
-        elif action == "forget":
-            self._steps.add(self._forget(entry))
-
-    def _forget(self, entry: Entry) -> Iterator[None]:
-        self._window.pane.show_painted(None)
-        self._history.forget(entry)
-        yield
-
     def close(self) -> None:
-        """Finishes what has begun, and drops the history."""
+        """Finishes what has begun."""
         self._steps.finish()
-        self._history.close()

@@ -1,38 +1,12 @@
-"""The results of this dialog, for another look and for a second insertion."""
+"""The results of the layers to paint, for another look and for a second insertion."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from choice.choice import Choice
-from pixels.canvas import HiddenCanvas
-from pixels.layers import Source
-from widgets.history_bar import HistoryBar
+from dialog.entries import Entry
+from widgets.history_bar import HistoryBar, Thumbnail
 
 MOST = 8
 MOST_PX = 200_000_000
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A result: what it was made of, the full picture, and a small one."""
-
-    source: Source
-    canvas: HiddenCanvas
-    choice: Choice
-    picture: Any
-    name: str
-
-    @property
-    def pixels(self) -> int:
-        """How large the full picture is."""
-        return self.source.seen.width * self.source.seen.height
-
-    def discard(self) -> None:
-        """Nothing of it is needed any more."""
-        self.canvas.discard()
-        self.source.close()
 
 
 class History:
@@ -40,28 +14,50 @@ class History:
 
     def __init__(self, bar: HistoryBar) -> None:
         self._bar = bar
-        self._entries: list[Entry] = []
+        self.entries: list[Entry] = []
+        self.seen: Entry | None = None
+        """The one that is shown."""
+        self.compared: Entry | None = None
+        """The one that is shown in place of the original."""
 
-    def add(self, entry: Entry) -> None:
-        """Puts a result in front."""
-        self._entries.insert(0, entry)
-        while len(self._entries) > MOST or (
-            len(self._entries) > 1 and sum(e.pixels for e in self._entries) > MOST_PX
+    def add(self, entry: Entry) -> list[Entry]:
+        """Puts a result in front; returns those that have made room, which are discarded."""
+        self.entries.insert(0, entry)
+        gone = []
+        while len(self.entries) > MOST or (
+            len(self.entries) > 1 and sum(e.pixels for e in self.entries) > MOST_PX
         ):
-            self._entries.pop().discard()
-        self._show()
+            gone.append(self.entries[-1])
+            self.forget(gone[-1])
+        self.seen = entry
+        self.show()
+        return gone
+
+    def add_earlier(self, entry: Entry) -> None:
+        """Puts a result of an earlier dialog behind the others, if there is room."""
+        if len(self.entries) < MOST:
+            self.entries.append(entry)
+            self.show()
 
     def forget(self, entry: Entry) -> None:
         """Drops a result."""
-        self._entries = [each for each in self._entries if each is not entry]
+        self.entries = [each for each in self.entries if each is not entry]
+        self.seen = None if self.seen is entry else self.seen
+        self.compared = None if self.compared is entry else self.compared
         entry.discard()
-        self._show()
+        self.show()
 
     def close(self) -> None:
-        """Drops everything."""
-        for entry in self._entries:
+        """Lets go of everything."""
+        for entry in self.entries:
             entry.discard()
-        self._entries.clear()
+        self.entries.clear()
 
-    def _show(self) -> None:
-        self._bar.show_entries([(e, e.picture, e.name) for e in self._entries])
+    def show(self) -> None:
+        """Shows how it is now."""
+        self._bar.show_entries(
+            [
+                Thumbnail(e, e.picture, e.name, e.is_whole, e is self.seen, e is self.compared)
+                for e in self.entries
+            ]
+        )

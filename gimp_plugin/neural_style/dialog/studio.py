@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,15 @@ from gi.repository import Gimp, GimpUi, GLib, Gtk
 from choice.choice import Choice, choice_from
 from choice.kept import Presets, Switch
 from choice.note import Note
-from choice.styles import at_hand
 from dialog.catalog import Catalog
 from dialog.delivery import Delivery
 from dialog.dropped import Dropped
 from dialog.guard import Guard
 from dialog.offer import Offer
 from dialog.previews import Previews
+from dialog.recall import recall, tell_what_was_put_aside
 from dialog.report import compose
+from dialog.results import Results
 from dialog.sample_store import SampleStore
 from dialog.samples import Samples
 from dialog.series import Order, Series
@@ -30,8 +30,7 @@ from dialog.status import in_words
 from dialog.stopwatch import Stopwatch
 from dialog.subject import Subject, layers_in_words
 from dialog.window import Window
-from disk.private import put_aside, read_json, write_json
-from disk.regular import local_path
+from disk.private import read_json, write_json
 from engine import installed
 from engine.client import EngineClient
 from engine.lives import Parent
@@ -40,8 +39,7 @@ from engine.session import Session
 from engine.wording import explained
 from language.texts import _, shown
 from protocol import EngineError
-from widgets.cutout import pixbuf
-from widgets.notice import copy_text
+from widgets.notice import confirmed, copy_text
 
 TICK_MS = 15
 CHECK_MS = 500
@@ -81,7 +79,8 @@ class Studio:
         self.window = Window(self, presets)
         start = lambda: EngineClient(self._installed)  # noqa: E731
         self.session = Session(start, self, client=client)
-        self._delivery = Delivery(image, self.window, self._guard)
+        self.results = Results(image, self.window, self._subject, self._guard)
+        self._delivery = Delivery(image, self.window, self._guard, self.results)
         pane = self.window.pane
         self.previews = Previews(self.session, self._subject, pane, self.looked)
         self.spots = Spots(self.session, self._subject, self.previews, pane)
@@ -101,12 +100,13 @@ class Studio:
         choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
         if note:
-            self._take_note(note)
+            recall(note, self.window, self.catalog, self.choice_changed)
         else:
             self.window.set_choice(self.catalog.present(choice))
         self.window.subject.offer(self._subject.are_paintings)
         self._show_subject()
-        self._tell_what_was_put_aside()
+        self.results.restore()
+        tell_what_was_put_aside(self.window)
         self._ready_to_look = True
 
     @property
@@ -125,50 +125,13 @@ class Studio:
         Gtk.main()
 
     def _layer_seen(self) -> None:
-        assert self._subject.small is not None
-        spec, data = self._subject.small
-        view = self._subject.view
-        size = view.rect.width, view.rect.height
-        self.window.pane.show_original(pixbuf(data, spec.width, spec.height), size, view.spot)
+        self._subject.show_original(self.window.pane)
+        self.results.original_seen()
         self._preview()
 
     def _check(self) -> None:
         if not self.image.is_valid() or self._gimp.is_gone:
             self.close()
-
-    def _take_note(self, note: Note) -> None:
-        """Shows what a layer remembers. It comes from whomever the image comes from: no file that
-        was not chosen on this computer is read before the user agrees.
-        """
-        there = self.catalog.present(note.choice)
-        known = tuple(style for style in there.styles if self.catalog.chosen.knows(style))
-        self.window.set_choice(replace(there, styles=known))
-        gone = [s.name or s.uri for s in note.choice.styles if at_hand(s.uri) not in there.uris]
-        left = (*gone, *note.lost, *note.layers)
-        if left:
-            names = ", ".join(f"“{name}”" for name in left)
-            text = _("Styles that are not there any more are left out: {names}.")
-            self.window.problem.say(shown(text.format(names=names)))
-        if len(known) < len(there.styles):
-            strange = [style for style in there.styles if style not in known]
-            files = ", ".join(str(local_path(style.uri)) for style in strange)
-            text = _("This layer names pictures that were not chosen on this computer: {files}.")
-
-            def agreed() -> None:
-                self.window.set_choice(replace(self.window.get_choice(), styles=there.styles))
-                self.choice_changed()
-
-            self.window.ask(shown(text.format(files=files)), agreed)
-
-    def _tell_what_was_put_aside(self) -> None:
-        lines = [
-            _("“{file}” could not be read. It is put aside as “{other}”.").format(
-                file=path.name.rsplit(".unreadable-", 1)[0], other=path
-            )
-            for path in put_aside()
-        ]
-        if lines:
-            self.window.problem.say("\n".join(lines))
 
     # --- what the user does --------------------------------------------------------------------
 
@@ -180,6 +143,7 @@ class Studio:
         self._preview()
 
     def _preview(self) -> None:
+        self.results.preview_seen()
         self.previews.renew(self.window.get_choice())
 
     def paint_instead(self, paintings: bool) -> None:
@@ -187,6 +151,7 @@ class Studio:
         self._subject.paint_instead(paintings)
         self.catalog.fill(self.window.styles)
         self._show_subject()
+        self.results.restore()
 
     def _show_subject(self) -> None:
         self.window.subject.say(layers_in_words(self._subject.layers))
@@ -229,6 +194,16 @@ class Studio:
         self.session.cancel()
         return True
 
+    def escape(self) -> bool:
+        """Cancels the painting; asks before a dialog with results closes. True if it stays."""
+        if self.cancel():
+            return True
+        question = _(
+            "Close the dialog? Its results are here again when you open it on this layer, "
+            "until the image is closed."
+        )
+        return bool(self.results) and not confirmed(self.window.dialog, question, _("C_lose"))
+
     def close(self) -> None:
         """Ends everything."""
         sources, self._sources = self._sources, []
@@ -236,7 +211,7 @@ class Studio:
             GLib.source_remove(source)
         self.window.dialog.hide()
         write_json(self._memory, self.window.get_choice().to_dict())
-        parts = self._offer, self.catalog, self.session, self._delivery, self._subject
+        parts = self._offer, self.catalog, self.session, self._delivery, self.results, self._subject
         for part in parts:
             try:
                 part.close()
@@ -252,6 +227,7 @@ class Studio:
         if not self.session.is_painting and self.image.is_valid():
             self._subject.look_again()
             self._show_subject()
+            self.results.look_again()
             self.window.set_channels(self.catalog.channels())
 
     def fetch(self, from_file: bool) -> None:
@@ -327,7 +303,14 @@ class Studio:
     def history(self, action: str, entry: Any) -> None:
         """Does something with an earlier result."""
         if action == "use":
-            self.window.set_choice(self.catalog.present(entry.choice))
+            note = entry.note(self.catalog.chosen.find)
+            recall(note, self.window, self.catalog, self.choice_changed)
             self.choice_changed()
+        elif action == "insert":
+            self._delivery.insert_again(entry)
         else:
-            self._delivery.act(action, entry)
+            self.results.act(action, entry)
+
+    def touch(self) -> None:
+        """The last touch to the finished layer."""
+        self.results.touch()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
-from gi.repository import Gimp
+from gi.repository import GdkPixbuf, Gimp
 
 from dialog.guard import Guard, Steps
 from language.texts import MOST_NAME, _, shown
@@ -17,7 +17,7 @@ from pixels.reading import native_form
 from pixels.selection import selected
 from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
 from protocol import PREVIEW_PX, EngineError, PictureSpec
-from widgets.cutout import Shape, pixbuf
+from widgets.cutout import SMOOTH, Shape, pixbuf
 
 
 class Subject:
@@ -99,6 +99,23 @@ class Subject:
             self.small = small
             self.shape = Shape(shape, spec.width, spec.height) if shape else None
             self._changed()
+
+    def show_original(self, pane: Any) -> None:
+        """Shows the first layer as it was read."""
+        if self.small is not None:
+            spec, data = self.small
+            size = self.view.rect.width, self.view.rect.height
+            pane.show_original(pixbuf(data, spec.width, spec.height), size, self.view.spot)
+
+    def with_original(self, picture: GdkPixbuf.Pixbuf) -> GdkPixbuf.Pixbuf:
+        """A picture that is only part of the region, on the original."""
+        if self.small is None:
+            return picture
+        spec, data = self.small
+        size = picture.get_width(), picture.get_height()
+        below = pixbuf(data, spec.width, spec.height).scale_simple(*size, SMOOTH)
+        picture.composite(below, 0, 0, *size, 0, 0, 1, 1, SMOOTH, 255)
+        return below
 
     def show_painted(
         self, pane: Any, data: bytes, width: int, height: int, shaped: bool = True

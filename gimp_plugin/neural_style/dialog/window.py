@@ -13,6 +13,7 @@ from language.mnemonics import Mnemonics
 from language.texts import _
 from widgets.history_bar import HistoryBar
 from widgets.hold_row import HoldRow
+from widgets.last_touch import LastTouch
 from widgets.notice import Notice, on_escape
 from widgets.picture_pane import Pane
 from widgets.preset_row import PresetRow
@@ -79,6 +80,12 @@ class Actions(Protocol):
     def history(self, action: str, entry: Any) -> None:
         """Do something with an earlier result."""
 
+    def touch(self) -> None:
+        """Change the opacity or the mode of the finished layer."""
+
+    def escape(self) -> bool:
+        """Stop, or leave if that is wanted; True if the dialog stays."""
+
 
 class Window:
     """The dialog's widgets."""
@@ -120,6 +127,7 @@ class Window:
             )
         )
         self.history = HistoryBar(actions.history)
+        self.touch = LastTouch(keys, actions.touch)
         self.question = Notice(Gtk.MessageType.QUESTION)
         self.question.add_button(keys.label(_("Use them")), self._agree)
         self.question.add_button(keys.label(_("Leave them out")), self.question.hide_it)
@@ -134,7 +142,7 @@ class Window:
         self._beside_paint()
         self.dialog.connect("response", self._response)
         self.dialog.connect("focus-in-event", self._focused)
-        on_escape(self.dialog, actions.cancel)
+        on_escape(self.dialog, actions.escape)
         content.show_all()
 
     def _notices(self, keys: Mnemonics) -> None:
@@ -177,6 +185,7 @@ class Window:
         row.set_size_request(-1, RESULTS_PX)
         row.pack_start(self.history, False, False, 0)
         row.pack_start(self.bar, True, True, 0)
+        row.pack_start(self.touch, False, False, 0)
         return row
 
     def _beside_paint(self) -> None:
@@ -274,6 +283,7 @@ class Window:
         self._side.set_sensitive(not painting)
         self.settings.quality.set_sensitive(not painting)
         self.history.set_sensitive(not painting)
+        self.touch.set_sensitive(not painting)
         self._start.set_sensitive(can_start and not painting)
         self._keep.set_sensitive(can_keep)
         text = self._close_texts[painting]

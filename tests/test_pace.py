@@ -1,0 +1,68 @@
+"""The time left, as a run tells it, on a computer that does other things, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from styleengine.descent import pace
+from styleengine.descent.pace import EACH_SCALE, EACH_STEP, Pace
+from styleengine.planning.layout import Layout
+from styleengine.planning.plan import make_plan
+from styleengine.plugins.registry import load_plugins
+from styleengine.protocol import Settings
+
+RATE = 2e-6
+"""Seconds per pixel that the probe of the device has found."""
+
+
+class Clock:
+    """A computer that is as busy as ``load`` says: everything takes so many times as long."""
+
+    def __init__(self):
+        self.now, self.load = 100.0, 1.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(pace, "time", made)
+    return made
+
+
+def run(clock, rates, load, size=1400):
+    """(time left as told, real time) of each step; ``load`` tells that of a step."""
+    settings = Settings(features="draft")
+    plan = make_plan(settings, size, size * 2 // 3, load_plugins().extractor("draft"))
+    layouts = [Layout(None, False, 10, 0, 1.0) for _ in plan.sizes]
+    told, counted = Pace(plan, layouts, "", [rates] * len(plan.sizes)), []
+    for scale, (h, w) in enumerate(plan.sizes):
+        told.begin(scale)
+        for step in range(plan.steps[scale]):
+            cost = RATE * (h * w + EACH_STEP) * plan.share(scale) * layouts[scale].cost
+            clock.now += load(told.step) * cost * (1 + EACH_SCALE * (step == 0))
+            told.stepped()
+            counted.append((told.progress("paint").eta_s, clock.now, told.step))
+    return [(eta, clock.now - then, step) for eta, then, step in counted]
+
+
+@pytest.mark.parametrize("load", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("rate", [RATE, None])
+def test_the_time_left_is_that_of_the_computer_as_busy_as_it_is(clock, load, rate):
+    for eta, left, step in run(clock, rate, lambda step: load):
+        if step > pace.BELIEVED:
+            assert eta == pytest.approx(left, rel=1e-6, abs=1e-9), (step, eta, left)
+        elif rate is None:
+            assert eta is None or eta == pytest.approx(left), "nothing else tells"
+        else:
+            low, high = sorted((left / load, left))
+            assert 0.99 * low <= eta <= 1.01 * high, "between the probe's time and the real one"
+
+
+def test_what_was_long_ago_does_not_count(clock):
+    told = run(clock, RATE, lambda step: 1.0 if step < 30 else 4.0, size=3000)
+    then = next(k for k, (_eta, _left, step) in enumerate(told) if step == 30)
+    last = [(eta, left) for eta, left, step in told[then + 8 :]]
+    assert all(eta == pytest.approx(left, rel=0.25, abs=1e-6) for eta, left in last), last[:3]
