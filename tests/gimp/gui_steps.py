@@ -393,7 +393,7 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
 
 def step_the_last_touch_and_the_layer_are_one_undo():
     x, y, width, height = geometry(dialog())
-    xdotool("mousemove", x + width - 96, y + height - 142, "click", 1)  # about half
+    xdotool("mousemove", x + width - 85, y + height - 121, "click", 1)  # about half
     until(lambda: shown()[0][0]["opacity"] < 90, "the opacity from the dialog")
     opacity = shown()[0][0]["opacity"]
     tour("last-touch")
@@ -410,7 +410,7 @@ def step_an_earlier_result_is_inserted_again():
     def opened():
         press(dialog())  # above which the image's window may lie, or come to lie a moment later
         x, y, _, height = geometry(dialog())
-        xdotool("mousemove", x + 92, y + height - 142, "click", 3)
+        xdotool("mousemove", x + 92, y + height - 121, "click", 3)
         patience = time.monotonic() + 5
         while time.monotonic() < patience:
             if visible_windows() - before:
@@ -614,7 +614,7 @@ def step_stop_and_keep_inserts_what_there_is():
 def results_bar():
     """The pixels of the thumbnails of results."""
     _, _, _, height = geometry(dialog())
-    return picture_of(dialog(), f"40x24+72+{height - 134}")
+    return picture_of(dialog(), f"40x24+72+{height - 115}")
 
 
 def step_cancel_inserts_nothing_and_the_dialog_stays():
