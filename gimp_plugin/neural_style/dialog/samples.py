@@ -28,6 +28,8 @@ CALM_S = 0.8
 MOVES = "motion-notify-event", "button-press-event", "key-press-event", "scroll-event"
 """What the user does with the dialog ends a sample, and for `CALM_S` there is no other: the click
 that may follow shall find an engine that is free."""
+MOST_AT_ONCE = 48
+"""Files that are read without a pause."""
 LOOK_S = 0.3
 """So often it is looked for styles that have come into sight."""
 
@@ -90,10 +92,7 @@ class Samples:
         if not key:
             self._calm = time.monotonic() + LOOK_S
             return None
-        kept = self._store.read(photo[0], key)
-        if kept is not None:
-            self._tried.add((photo[0], key))
-            self._show(photo[0], key, kept)
+        if self._shows_kept(photo[0], key):
             return None
         if self._style is None or self._style[0] != key:
             self._ask(key)
@@ -101,6 +100,20 @@ class Samples:
         (_key, spec, style), self._style = self._style, None
         self._tried.add((photo[0], key))
         return self._sample(photo, key, spec, style)
+
+    def show_kept(self) -> None:
+        """Shows what was painted of this photo before, while the engine may still be starting."""
+        photo = self._photo_now() if self._browser.shows_samples else None
+        if photo is not None:
+            for key in self._browser.listed()[:MOST_AT_ONCE]:
+                self._shows_kept(photo[0], key)
+
+    def _shows_kept(self, photo: str, key: str) -> bool:
+        kept = None if (photo, key) in self._tried else self._store.read(photo, key)
+        if kept is not None:
+            self._tried.add((photo, key))
+            self._show(photo, key, kept)
+        return kept is not None
 
     def _photo_now(self) -> tuple[str, PictureSpec, bytes] | None:
         """The layer, small, and what tells it apart."""

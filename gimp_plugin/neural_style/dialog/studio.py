@@ -128,6 +128,7 @@ class Studio:
         self._subject.show_original(self.window.pane)
         self.results.original_seen()
         self._preview()
+        self._samples.show_kept()
 
     def _check(self) -> None:
         if not self.image.is_valid() or self._gimp.is_gone:

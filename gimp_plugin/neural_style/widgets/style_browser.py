@@ -173,6 +173,10 @@ class StyleBrowser(Gtk.Box):
         """The style of this key."""
         return self._shelf.style(key)
 
+    def listed(self) -> list[str]:
+        """The keys of the styles of this view."""
+        return [row[KEY] for row in self._shelf.rows]
+
     def seen(self) -> list[str]:
         """The keys of the styles that are in sight."""
         span = self._view.get_visible_range()
