@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from styleengine.loss import nearest
+from styleengine.loss.content import Content
 from styleengine.loss.nearest import NearestPlaces
 from styleengine.loss.objective import Objective
+from styleengine.loss.salience import focus
+from styleengine.loss.term import Term
 from styleengine.networks.extractor import ExtractorEntry, Geometry
 from styleengine.planning.plan import make_plan
 from styleengine.planning.recipes import FAST, FINE, Recipe, at_scale
 from styleengine.protocol import Settings
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.scene import Look, StyleTarget
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -36,7 +39,8 @@ class Patches:
     geometry: ClassVar = {n: Geometry(2, 0) for n in MATRICES}
 
     def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        squares = torch.nn.functional.pixel_unshuffle(image, 2)
+        even = image[..., : image.shape[-2] // 2 * 2, : image.shape[-1] // 2 * 2]
+        squares = torch.nn.functional.pixel_unshuffle(even, 2)
         found = {}
         for name, matrix in MATRICES.items():
             seen = torch.einsum("dc,bchw->bdhw", torch.from_numpy(matrix).to(image), squares)
@@ -79,10 +83,19 @@ def distances(image: np.ndarray, name: str, styles: list[np.ndarray]) -> np.ndar
     return 1 - (ours @ bank.T).max(2)
 
 
-def objective(styles: list[StyleTarget], alpha=None, side=None, weights=WEIGHTS) -> Objective:
+@pytest.fixture(autouse=True)
+def styles_alone(monkeypatch):
+    """No further looks but where a test is about them."""
+    monkeypatch.setattr(nearest, "LOOKS", ())
+
+
+def objective(
+    styles: list[StyleTarget], alpha=None, side=None, weights=WEIGHTS, exponent=0.0
+) -> Objective:
     net = Patches()
-    term = NearestPlaces(net, weights, styles, SIZE, alpha)
-    return Objective(net, [term], tensor(CONTENT), styles, alpha, side)
+    photo = Content(net, "coarse", 0.0, 4, exponent, alpha)
+    term = NearestPlaces(net, weights, styles, SIZE, alpha, photo)
+    return Objective(net, [photo, term], tensor(CONTENT), styles, alpha, side)
 
 
 def check(found: Objective, reference) -> None:
@@ -141,11 +154,77 @@ def test_what_a_style_hides_is_no_place():
     assert hidden(tensor(IMAGE))[0] != objective([StyleTarget(tensor(STYLE))])(tensor(IMAGE))[0]
 
 
+def looked_at(style: np.ndarray, ratio: float, mirrored: bool) -> np.ndarray:
+    """The style's picture at ``ratio`` of its size by torch's own filter, mirrored or not."""
+    size = tuple(round(n * ratio) for n in style.shape[:2])
+    small = torch.nn.functional.interpolate(
+        tensor(style), size=size, mode="bicubic", antialias=True
+    ).clamp(0, 1)
+    found = small[0].permute(1, 2, 0).numpy()
+    return found[:, ::-1].copy() if mirrored else found
+
+
+def test_a_place_may_be_near_a_smaller_or_mirrored_look(monkeypatch):
+    wide = picture(11, (48, 64)) ** 2
+    looks = (Look(1.0, True), Look(0.5), Look(0.75, True))
+    monkeypatch.setattr(nearest, "LOOKS", looks)
+    bank = [wide, *(looked_at(wide, look.ratio, look.mirrored) for look in looks)]
+
+    def reference(x):
+        total = 0.0
+        for name, weight in WEIGHTS.items():
+            own = distances(CONTENT, name, bank).mean()
+            total += weight * distances(x, name, bank).mean() / (own + 0.05)
+        return total
+
+    check(objective([StyleTarget(tensor(wide))]), reference)
+    monkeypatch.setattr(nearest, "LOOKS", (Look(1.0, True),))
+    part = tensor(wide[:, ::-1][: SIZE[0], : SIZE[1]].copy())
+    assert objective([StyleTarget(tensor(wide))])(part)[0] == pytest.approx(0, abs=1e-9)
+    monkeypatch.setattr(nearest, "LOOKS", ())
+    assert objective([StyleTarget(tensor(wide))])(part)[0] > 0.01
+
+
+def test_other_terms_are_shown_no_further_looks(monkeypatch):
+    monkeypatch.setattr(nearest, "LOOKS", (Look(0.5),))
+    seen = []
+
+    class Watching(Term):
+        def see_style(self, style, found, tile):
+            seen.append(tuple(style.image.shape[-2:]))
+
+    net, style = Patches(), StyleTarget(tensor(picture(11, (48, 64))))
+    places = NearestPlaces(net, WEIGHTS, [style], SIZE)
+    Objective(net, [Watching(net, {}), places], tensor(CONTENT), [style])
+    assert seen == [(48, 64)]
+
+
+def test_places_count_as_for_the_photos_own_term():
+    alpha = np.random.default_rng(9).random(SIZE)
+    small = alpha.reshape(4, 8, 6, 8).mean((1, 3))
+    seen = torch.from_numpy(places(CONTENT, "coarse")).permute(2, 0, 1)
+    weight = small * focus(seen, 0.7, torch.from_numpy(small)).numpy()
+    assert weight.max() > 2 * weight.min()
+
+    def reference(x):
+        total = 0.0
+        for name, factor in WEIGHTS.items():
+            own, ours = (distances(image, name, [STYLE]) for image in (CONTENT, x))
+            unit = (own * weight).sum() + 0.05 * weight.sum()
+            total += factor * (ours * weight).sum() / unit
+        return total
+
+    styles = [StyleTarget(tensor(STYLE))]
+    check(objective(styles, torch.from_numpy(alpha), exponent=0.7), reference)
+
+
 def test_tiles_draw_the_same_places_and_give_the_same_gradient(monkeypatch):
     monkeypatch.setattr(nearest, "BANK", 6)
+    monkeypatch.setattr(nearest, "LOOKS", (Look(1.0, True),))
     alpha = torch.from_numpy(np.random.default_rng(9).random(SIZE))
     styles = [StyleTarget(tensor(STYLE), 0.5, torch.rand(24, 40)), StyleTarget(tensor(OTHER), 0.5)]
-    whole, tiled = objective(styles, alpha), objective(styles, alpha, side=16)
+    whole = objective(styles, alpha, exponent=0.7)
+    tiled = objective(styles, alpha, side=16, exponent=0.7)
     assert len(tiled.tiles) > 4
     (loss, gradient), (other, parts) = (each(tensor(IMAGE)) for each in (whole, tiled))
     assert loss == pytest.approx(other, rel=1e-9)
@@ -159,7 +238,7 @@ def test_a_bank_is_drawn_by_share_and_by_seed(monkeypatch):
     styles = [StyleTarget(tensor(large), 0.75), StyleTarget(tensor(other), 0.25)]
 
     def drawn() -> list[int]:
-        term = objective(styles).terms[0]
+        _, term = objective(styles).terms
         assert isinstance(term, NearestPlaces)
         return [sum(p.shape[1] for p in kept["fine"]) for _, kept in term._drawn]
 

@@ -42,6 +42,8 @@ class Content(Term):
         # The features stay in the network's own dtype, as a map of the whole picture.
         self._seen, self._visible = Mosaic(), Mosaic()
         self._sums = torch.zeros(3, dtype=torch.float64)
+        self.focus: Tensor | None = None
+        """How much each position counts, (h, w), 1 in the mean; None if alike, or not settled."""
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Keeps the features, and sums for their variance."""
@@ -60,10 +62,10 @@ class Content(Term):
 
     def settle(self) -> None:
         """The photo's features, how much each position counts, and the unit."""
-        self._target, self._focus = self._seen.whole(), None
+        self._target = self._seen.whole()
         if self._exponent:
             shown = None if self._alpha is None else self._visible.whole()
-            self._focus = focus(
+            self.focus = focus(
                 in_metric(single(self._target), self._metric), self._exponent, shown, self._wrap
             )
         del self._seen, self._visible
@@ -77,8 +79,8 @@ class Content(Term):
         stride, ours = self.stride(self._layer), pooled(found[self._layer], self._pool)
         apart = single(ours) - single(tile.seen(self._target, stride))
         values = in_metric(apart, self._metric).square().mean(0) / self._unit**2
-        if self._focus is not None:
-            values = values * tile.seen(self._focus, stride)
+        if self.focus is not None:
+            values = values * tile.seen(self.focus, stride)
         if self._alpha is not None:
             values = values * self.weight(self._alpha, self._layer, ours, tile)
         return [Local(self._weight / self._variance / self._count, values, stride)]

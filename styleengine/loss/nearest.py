@@ -16,15 +16,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from styleengine.loss.content import Content
 from styleengine.loss.maps import in_metric, pooled, single
 from styleengine.loss.style import regions
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
-from styleengine.planning.tiling import Tile
-from styleengine.scene.scene import StyleTarget
+from styleengine.planning.tiling import Mosaic, Tile
+from styleengine.scene.scene import Look, StyleTarget
 
-BANK = 2000
-"""About how many places of the styles of a region are kept at a layer."""
+BANK = 1500
+"""About how many places of each look at the styles of a region are kept at a layer."""
+LOOKS = (Look(1.0, True), Look(0.5**0.5), Look(0.5, True))
+"""As what else a style may be near: mirrored, and smaller. With more places to choose from, what
+the photo shows has one that is near without being bent. Twice as many looks win one per cent more,
+and take two steps' time at every scale."""
 SPACING = 8
 """Pixels from one place to the next, at least; the means are over as many."""
 NEAR = 0.05
@@ -94,14 +99,16 @@ class NearestPlaces(Term):
     mean over the places, in units of the photo's own. It is that half of the relaxed optimal
     transport of Kolkin et al. 2019 (STROTSS, arXiv 1904.12785, eq. 5) that is a sum over places:
     the other half, that every place of the style is used, is what the statistics see to. Unlike
-    there, places do not overlap: they are means over `SPACING` pixels, as single positions of a
-    shallow layer take four times as long and leave a grain; those of the style are drawn once, by a
-    seed; and the nearest are searched for at every third step only (Kolkin et al. 2022, NNST, arXiv
-    2203.13215, keep them for longer), so that a loss between two searches is an upper bound.
+    there, the places of a style are those of several `LOOKS` at it; ours count more where the photo
+    stands out, as they do for the term that holds the ``photo``; places do not overlap: they are
+    means over `SPACING` pixels, as single positions of a shallow layer take four times as long and
+    leave a grain; those of the style are drawn once, by a seed; and the nearest are searched for at
+    every third step only (Kolkin et al. 2022, NNST, arXiv 2203.13215, keep them for longer), so
+    that a loss between two searches is an upper bound.
 
     Of several styles in a region each gives as many places as is its share, so that every place of
-    the picture may look like any of them. ``size`` is the picture's (h, w); ``alpha`` (h, w) weighs
-    its pixels, if given.
+    the picture may look like any of them. ``photo`` is to be settled first; without it all places
+    count alike. ``size`` is the picture's (h, w); ``alpha`` (h, w) weighs its pixels, if given.
     """
 
     def __init__(
@@ -111,17 +118,20 @@ class NearestPlaces(Term):
         styles: Sequence[StyleTarget],
         size: tuple[int, int],
         alpha: Tensor | None = None,
+        photo: Content | None = None,
     ) -> None:
         strides = {n: extractor.geometry[n].stride for n in weights if n in extractor.geometry}
         pools = {n: max(1, SPACING // strides.get(n, SPACING)) for n in weights}
         super().__init__(extractor, pools)
-        self._weights, self._size, self._alpha = weights, size, alpha
+        self._weights, self._size, self._alpha, self._photo = weights, size, alpha, photo
+        self.looks = LOOKS if weights else ()
         self._totals: dict[int, float] = {}
         for style in styles:
             key = id(style.region)
             self._totals[key] = self._totals.get(key, 0.0) + style.share
         self._drawn: list[tuple[StyleTarget, dict[str, list[Tensor]]]] = []
-        self._sums = torch.zeros(1, 2, dtype=torch.float64)
+        self._own: dict[tuple[str, int], tuple[Mosaic, Mosaic]] = {}
+        self._counts: dict[str, Tensor] = {}
         self._nearest: dict[tuple[str, int, int, int], tuple[int, Tensor]] = {}
 
     @cached_property
@@ -159,34 +169,44 @@ class NearestPlaces(Term):
             kept.append(features[:, drawn.to(chance) < chance])
 
     def see_content(self, found: Found, tile: Tile) -> None:
-        """Adds up the photo's own distances and the weights of its places."""
-        measured = [
-            torch.stack([tile.covered(each, stride).sum() for each in (values, weight)])
-            for values, weight, stride in self._measured(found, tile)
-        ]
+        """Keeps the photo's own distances and the weights of its places."""
+        for name, number, values, weight in self._measured(found, tile):
+            own = self._own.setdefault((name, number), (Mosaic(), Mosaic()))
+            for mosaic, each in zip(own, (values, weight), strict=True):
+                mosaic.put(tile, tile.covered(each, self.stride(name)))
         self._nearest.clear()
-        if measured:
-            self._sums = self._sums + torch.stack(measured).double().cpu()
 
     def settle(self) -> None:
-        """The factor of each layer in each region."""
-        wanted = [w * part.area for w in self._weights.values() for part in self._parts]
-        sums = self._sums.expand(len(wanted), 2).tolist()
-        self._factors = [
-            factor / max(distance + NEAR * weight, TINY)
-            for factor, (distance, weight) in zip(wanted, sums, strict=True)
-        ]
+        """How much each place counts, and the factor of each layer in each region."""
+        focus = None if self._photo is None else self._photo.focus
+        self._factors = {}
+        for (name, number), own in self._own.items():
+            distances, weight = (mosaic.whole() for mosaic in own)
+            if focus is not None:
+                # Strides differ only where no tiles are possible, or in networks not our own.
+                size = (weight.shape[-2], weight.shape[-1])
+                counts = F.interpolate(focus[None, None], size=size, mode="area")[0, 0]
+                self._counts[name] = counts
+                distances, weight = distances * counts, weight * counts
+            unit = float(distances.sum(dtype=torch.float64))
+            unit += NEAR * float(weight.sum(dtype=torch.float64))
+            self._factors[name, number] = (
+                self._weights[name] * self._parts[number].area / max(unit, TINY)
+            )
+        self._own.clear()
 
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """The distance of each place, in each region."""
-        measured = self._measured(found, tile)
-        return [
-            Local(factor, values, stride)
-            for factor, (values, _, stride) in zip(self._factors, measured, strict=True)
-        ]
+        parts = []
+        for name, number, values, _ in self._measured(found, tile):
+            stride = self.stride(name)
+            if name in self._counts:
+                values = values * tile.seen(self._counts[name], stride)
+            parts.append(Local(self._factors[name, number], values, stride))
+        return parts
 
-    def _measured(self, found: Found, tile: Tile) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """(weighted distances, weights, stride) of a tile's places by layer and region."""
+    def _measured(self, found: Found, tile: Tile) -> Iterator[tuple[str, int, Tensor, Tensor]]:
+        """(layer, region, weighted distances, weights) of a tile's places."""
         for name in self._weights:
             features = single(self._features(name, found))
             places, size = features.flatten(1).T, features.shape[1:]
@@ -201,7 +221,7 @@ class NearestPlaces(Term):
                 weight = torch.ones_like(values)
                 if part.mask is not None:
                     weight = self.weight(part.mask, name, features, tile)
-                yield values * weight, weight, self.stride(name)
+                yield name, number, values * weight, weight
 
     def _features(self, name: str, found: Found) -> Tensor:
         """A layer's features (C, h, w), in means as large as the spacing."""

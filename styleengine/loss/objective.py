@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,14 +52,16 @@ class Objective:
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
         for style in styles:
-            for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side, OPEN):
-                found = _no_gradient(extractor, tile.outer(style.image))
-                self._show(found, tile, partial(_see_style, style))
+            self._show_style(style, terms, side)
+            for look in dict.fromkeys(look for term in terms for look in term.looks):
+                self._show_style(look.of(style), [t for t in terms if look in t.looks], side)
         for shown in [None, *(term.instead for term in terms if term.instead is not None)]:
             image = content if shown is None else shown
             for tile in self.tiles:
                 found = _no_gradient(self._looking(tile), tile.outer(image))
-                self._show(found, tile, partial(_see_content, shown))
+                for term in terms:
+                    if term.instead is shown:
+                        term.see_content(found, tile)
         for term in terms:
             term.settle()
 
@@ -162,11 +163,12 @@ class Objective:
         found = self._looking(tile)(tile.outer(image))
         return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
-    @torch.no_grad()
-    def _show(self, found: Found, tile: Tile, see: Callable[[Term, Found, Tile], None]) -> None:
-        """Shows the features of a tile of a picture to all terms; nothing is kept of them here."""
-        for term in self.terms:
-            see(term, found, tile)
+    def _show_style(self, style: StyleTarget, terms: Sequence[Term], side: int | None) -> None:
+        """Shows a style to ``terms``, tile by tile; of its features nothing is kept here."""
+        for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side, OPEN):
+            found = _no_gradient(self.extractor, tile.outer(style.image))
+            for term in terms:
+                term.see_style(style, found, tile)
 
     def _cut(self, size: tuple[int, int], side: int | None, wrap: Wrap) -> list[Tile]:
         """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`.
@@ -197,15 +199,6 @@ def _is_whole(tile: Tile) -> bool:
 @torch.no_grad()
 def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
     return extractor(image)
-
-
-def _see_style(style: StyleTarget, term: Term, found: Found, tile: Tile) -> None:
-    term.see_style(style, found, tile)
-
-
-def _see_content(shown: Tensor | None, term: Term, found: Found, tile: Tile) -> None:
-    if term.instead is shown:
-        term.see_content(found, tile)
 
 
 def _derivatives(

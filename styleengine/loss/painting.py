@@ -61,9 +61,9 @@ class PaintObjective(Objective):
         style = StyleStatistics(extractor, layers, style_loss, size, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha, wrap)
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
-        places = NearestPlaces(extractor, near, styles, size, alpha)
+        places = NearestPlaces(extractor, near, styles, size, alpha, photo)
         smoothness = Smoothness(extractor, calm, size, wrap, smoothed)
-        terms: list[Term] = [style, places, photo, smoothness]
+        terms: list[Term] = [style, photo, places, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
             terms.append(Hold(extractor, kept, recolored(content, styles, alpha), alpha))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from styleengine.loss.maps import layer_weight
 from styleengine.loss.statistics import Statistics
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Tile
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.scene import Look, StyleTarget
 
 Key = tuple[str, int]
 """A layer, and which of the regions of the picture: statistics are taken of each pair."""
@@ -44,7 +44,8 @@ class Term:
     positions (`statistics`, `of_statistics` and `pull`: a tiled picture is passed over twice), or a
     sum over places (`local`: one pass), or both. A term overrides what it needs of these.
 
-    A term with a picture (1, 3, h, w) ``instead`` of the content is shown that.
+    A term with a picture (1, 3, h, w) ``instead`` of the content is shown that. One with further
+    ``looks`` is shown every style so, too, after the style itself.
 
     ``layers`` are those it looks at, each with the side of the square of positions that it takes
     means over; ``additive`` tells whether its statistics add up, without which no picture is tiled.
@@ -52,6 +53,7 @@ class Term:
 
     additive = True
     instead: Tensor | None = None
+    looks: Sequence[Look] = ()
 
     def __init__(self, extractor: Extractor, layers: Mapping[str, int]) -> None:
         self.extractor, self.layers = extractor, layers

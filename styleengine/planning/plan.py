@@ -133,13 +133,14 @@ def make_plan(
         return _classic(settings, width, height, entry, factors)
     recipe = PRESETS[settings.preset]
     if not _is_vgg(entry):
-        # The recipe's balance is VGG19's; another network's layers count equally, and places are
-        # compared at the last but one.
+        # The recipe's balance is VGG19's; another network's layers count equally, and as much in
+        # all, and places are compared at the last but one.
+        weight = sum(recipe.style_layers.values()) / len(entry.style_layers)
         near = entry.style_layers[-2:][:1]
         recipe = dataclasses.replace(
             recipe,
             near_layers=dict.fromkeys(near, sum(recipe.near_layers.values())),
-            style_layers=dict.fromkeys(entry.style_layers, 1.0),
+            style_layers=dict.fromkeys(entry.style_layers, weight),
             content_layer=entry.content_layer,
             hold={entry.content_layer: sum(recipe.hold.values())},
             faces={entry.content_layer: sum(recipe.faces.values())},

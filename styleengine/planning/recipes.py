@@ -30,7 +30,7 @@ class Recipe:
     init: str
     optimizer: str
     near_layers: Mapping[str, float] = field(default_factory=dict)
-    band_weight: float = 0.1
+    band_weight: float = 0.2
     ratio: float = 2.0
     smallest: int = 128
     iterations: float = 16.0
@@ -44,10 +44,10 @@ class Recipe:
     content_pool: int = 1
     content_focus: float = 0.35
     """How much more than others the positions count where the photo stands out; see `focus`."""
-    hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.8, "relu3_1": 0.06})
+    hold: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 1.1, "relu3_1": 0.08})
     """The weights of layers where something is held, at any strength; see `Hold`. The scales above
     `FINE` do without: they change no shape, and the maps would take as much as the picture."""
-    faces: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.6, "relu3_1": 0.25})
+    faces: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.8, "relu3_1": 0.35})
     """The same for eyes and mouths, whose shapes are smaller."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
@@ -59,20 +59,20 @@ class Recipe:
         return [*((n, 1) for n in style), (self.content_layer, self.content_pool)]
 
 
-STYLE_WEIGHTS = {"relu1_1": 2.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 0.5, "relu5_1": 0.15}
+STYLE_WEIGHTS = {"relu1_1": 4.0, "relu2_1": 4.0, "relu3_1": 2.0, "relu4_1": 0.5, "relu5_1": 0.15}
 """Palette and texture cost the photo little and weigh most, as places alone would take dark cloth
 for one and the same dark place. What relu4_1 and relu5_1 ask for,
 shapes and large motifs, is paid for in content; without relu5_1, though, no star gets its halo."""
 
-NEAR = {"relu4_1": 0.5}
-"""Shapes, place by place. More paints the subject more, and costs likeness."""
+NEAR = {"relu4_1": 0.7, "relu3_1": 0.4}
+"""Shapes and strokes, place by place. More paints the subject more, and costs likeness."""
 
 FAST = Recipe(
     style_loss="covariance",
     style_layers=STYLE_WEIGHTS,
     content_layer="relu4_2",
-    content_weight=0.45,
-    tv_weight=0.5,
+    content_weight=0.6,
+    tv_weight=0.65,
     init="recolor",
     optimizer="lbfgs",
     near_layers=NEAR,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,25 @@ class StyleTarget:
     share: float = 1.0
     alpha: Tensor | None = None
     region: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """Another look at a style: ``ratio`` times its size, ``mirrored`` left to right or not."""
+
+    ratio: float
+    mirrored: bool = False
+
+    def of(self, style: StyleTarget) -> StyleTarget:
+        """The style as it looks then, for the same region and share."""
+        height, width = (max(SHORTEST, round(n * self.ratio)) for n in (style.image.shape[-2:]))
+
+        def seen(picture: Tensor) -> Tensor:
+            found = resized(picture, (height, width))
+            return found.flip(-1) if self.mirrored else found
+
+        alpha = None if style.alpha is None else seen(style.alpha[None, None])[0, 0]
+        return replace(style, image=seen(style.image), alpha=alpha)
 
 
 @dataclass(frozen=True)
