@@ -16,7 +16,6 @@ from styleengine.loss.moments import moments
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss, GramLoss
 from styleengine.networks import draft
-from styleengine.networks.extractor import Geometry
 from styleengine.networks.trunk import CPU, PLAIN, Trunk
 from styleengine.networks.vgg import VGG19, calibration_image, vgg19
 from styleengine.planning.plan import features_for, fine_features_for, make_plan
@@ -153,11 +152,10 @@ class Slow:
 
     balance = draft.BALANCE
     metrics: dict[str, torch.Tensor] = {}  # noqa: RUF012
-    geometry: dict[str, Geometry] = {}  # noqa: RUF012
     units = dict.fromkeys(LAYERS, 1.0)
 
     def __init__(self, net):
-        self.net = net
+        self.net, self.geometry = net, net.geometry
 
     def __call__(self, image):
         return {

@@ -189,7 +189,7 @@ def test_choices_overrule_the_preset():
 def test_another_networks_layers_count_equally():
     found = plan(entry=OTHER)
     assert set(found.layers) == {"a", "b", "c"}
-    assert dict(found.methods[0].style_layers) == {"a": 1.0, "b": 1.0}
+    assert dict(found.methods[0].style_layers) == {"a": 2.0, "b": 2.0}
     assert found.methods[0].content_layer == "c"
 
 

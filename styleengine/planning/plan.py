@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from dataclasses import dataclass
 
 from styleengine.networks.extractor import OPEN, ExtractorEntry, Wrap
@@ -133,9 +134,9 @@ def make_plan(
         return _classic(settings, width, height, entry, factors)
     recipe = PRESETS[settings.preset]
     if not _is_vgg(entry):
-        # The recipe's balance is VGG19's; another network's layers count equally, and as much in
-        # all, and places are compared at the last but one.
-        weight = sum(recipe.style_layers.values()) / len(entry.style_layers)
+        # The recipe's balance is VGG19's; another network's layers count equally, each as much as
+        # the middle one of VGG19's, and places are compared at the last but one.
+        weight = statistics.median(recipe.style_layers.values())
         near = entry.style_layers[-2:][:1]
         recipe = dataclasses.replace(
             recipe,
