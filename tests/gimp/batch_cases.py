@@ -675,8 +675,8 @@ def case_two_layers():
     status, last = call(image, [one, two])
     assert status == Gimp.PDBStatusType.SUCCESS, last
     names = [layer.get_name() for layer in image.get_layers()]
-    style = f" – style: {STYLE.stem}"
-    assert names == [f"Two{style}", "Two", f"One{style}", "One"], names
+    style = f"{STYLE.stem} – "
+    assert names == [f"{style}Two", "Two", f"{style}One", "One"], names
     assert last == image.get_layers()[0]
     assert {layer.get_name() for layer in image.get_selected_layers()} == {names[0], names[2]}
 
