@@ -29,8 +29,8 @@ button.neural-style-toggle:checked {
 }
 iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
 """
-SIZE = (1020, 680)
-SIDE_PX = 380
+SIZE = (1040, 680)
+SIDE_PX = 400
 RESULTS_PX = 60
 EDGE_PX = 60  # around the window on a screen that is hardly larger
 
