@@ -139,7 +139,8 @@ class SpotPainter:
             painter.go_on(number, start * objective.root)
             for step in painter.paint(objective):
                 yield step
-                if self._job.preview and pace.preview_due(self._job.preview_steps):
+                due = pace.preview_due(self._job.preview_steps)
+                if self._job.preview and (due or step.step == 1):  # sharper than what was seen
                     self._take(scale, sheet, painter.picture / objective.root)
                     yield Preview(self.picture(), pace.step)
             self._take(scale, sheet, painter.release() / objective.root)

@@ -540,6 +540,66 @@ def test_what_is_held_arrives_as_a_mask(engine, dtype):
     assert not np.array_equal(*found)
 
 
+SPOT = {"area": [20, 10, 40, 30], "whole": [128, 96], "size": [40, 30]}
+
+
+def test_a_spot_arrives_with_its_parts(engine):
+    assert "spot" in engine.hello()["accepts"]
+    style, content = to_pixels(tinted((0.8, 0.1, 0.1)), "u8"), to_pixels(picture(48, 64), "u8")
+    part = to_pixels(picture(60, 80, seed=2), "u8")
+    parts = [{**spec_of(part), "left": 4, "top": 0}, {**spec_of(part), "left": 40, "top": 30}]
+    engine.send({
+        "type": "run", "id": "spot", "settings": QUICK, "content": spec_of(content),
+        "styles": [spec_of(style)], "spot": {**SPOT, "parts": parts},
+    })  # fmt: skip
+    send_pixels(engine, "spot", style, of="style", index=0)
+    send_pixels(engine, "spot", content, of="content")
+    for index in range(2):
+        send_pixels(engine, "spot", part, 17, of="spot", index=index)
+    header, pixels = result_of(engine, "spot")
+    assert (header["width"], header["height"]) == (40, 30) and pixels.shape == (30, 40, 4)
+
+
+@pytest.mark.parametrize(
+    "spot",
+    [
+        5,
+        {},
+        {**SPOT, "area": [20, 10, 40]},
+        {**SPOT, "whole": [0, 96]},
+        {**SPOT, "size": [1e9, 30]},
+        {**SPOT, "area": [120, 10, 40, 30]},
+        {**SPOT, "parts": [{"width": 4, "height": 4}]},
+        {**SPOT, "parts": 7},
+        {**SPOT, "parts": [{"width": 9000, "height": 9000, "left": 0, "top": 0}]},
+    ],
+)
+def test_a_spot_that_is_none_fails_the_job(engine, spot):
+    job = f"no-spot-{spot}"
+    run = {"type": "run", "id": job, "settings": QUICK, "content": CONTENT, "styles": [{}]}
+    engine.send({**run, "spot": spot})
+    if isinstance(spot, dict) and spot.get("area") == [120, 10, 40, 30]:  # that of a whole picture
+        send_pixels(engine, job, rgba(CONTENT["height"], CONTENT["width"]), of="content")
+        engine.send({"type": "style", "id": job, "index": 0}, png())
+    assert failure_of(engine, job)["code"] == "protocol"
+
+
+def test_a_preview_tells_what_its_painting_will_take(engine):
+    style, content = to_pixels(tinted((0.8, 0.1, 0.1)), "u8"), to_pixels(picture(48, 64), "u8")
+    painting = {"settings": {**QUICK, "size": 0}, "width": 1024, "height": 768}
+    for job, given in (("told", {"painting": painting}), ("not", {})):
+        engine.send({
+            "type": "run", "id": job, "settings": QUICK, "content": spec_of(content),
+            "styles": [spec_of(style)], **given,
+        })  # fmt: skip
+        send_pixels(engine, job, style, of="style", index=0)
+        send_pixels(engine, job, content, of="content")
+        header, _ = result_of(engine, job)
+        assert ("estimate" in header) == bool(given)
+        if given:
+            assert header["estimate"]["memory"] > 4 * 1024 * 768
+
+
 @pytest.mark.parametrize("of", ["mask", "hold"])
 @pytest.mark.parametrize("mask", [{"width": 4, "height": 4}, {}, {"width": 0, "height": 3}, 5])
 def test_a_mask_that_is_none_fails_the_job(engine, mask, of):

@@ -14,9 +14,9 @@ from dialog.status import in_words
 from engine import client
 from engine.installed import find
 from engine.phase import Phase
-from engine.request import Request, StyleFile
-from engine.session import DEBOUNCE_S, Session
-from engine.work import Painting, QuickPreview, Sample
+from engine.request import Part, Request, SpotPixels, StyleFile
+from engine.session import CALM_S, DEBOUNCE_S, Session
+from engine.work import Painting, QuickPreview, Sample, Spot
 from styleengine import protocol
 from tests.patience import DEADLINE
 
@@ -70,11 +70,16 @@ class Desk:
     def sample(self, note, style=b"a style"):
         return self.work(Sample, note, style)
 
-    def work(self, kind, note, style, strips=((0, 3, DATA),), **given):
+    def spot(self, note, style=b"a style"):
+        parts = (Part(0, 0, SPEC, ((0, 3, DATA),)),)
+        return self.work(Spot, note, style, spot=SpotPixels((2, 2, 4, 2), (8, 6), (2, 1), parts))
+
+    def work(self, kind, note, style, strips=((0, 3, DATA),), spot=None, **given):
         canvas = Canvas()
 
         def request():
-            return Request(protocol.Settings(), SPEC, strips, (StyleFile(style),), 64)
+            files = (StyleFile(style),)
+            return Request(protocol.Settings(), SPEC, strips, files, 64, spot=spot)
 
         def so_far(picture):
             self.shown.append((note, picture.data))
@@ -460,3 +465,46 @@ def test_the_bar_says_what_is_going_on(desk):
     d.until(lambda: d.session.progress is not None, advance=0.1)
     words = in_words(d.session, True, "auto", "Added")[1]
     assert words.startswith("Quick preview · ") and words.endswith(" s left"), words
+
+
+def test_a_spot_waits_for_the_preview_and_for_calm(desk):
+    d = desk()
+    d.session.preview(d.preview("preview"))
+    d.session.look(d.spot("spot"))
+    d.until(lambda: d.told)
+    assert [told[:2] for told in d.told] == [("done", "preview")] and not d.session.is_looking
+    d.now += CALM_S
+    d.until(lambda: d.session.is_looking)
+    assert in_words(d.session, True, "auto")[1].startswith("Painting what you look at")
+    d.until(lambda: len(d.told) == 2)
+    # The scripted engine gives the negative of what it was sent.
+    assert d.told[1] == ("done", "spot", INVERTED[20:24] + INVERTED[24:28])
+    sent = json.loads((d.folder / "dump" / "spot.json").read_text())["spot"]
+    assert sent["area"] == [2, 2, 4, 2] and sent["parts"][0]["width"] == 4
+
+
+def test_a_spot_gives_way_to_the_next_one_and_to_a_painting(desk):
+    d = desk("wait")
+    d.session.look(d.spot("first"))
+    d.session.look(d.spot("second"))
+    assert d.told == [("dropped", "first")]
+    d.now += CALM_S
+    d.until(lambda: d.session.is_looking and d.session.progress is not None)
+    d.session.paint(d.painting("painting", goes_on=True))
+    d.until(d.is_painting)
+    assert ("dropped", "second") in d.told and not d.session.is_looking
+    d.session.look(d.spot("third"))
+    assert d.told[-1] == ("dropped", "third")
+
+
+def test_whoever_looks_away_waits_for_nothing(desk):
+    d = desk("wait")
+    d.session.look(d.spot("spot"))
+    d.session.look_away()
+    assert d.told == [("dropped", "spot")]
+    d.session.look(d.spot("another"))
+    d.now += CALM_S
+    d.until(lambda: d.session.is_looking and d.session.progress is not None)
+    d.session.look_away()
+    d.until(lambda: d.session.phase is Phase.READY)
+    assert d.told[-1] == ("dropped", "another") and not d.problems

@@ -188,7 +188,7 @@ class Session:
         """Does what there is to do now, for about `BUDGET_S` at most."""
         if self._closed:
             return
-        if self._client is None and (self._next or self._preview):
+        if self._client is None and (self._next or self._preview or self._spot):
             self.warm_up()
         if self._client is None:
             return
