@@ -77,6 +77,9 @@ MAX_PAYLOAD = 640 << 20
 
 MAX_VALUE = 2000
 """Characters of a value in a `Sentence`; the rest of a longer one is left out."""
+MAX_CODE = 200
+MAX_TEXT = 10_000
+"""Characters of a whole `Sentence`."""
 
 _HOLE = re.compile(r"\{(\w+)\}")
 
@@ -87,7 +90,8 @@ class Sentence:
 
     Kept apart, so that whoever shows it can translate the template. A value is a text, or a
     sentence of its own; it is put in as it is, once, whatever signs it holds. A hole without a
-    value stays.
+    value stays. The whole is cut at `MAX_TEXT` characters, whatever the other side has put into
+    each other.
     """
 
     template: str
@@ -101,11 +105,20 @@ class Sentence:
     def said(self, word: Callable[[str], str] = str) -> str:
         """The whole text, each template passed through ``word``, which may translate it."""
 
-        def filling(hole: re.Match[str]) -> str:
-            value = self.values.get(hole[1], hole[0])
-            return value.said(word) if isinstance(value, Sentence) else value
+        texts: dict[str, str] = {}
+        room = MAX_TEXT
 
-        return _HOLE.sub(filling, word(self.template))
+        def filling(hole: re.Match[str]) -> str:
+            nonlocal room
+            name = hole[1]
+            if room > 0 and name not in texts:
+                value = self.values.get(name, hole[0])
+                texts[name] = value.said(word) if isinstance(value, Sentence) else value
+            text = texts.get(name, "")[: max(room, 0)]
+            room -= len(text)
+            return text
+
+        return _HOLE.sub(filling, word(self.template))[:MAX_TEXT]
 
     def __str__(self) -> str:
         return self.said()
@@ -604,7 +617,8 @@ def failed(error: EngineError, job_id: str = "") -> dict[str, Any]:
 def error_from(header: dict[str, Any]) -> EngineError:
     """The error in a ``failed`` message."""
     message, hint = sentence_at(header, "message"), sentence_at(header, "hint")
-    return EngineError(str(header.get("code", "engine")), message, hint)
+    code = header.get("code")
+    return EngineError(code[:MAX_CODE] if isinstance(code, str) else "engine", message, hint)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ class EngineClient:
             if frame[0].get("id") != run:
                 continue
             try:
-                event = _event(*frame, coming)
+                event = _event(*frame, request.content, coming)
             except EngineError as problem:
                 raise self.process.nonsense(problem) from None
             if event is None:
@@ -265,7 +265,10 @@ class EngineClient:
 
 
 def _event(
-    header: dict[str, Any], payload: bytes, coming: tuple[PictureSpec, int] | None
+    header: dict[str, Any],
+    payload: bytes,
+    content: PictureSpec,
+    coming: tuple[PictureSpec, int] | None,
 ) -> Event | None:
     """What a frame says while the result is ``coming``; None for what a newer engine may say.
 
@@ -281,7 +284,7 @@ def _event(
     if kind == "result" and coming:
         raise EngineError("protocol", "A second result came.")
     if kind == "result":
-        return result_start(header)
+        return result_start(content, header)
     return result_strip(*coming, header, payload) if kind == "pixels" and coming else None
 
 

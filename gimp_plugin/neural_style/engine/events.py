@@ -84,15 +84,19 @@ def picture_so_far(header: dict[str, Any], data: bytes) -> PictureSoFar:
     return PictureSoFar(spec.width, spec.height, data)
 
 
-def result_start(header: dict[str, Any]) -> ResultStart:
-    """The announcement of a result."""
-    return ResultStart(_rgba(header), header)
+def result_start(content: PictureSpec, header: dict[str, Any]) -> ResultStart:
+    """The announcement of a result, which has to be as large as the content."""
+    spec = _rgba(header)
+    if (spec.width, spec.height) != (content.width, content.height):
+        wanted, ours = (f"{s.width} × {s.height}" for s in (content, spec))
+        raise EngineError("protocol", f"A result of {ours} pixels instead of {wanted}.")
+    return ResultStart(spec, header)
 
 
 def result_strip(spec: PictureSpec, row: int, header: Any, data: bytes) -> ResultStrip:
     """Rows of the result ``spec``, which have to begin at ``row``."""
     y, rows = header.get("y"), header.get("rows")
-    whole = isinstance(rows, int) and 0 < rows <= spec.height - row
+    whole = type(rows) is int and 0 < rows <= spec.height - row
     if not whole or y != row or len(data) != rows * spec.row_bytes:
         raise EngineError("protocol", f"Wrong strip: {header} at row {row}.")
     if spec.dtype == "f32" and not math.isfinite(sum(array("f", data))):

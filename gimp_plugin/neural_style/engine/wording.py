@@ -7,6 +7,8 @@ from typing import Any
 from language.texts import MOST_NAME, _, shown
 from protocol import EngineError, Progress, sentence_at
 
+MOST_NOTES = 9
+
 
 def explained(problem: EngineError) -> str:
     """What has happened and what to do about it, in the user's language, a line each."""
@@ -17,7 +19,7 @@ def explained(problem: EngineError) -> str:
 def notes_of(info: dict[str, Any]) -> list[str]:
     """What the engine tells about a finished picture, in the user's language."""
     notes = info.get("notes")
-    count = len(notes) if isinstance(notes, list) else 0
+    count = min(len(notes), MOST_NOTES) if isinstance(notes, list) else 0
     return [shown(sentence_at(info, "notes", n).said(_)) for n in range(count)]
 
 
