@@ -38,6 +38,29 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in by_hand]
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Tells how much of the fault suite (tests/faults/table.py) was tried, and how much held."""
+    outcomes = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            outcomes.setdefault(report.nodeid, set()).add(outcome)
+    if any("tests/faults/" in name or "test_faults.py" in name for name in outcomes):
+        terminalreporter.write_line(count_of_faults(outcomes))
+
+
+def count_of_faults(outcomes):
+    """A line about the table, from the outcomes of the tests that have run."""
+    sys.path.append(str(GIMP_TESTS.parent / "faults"))
+    import table
+
+    held = tried = 0
+    for row in table.ROWS:
+        found = [outcome for name, outcome in outcomes.items() if row.is_shown_by(name)]
+        tried += bool(found)
+        held += bool(found) and all(outcome == {"passed"} for outcome in found)
+    return f"faults: {held} of {tried} held, of {len(table.ROWS)} in tests/faults/table.py"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_data_directory(tmp_path_factory):
     """Keeps the user's weights, logs and settings out of the tests, and the tests out of them."""

@@ -197,6 +197,10 @@ def misbehave_in_run(mode, run, spec, content):
         os._exit(0)
     if mode == "dead":  # without having said that it lives
         os.kill(os.getpid(), signal.SIGSTOP)
+    if mode == "hang-amid-result":
+        say("alive")
+        say("result", id=run, width=spec.width, height=spec.height, dtype=spec.dtype)
+        os.kill(os.getpid(), signal.SIGSTOP)
     if mode == "hang":
         say("alive")
         os.kill(os.getpid(), signal.SIGSTOP)

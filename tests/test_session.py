@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from engine.request import Part, Request, SpotPixels, StyleFile
 from engine.session import CALM_S, DEBOUNCE_S, Session
 from engine.work import Painting, QuickPreview, Sample, Spot
 from styleengine import protocol
-from tests.patience import DEADLINE
+from tests.patience import DEADLINE, wait_until
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -325,6 +326,20 @@ def test_an_engine_that_is_silent_after_cancel_is_replaced(desk, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_a_cancel_while_the_result_comes_in_does_not_wait_for_an_engine_that_hangs(
+    desk, monkeypatch
+):
+    monkeypatch.setattr(client, "CANCEL_SILENCE_S", 0.5)
+    d = desk()
+    d.session.paint(d.painting("one", b"fake:hang-amid-result"))
+    d.until(lambda: d.session.is_receiving)
+    pid = d.session.pid
+    d.session.cancel()
+    d.until(lambda: d.told)
+    assert d.told == [("dropped", "one")] and is_gone(pid) and not d.problems
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_an_old_engine_without_a_sign_of_life_is_replaced_after_a_long_silence(desk):
     d = desk("")
     d.silence_s = 0.5
@@ -383,6 +398,19 @@ def test_an_engine_that_breaks_down_is_replaced_when_it_is_needed(desk, style, c
     d.session.paint(d.painting("good"))
     d.until(lambda: len(d.told) == 2)
     assert d.told[1] == ("done", "good", INVERTED)
+
+
+def test_an_engine_that_has_ended_while_it_was_idle_is_replaced_without_a_word(desk):
+    d = desk()
+    for number in (1, 2):
+        d.session.paint(d.painting(f"{number}"))
+        d.until(lambda n=number: d.session.phase is Phase.READY and len(d.told) == n)
+        os.kill(d.session.pid, signal.SIGKILL)
+        wait_until(lambda: not d.session._client.process.is_alive)
+        d.session.tick()
+    d.session.preview(d.preview("quick"))
+    d.until(lambda: len(d.told) == 3, advance=0.1)
+    assert [what[0] for what in d.told] == ["done"] * 3 and not d.problems
 
 
 def test_an_engine_that_cannot_start_is_told_once(desk):

@@ -97,7 +97,7 @@ def follow(job, client):
     while not job.is_finished:
         job.advance()
         if GIMP.is_gone:  # no call of it could return, and no exit handler may call it
-            client.close()
+            client.kill()
             os._exit(1)
         if job.text != shown:
             shown = job.text

@@ -33,7 +33,7 @@ def engine(tmp_path, monkeypatch):
 
     def start(lie):
         (tmp_path / "lie").write_text(lie)
-        words = [sys.executable, "-I", str(HERE / "engine.py"), str(tmp_path)]
+        words = [sys.executable, "-I", str(HERE / "scripted_engine.py"), str(tmp_path)]
         record = {"command": words, "protocol": protocol.PROTOCOL}
         (tmp_path / "engine.json").write_text(json.dumps(record))
         home = {"STYLEENGINE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}

@@ -7,9 +7,10 @@ from gi.repository import Gegl, Gimp, Gio
 
 RGB, U8 = Gimp.ImageBaseType.RGB, Gimp.Precision.U8_NON_LINEAR
 NONE = Gegl.AbyssPolicy.NONE
-MARK = "neural-style-hidden"
+MARK, NOTE = "neural-style-hidden", "neural-style-settings"
 LARGE = (2000, 1800)  # more than fits into pipe and queues
 SMALL = (240, 160)
+DISPLAYS = []
 
 
 def users():
@@ -41,24 +42,20 @@ def new_image(size, shown):
     image.insert_channel(channel, None, 0)
     image.set_selected_layers([layer])
     if shown:
-        Gimp.Display.new(image)
+        DISPLAYS.append(Gimp.Display.new(image))
     image.clean_all()
     return image.get_id(), layer.get_id()
 
 
 def delete_all():
-    number = 1
-    for image in Gimp.get_images():
-        for _ in range(9):  # an image with a display goes with that
-            if not image.is_valid():
-                break
-            while number < 9999 and not Gimp.Display.id_is_valid(number):
-                number += 1
-            if number == 9999:
-                image.delete()
-                break
-            Gimp.Display.get_by_id(number).delete()
-            number = 1
+    """Closes what the user has open."""
+    while DISPLAYS:
+        display = DISPLAYS.pop()
+        if display.is_valid():
+            display.delete()
+    for image in users():
+        if image.is_valid():
+            image.delete()
 
 
 def snapshot():
@@ -69,6 +66,7 @@ def snapshot():
 def seen(image):
     selection = image.get_selection()
     return {
+        "id": image.get_id(),
         "size": [image.get_width(), image.get_height()],
         "kind": [int(image.get_base_type()), int(image.get_precision())],
         "layers": [seen_layer(layer) for layer in image.get_layers()],
@@ -78,13 +76,16 @@ def seen(image):
 
 
 def seen_layer(layer):
+    group = layer.is_group()
     return {
         "name": layer.get_name(),
+        "ours": layer.get_parasite(NOTE) is not None,
         "size": [layer.get_width(), layer.get_height()],
         "offsets": list(tuple(layer.get_offsets())[-2:]),
         "visible": layer.get_visible(),
         "filters": len(layer.get_filters()),
-        "pixels": digest(layer),
+        "children": [seen_layer(each) for each in layer.get_children()] if group else [],
+        "pixels": "" if group else digest(layer),
     }
 
 

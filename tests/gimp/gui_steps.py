@@ -15,6 +15,16 @@ import time
 import traceback
 from pathlib import Path
 
+from display import (
+    is_running,
+    press,
+    processes,
+    start_display,
+    window,
+    windows_are_managed,
+    xdotool,
+)
+
 CONTEXT = json.loads(Path(sys.argv[1]).read_text())
 FOLDER = Path(CONTEXT["folder"])
 ENGINE_RECORD = Path(CONTEXT["plugin"]) / "engine.json"
@@ -37,57 +47,14 @@ def until(condition, what):
 # --- the display ---------------------------------------------------------------------------------
 
 
-def start_display():
-    reader, writer = os.pipe()
-    subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        os.environ["DISPLAY"] = ":" + stream.readline().strip()
-    until(windows_are_managed, "a window manager")
-
-
-def windows_are_managed():
-    """Starts a window manager; at times it does not find the new display, and goes."""
-    manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
-    while manager.poll() is None:
-        if xdotool("get_desktop"):  # only a window manager tells
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def start_gimp():
     log = open(FOLDER / "gimp.log", "wb")  # noqa: SIM115
     command = ["gimp", "--no-splash", "--new-instance", CONTEXT["photo"]]
     subprocess.Popen(command, stdout=log, stderr=log)
 
 
-def xdotool(*words):
-    done = subprocess.run(["xdotool", *map(str, words)], capture_output=True, text=True)
-    return done.stdout.split()
-
-
-def window(title):
-    for _ in range(3):  # another window that goes meanwhile spoils the search
-        found = xdotool("search", "--onlyvisible", "--name", title)
-        if found:
-            return found[-1]
-    return None
-
-
 def image_window():
     return until(lambda: window(" – GIMP$"), "GIMP's window")
-
-
-def press(target, *keys):
-    xdotool("windowactivate", "--sync", target)
-    xdotool("windowfocus", "--sync", target)
-    for key in keys:
-        xdotool("key", "--clearmodifiers", key)
 
 
 def screenshot(name):
@@ -130,14 +97,6 @@ def painting_engine():
     return int((FAKE_DUMP / "pid").read_text())
 
 
-def is_running(pid):
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
-    return "State:\tZ" not in status
-
-
 STYLE = Path(CONTEXT["style"])
 SIZE = CONTEXT["size"]
 
@@ -154,18 +113,6 @@ def layer_count():
 def plug_ins():
     """The process ids of our plug-in."""
     return processes(b"neural_style.py")
-
-
-def processes(words):
-    """The process ids of commands with these words."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if words in entry.read_bytes():
-                found.append(int(entry.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def dialog():
@@ -827,6 +774,7 @@ def main(steps):
     """Runs the functions ``step_…`` among ``steps``."""
     start = time.monotonic()
     start_display()
+    until(windows_are_managed, "a window manager")
     with open(FOLDER / "results.jsonl", "w") as out:
         for name, step in list(steps.items()):
             if not name.startswith("step_"):

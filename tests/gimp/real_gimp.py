@@ -98,11 +98,11 @@ class Gimp:
             options += ["--env", f"{name}={value}"]
         return [str(GIMP_ROOT), "run", str(self.root), *options, "--", *map(str, words)]
 
-    def run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        """Runs ``words`` in the root and waits for the end."""
+    def run(self, *words: object, patience: float = DEADLINE_S) -> subprocess.CompletedProcess[str]:
+        """Runs ``words`` in the root and waits for the end, for so many seconds."""
         command = self.command(*words)
         return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=DEADLINE_S
+            command, capture_output=True, text=True, errors="replace", timeout=patience
         )
 
     def script_fu(self, source: str) -> subprocess.CompletedProcess[str]:

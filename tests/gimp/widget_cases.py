@@ -7,26 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import traceback
 from pathlib import Path
 
+from display import start_display
+
 CONTEXT = json.loads(Path(sys.argv[1]).read_text())
 sys.path.insert(0, CONTEXT["plugin"])
-
-
-def start_display():
-    reader, writer = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        os.environ["DISPLAY"] = ":" + stream.readline().strip()
-    return server
 
 
 def typed(text, value=50.0, whole=False):
@@ -583,7 +571,7 @@ def case_the_row_of_the_subject_offers_paintings_only_if_there_are_any():
 
 
 def main():
-    server = start_display()
+    server = start_display(800, 600)
     answers = {}
     try:
         for name, case in list(globals().items()):

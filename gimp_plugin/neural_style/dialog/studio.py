@@ -131,7 +131,10 @@ class Studio:
         self._samples.show_kept()
 
     def _check(self) -> None:
-        if not self.image.is_valid() or self._gimp.is_gone:
+        if self._gimp.is_gone:  # no call of it would return, and no exit handler may call it
+            self.session.abandon()
+            os._exit(1)
+        if not self.image.is_valid():
             self.close()
 
     # --- what the user does --------------------------------------------------------------------

@@ -170,7 +170,7 @@ class EngineClient:
             if frame[0].get("id") != run:
                 continue
             try:
-                event = _event(*frame, request.content, coming)
+                event = _event(*frame, request.result_size, coming)
             except EngineError as problem:
                 raise self.process.nonsense(problem) from None
             if event is None:
@@ -267,10 +267,11 @@ class EngineClient:
 def _event(
     header: dict[str, Any],
     payload: bytes,
-    content: PictureSpec,
+    size: tuple[int, int],
     coming: tuple[PictureSpec, int] | None,
 ) -> Event | None:
-    """What a frame says while the result is ``coming``; None for what a newer engine may say.
+    """What a frame says while the result, of this ``size``, is ``coming``; None for what a newer
+    engine may say.
 
     Raises `EngineError` ("protocol").
     """
@@ -284,7 +285,7 @@ def _event(
     if kind == "result" and coming:
         raise EngineError("protocol", "A second result came.")
     if kind == "result":
-        return result_start(content, header)
+        return result_start(size, header)
     return result_strip(*coming, header, payload) if kind == "pixels" and coming else None
 
 

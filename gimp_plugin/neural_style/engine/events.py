@@ -84,12 +84,12 @@ def picture_so_far(header: dict[str, Any], data: bytes) -> PictureSoFar:
     return PictureSoFar(spec.width, spec.height, data)
 
 
-def result_start(content: PictureSpec, header: dict[str, Any]) -> ResultStart:
-    """The announcement of a result, which has to be as large as the content."""
+def result_start(size: tuple[int, int], header: dict[str, Any]) -> ResultStart:
+    """The announcement of a result, which has to have the ``size`` (width, height)."""
     spec = _rgba(header)
-    if (spec.width, spec.height) != (content.width, content.height):
-        wanted, ours = (f"{s.width} × {s.height}" for s in (content, spec))
-        raise EngineError("protocol", f"A result of {ours} pixels instead of {wanted}.")
+    if (spec.width, spec.height) != size:
+        text = f"A result of {spec.width} × {spec.height} pixels instead of {size}."
+        raise EngineError("protocol", text)
     return ResultStart(spec, header)
 
 

@@ -94,6 +94,11 @@ class Request:
     spot: SpotPixels | None = None
     painting: tuple[Settings, int, int] | None = None
 
+    @property
+    def result_size(self) -> tuple[int, int]:
+        """Width and height of what comes back."""
+        return self.spot.size if self.spot else (self.content.width, self.content.height)
+
 
 def shape(spec: PictureSpec) -> dict[str, Any]:
     """A picture's shape, as messages have it."""

@@ -49,8 +49,6 @@ class Session:
         self.idle: Callable[[], Sample | None] = lambda: None
         """Asked for something to do when there is nothing else."""
 
-    # --- what is going on ----------------------------------------------------------------------
-
     @property
     def phase(self) -> Phase:
         """What is going on."""
@@ -182,14 +180,19 @@ class Session:
         self._closed = True
         self._forget_engine()
 
+    def abandon(self) -> None:
+        """Ends the engine at once; nobody is left who could be told anything."""
+        if self._client is not None:
+            self._client.kill()
+
     # --- the work ------------------------------------------------------------------------------
 
     def tick(self) -> None:
         """Does what there is to do now, for about `BUDGET_S` at most."""
         if self._closed:
             return
-        if self._client is None and (self._next or self._preview or self._spot):
-            self.warm_up()
+        if self._next or self._preview or self._spot:
+            self._have_engine()
         if self._client is None:
             return
         end = self._clock() + BUDGET_S
@@ -283,11 +286,18 @@ class Session:
     def _end(self, how: str) -> None:
         if self._job is None or self._wanted_end == "drop":
             return
-        # Once the result is on its way the engine has nothing left to stop.
-        if self._job.state is not State.RECEIVING:
-            self._job.stop(keep=how == "keep")
+        self._job.stop(keep=how == "keep")
         self._wanted_end = how
         self._listener.session_changed()
+
+    def _have_engine(self) -> None:
+        """Starts an engine if there is none. Nobody misses one that has ended while it was idle."""
+        idle = self._job is None and self._handshake is None
+        if self._client is not None and idle and not self._client.process.is_alive:
+            self._client.close()
+            self._client = None
+        if self._client is None:
+            self.warm_up()
 
     # --- trouble -------------------------------------------------------------------------------
 
@@ -316,8 +326,7 @@ class Session:
 
     def _force(self) -> None:
         """Ends an engine that does not listen; another one takes its place."""
-        if self._client is not None:
-            self._client.kill()
+        self.abandon()
         self.restart()
 
     def _forget_engine(self, problem: EngineError | None = None) -> None:

@@ -18,8 +18,8 @@ def hidden_image(
     the caller died.
     """
     image = Gimp.Image.new_with_precision(width, height, base, precision)
+    hide(image)  # at once: it is swept up only if it is known for ours
     image.undo_disable()
-    hide(image)
     return image
 
 

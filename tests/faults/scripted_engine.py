@@ -1,8 +1,8 @@
-"""The scripted engine, told by files in its folder where to wait and how to lie: `engine.py DIR`.
+"""The scripted engine: files in its folder say where it waits and how it lies.
 
-``DIR/hold`` names a moment of a painting (previews pass): the engine writes ``DIR/at`` there, and
-goes on when there is ``DIR/go``. ``DIR/lie`` names one of `lies.LIES`. ``DIR/pid`` is its process,
-``DIR/runs`` has a line for each run.
+`scripted_engine.py DIR`: ``DIR/hold`` names a moment of a painting (previews pass): the engine
+writes ``DIR/at`` there, and goes on when there is ``DIR/go``. ``DIR/lie`` names one of `lies.LIES`.
+``DIR/pid`` is its process, ``DIR/runs`` has a line for each run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import lies
 from fake_engine import MESSAGES, protocol, say
 
 FOLDER = Path(sys.argv[1])
+SAMPLE_PX = 192
 NEGATIVE = bytes(255 - value for value in range(256))
 
 
@@ -41,7 +42,10 @@ def hold(moment, speak=True):
     os.replace(FOLDER / "at.part", FOLDER / "at")
     while not (FOLDER / "go").exists():
         if speak:
-            say("alive")
+            try:
+                say("alive")
+            except OSError:  # nobody listens any more
+                os._exit(0)
         time.sleep(0.1)
 
 
@@ -65,7 +69,7 @@ def read_stdin():
 
 
 def is_painting(header):
-    return header["settings"].get("size") != protocol.PREVIEW_PX
+    return header["settings"].get("size") not in (protocol.PREVIEW_PX, SAMPLE_PX)
 
 
 def negative(data):
@@ -126,6 +130,7 @@ def paint(header, spec, content):
 
 
 def half_a_strip(run, y, rows, strip):
+    say("alive")  # while the strip is on its way nothing else can be said
     out = sys.stdout.buffer
     line = '{"type":"pixels","id":"%s","of":"result","y":%d,"rows":%d,"payload":%d}\n'
     out.write((line % (run, y, rows, len(strip))).encode() + strip[: len(strip) // 2])
@@ -137,10 +142,10 @@ def half_a_strip(run, y, rows, strip):
 
 def main():
     (FOLDER / "pid").write_text(str(os.getpid()))
+    hold("greeting")  # it has read nothing yet, and so does not see who goes
     threading.Thread(target=read_stdin, daemon=True).start()
     while MESSAGES.get()[0]["type"] != "hello":
         pass
-    hold("greeting")
     if not lie("greeting"):
         lies.ready(sys.stdout.buffer)
     lie("ready")
