@@ -422,8 +422,12 @@ def step_a_style_is_found_by_typing_and_starred_by_keys():
     until(lambda: pane() != before, "the preview of what was found")
     xdotool("key", "Escape")  # the words go, and the dialog stays
     favorites, windows = HOME / "engine" / "favorite-styles.json", visible_windows()
-    press(dialog(), "alt+t", "shift+F10")
-    until(lambda: visible_windows() - windows, "the menu")
+
+    def opened():
+        press(dialog(), "alt+t", "Menu")
+        return soon(lambda: visible_windows() - windows, 5)
+
+    until(opened, "the menu")
     xdotool("key", "Return")
     until(favorites.exists, "the favourite")
     assert [Path(uri).name for uri in json.loads(favorites.read_text())] == ["style-wave.jpg"]
