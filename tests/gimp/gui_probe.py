@@ -20,6 +20,17 @@ def users_image():
     return users_images()[0]
 
 
+def note_of(layer):
+    note = layer.get_parasite("neural-style-settings")
+    return json.loads(bytes(note.get_data())) if note else {}
+
+
+def source_of(layer):
+    """The layer it was painted from, if that is still there."""
+    tattoo = note_of(layer).get("painted-layer", 0)
+    return users_image().get_layer_by_tattoo(tattoo) if tattoo else None
+
+
 def act():
     if ACTION == "close":
         number = 1
@@ -37,7 +48,7 @@ def act():
         layer.attach_parasite(Gimp.Parasite.new("neural-style-settings", 1, note))
     elif ACTION == "select-two-layers":
         image = users_image()
-        image.set_selected_layers(image.get_layers()[-2:])
+        image.set_selected_layers([x for x in image.get_layers() if not source_of(x)][-2:])
     elif ACTION == "select-ellipse":
         image = users_image()
         w, h = image.get_width(), image.get_height()
@@ -52,11 +63,6 @@ def act():
         image.set_selected_layers(image.get_layers()[:1])
 
 
-def made_from(layer):
-    note = layer.get_parasite("neural-style-settings")
-    return json.loads(bytes(note.get_data())).get("painted-name", "") if note else ""
-
-
 def describe(image):
     selected = {layer.get_id() for layer in image.get_selected_layers()}
     return [
@@ -67,7 +73,7 @@ def describe(image):
             "offsets": list(tuple(layer.get_offsets())[-2:]),
             "mask": layer.get_mask() is not None,
             "opacity": layer.get_opacity(),
-            "made-from": made_from(layer),
+            "made-from": note_of(layer).get("painted-name", ""),
         }
         for layer in image.get_layers()
     ]
