@@ -250,6 +250,17 @@ def test_real_work_that_goes_on_keeps_what_the_preview_has(desk):
     ]  # fmt: skip
 
 
+def test_real_work_that_goes_on_keeps_nothing_of_a_sample(desk):
+    d = desk()
+    waiting = [d.sample("sample", b"fake:wait")]
+    d.session.idle = lambda: waiting.pop() if waiting else None
+    d.session.warm_up()
+    d.until(lambda: (d.folder / "dump" / "run.json").exists())
+    d.session.paint(d.painting("real", goes_on=True))
+    d.until(lambda: len(d.told) == 2)
+    assert d.told == [("dropped", "sample"), ("done", "real", INVERTED)]
+
+
 def test_cancel_while_a_preview_is_kept_for_it_leaves_neither(desk):
     d = desk()
     d.session.preview(d.preview("quick", b"fake:wait"))

@@ -145,7 +145,8 @@ class Session:
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        self._end_previews("keep" if work.goes_on and not self.is_looking else "drop")
+        previews = type(self._work) is QuickPreview  # neither a sample nor a spot
+        self._end_previews("keep" if work.goes_on and previews else "drop")
         self._next = work
         self._listener.session_changed()
 
