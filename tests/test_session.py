@@ -418,7 +418,9 @@ def test_an_engine_that_has_ended_while_it_was_idle_is_replaced_without_a_word(d
         d.until(lambda n=number: d.session.phase is Phase.READY and len(d.told) == n)
         os.kill(d.session.pid, signal.SIGKILL)
         wait_until(lambda: not d.session._client.process.is_alive)
+        d.session.idle = lambda: pytest.fail("nobody waits for a sample")
         d.session.tick()
+        d.session.idle = lambda: None
     d.session.preview(d.preview("quick"))
     d.until(lambda: len(d.told) == 3, advance=0.1)
     assert [what[0] for what in d.told] == ["done"] * 3 and not d.problems

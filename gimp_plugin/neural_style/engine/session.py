@@ -252,7 +252,7 @@ class Session:
             work, self._preview = self._preview[0], None
         elif self._spot is not None and self._preview is None and self._clock() >= self._spot[1]:
             work, self._spot = self._spot[0], None
-        elif self._preview is None and self._spot is None:
+        elif self._preview is None and self._spot is None and self._client.process.is_alive:
             work = self.idle()
         if work is None:
             return False
