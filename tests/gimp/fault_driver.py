@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # ruff: noqa: E402
 import json
+import subprocess
 import sys
 import time
 import traceback
@@ -34,6 +35,8 @@ def main():
                 seconds = fault_trial.Trial(bench, rows[name]).run()
             except Exception:
                 answer = traceback.format_exc()
+                picture = bench.folder / f"{name}.png".replace(":", "")
+                subprocess.run(["import", "-window", "root", picture], check=False)
                 bench.stop()
             print(json.dumps([name, answer, round(seconds, 2)]), file=out, flush=True)
             took = time.monotonic() - start

@@ -256,7 +256,7 @@ class Trial:
 
         def closes():
             if target := self.dialog():
-                press(target, "Escape")
+                press(target, "alt+c")
             end = time.monotonic() + 3
             while (there := self.dialog()) and time.monotonic() < end:
                 time.sleep(0.05)
