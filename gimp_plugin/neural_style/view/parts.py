@@ -12,7 +12,7 @@ MARGIN, SAMPLE = 0.04, 0.064
 """Parts of the long side: the margin around the spot, and the side of a sample. From the smallest
 scale that the small picture does not show they are 64 and 100 pixels there."""
 SAMPLES = 8
-MOST_PIXELS = 1_200_000
+MOST_PIXELS = 640_000
 """Of the spot as it is shown: more would take long."""
 
 
