@@ -352,6 +352,15 @@ def step_the_last_touch_and_the_layer_are_one_undo():
 
 
 def step_an_earlier_result_is_inserted_again():
+    open_results_menu()
+    xdotool("key", "i")
+    until(lambda: layer_count() == 3, "the second insertion")
+    press(image_window(), "ctrl+z")
+    until(lambda: layer_count() == 2, "the undo")
+    press(dialog())
+
+
+def open_results_menu():
     before = visible_windows()
 
     def opened():
@@ -366,11 +375,20 @@ def step_an_earlier_result_is_inserted_again():
         return False
 
     until(opened, "the menu")
-    xdotool("key", "i")
-    until(lambda: layer_count() == 3, "the second insertion")
-    press(image_window(), "ctrl+z")
-    until(lambda: layer_count() == 2, "the undo")
-    press(dialog())
+
+
+def step_a_result_takes_the_place_of_the_original():
+    painted = settled(pane)
+    press(dialog(), "alt+o")
+    until(lambda: pane() != painted, "the original")
+    open_results_menu()
+    xdotool("key", "c")
+    until(lambda: pane() == painted, "the result that others are compared with")
+    open_results_menu()
+    xdotool("key", "c")
+    until(lambda: pane() != painted, "the original again")
+    press(dialog(), "alt+o")
+    until(lambda: pane() == painted, "the painting")
 
 
 def step_the_wheel_and_the_keyboard_zoom():
