@@ -142,7 +142,7 @@ class Window:
         self._beside_paint()
         self.dialog.connect("response", self._response)
         self.dialog.connect("focus-in-event", self._focused)
-        on_escape(self.dialog, actions.escape)
+        on_escape(self.dialog, lambda: self.styles.end_search() or actions.escape())
         content.show_all()
 
     def _notices(self, keys: Mnemonics) -> None:

@@ -28,6 +28,13 @@ class SearchField(Gtk.SearchEntry):
         self._view = view
         view.connect("key-press-event", self._typed)
 
+    def leave(self) -> bool:
+        """Escape, if it is meant for the field; False if the keyboard is elsewhere."""
+        if self.has_focus():
+            self._end(self)
+            return True
+        return False
+
     def _end(self, _field: Any) -> None:
         if self.get_text():
             self.set_text("")

@@ -261,6 +261,10 @@ class StyleBrowser(Gtk.Box):
 
     # --- search and favourites -----------------------------------------------------------------
 
+    def end_search(self) -> bool:
+        """The Escape key; False if it is not meant for the search."""
+        return self._search.leave()
+
     def _take_found(self) -> None:
         """Chooses the first of what was found."""
         rows = self._shelf.rows
