@@ -45,6 +45,8 @@ class Spots:
             self._of, self._done, self._asked = (choice, series), [], None
         if not series or self._session.is_painting or not self._is_due(choice):
             self._session.look_away()
+            if not self._pane.is_read:
+                self._pane.show_patches([])  # from afar they would stand out
             return
         self._pane.show_patches([patch for patch, _ in self._done])
         view = self._pane.view
