@@ -392,10 +392,16 @@ def step_a_result_takes_the_place_of_the_original():
 
 
 def step_the_wheel_and_the_keyboard_zoom():
+    press(dialog())
     fitted = settled(pane)
-    x, y, _, _ = geometry(dialog())
-    xdotool("mousemove", x + 250, y + 300, "keydown", "ctrl", "click", 4, "keyup", "ctrl")
-    until(lambda: pane() != fitted, "a closer look by Ctrl and the wheel")
+
+    def closer():
+        press(dialog())  # above which the image's window may have come to lie
+        x, y, _, _ = geometry(dialog())
+        xdotool("mousemove", x + 250, y + 300, "keydown", "ctrl", "click", 4, "keyup", "ctrl")
+        return soon(lambda: pane() != fitted, 3)
+
+    until(closer, "a closer look by Ctrl and the wheel")
     close = settled(pane)
     xdotool("click", 5, "click", 7)
     until(lambda: pane() != close, "another spot by the wheel alone")
