@@ -25,7 +25,7 @@ Spot = Callable[[int, int, int, int, float], bytes]
 
 class Entry:
     """A result. ``picture`` is a small one that lies ``over`` the source if it is only part of it;
-    ``layer`` is what was inserted last, ``key`` its name among the image's results.
+    ``layers`` are those that were made of it, ``key`` is its name among the image's results.
     """
 
     picture: Any
@@ -33,8 +33,16 @@ class Entry:
     over: bool
     pixels = 0
     """How many pixels are kept for it."""
-    layer: Gimp.Layer | None = None
     key = ""
+
+    def __init__(self) -> None:
+        self.layers: list[Gimp.Layer] = []
+
+    @property
+    def layer(self) -> Gimp.Layer | None:
+        """The last of its layers that is in an image; the user may have removed others."""
+        there = [layer for layer in self.layers if layer.is_valid()]
+        return there[-1] if there else None
 
     @property
     def is_whole(self) -> bool:
@@ -44,7 +52,7 @@ class Entry:
     @property
     def is_inserted(self) -> bool:
         """Whether its layer is in an image."""
-        return self.layer is not None and self.layer.is_valid()
+        return self.layer is not None
 
     def spot(self) -> Spot | None:
         """What reads it at any size; None if it is there only small."""
@@ -68,6 +76,7 @@ class Fresh(Entry):
     def __init__(
         self, source: Source, canvas: HiddenCanvas, choice: Choice, picture: Any, name: str
     ) -> None:
+        super().__init__()
         self.source, self.canvas, self.choice = source, canvas, choice
         self.picture, self.name, self.over = picture, name, source.selection is not None
         self.pixels = source.seen.width * source.seen.height
@@ -113,12 +122,13 @@ class Restored(Entry):
     """A result of an earlier dialog: small, or as large as its layer if that is still there."""
 
     def __init__(self, image: Gimp.Image, kept: Kept) -> None:
+        super().__init__()
         self._image, self._kept = image, kept
         self.picture, self.name, self.over = pixbuf(kept.data, *kept.size), kept.name, kept.over
         self.key = kept.key
         layer = image.get_layer_by_tattoo(kept.layer) if kept.layer else None
         if layer is not None and made_of(layer) is not None:
-            self.layer = layer
+            self.layers.append(layer)
         self._copy: PrivateCopy | None = None
 
     @property
@@ -128,22 +138,23 @@ class Restored(Entry):
 
     def spot(self) -> Spot | None:
         """What reads its layer, if that is the whole picture."""
-        if self.over or self.layer is None or not self.layer.is_valid():
+        layer = self.layer
+        if self.over or layer is None:
             return None
         if self._copy is None:
-            self._copy = copy_of_layer(self.layer)
+            self._copy = copy_of_layer(layer)
         drawable = self._copy.drawable
         return lambda x, y, width, height, scale: spot(drawable, x, y, width, height, scale)
 
     def inserting(self) -> Generator[None, None, Inserted]:
         """Makes a copy of its layer."""
         yield
-        assert self.layer is not None
-        image = self._image
+        image, layer = self._image, self.layer
+        assert layer is not None
         source = Gimp.Item.get_by_id(self._kept.source)
         is_there = isinstance(source, Gimp.Layer) and source.is_valid()
-        below = source if is_there and source.get_image() == image else self.layer
-        copy = self.layer.copy()
+        below = source if is_there and source.get_image() == image else layer
+        copy = layer.copy()
         copy.set_name(self.name)
         image.undo_group_start()
         try:

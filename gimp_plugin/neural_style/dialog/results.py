@@ -49,7 +49,7 @@ class Results:
     def keeping(self, entry: Fresh) -> Iterator[None]:
         """Hangs a new result on the image, for the next dialog; in small steps."""
         layer, picture = entry.layer, entry.picture
-        if layer is None or not layer.is_valid() or layer.get_image() != self._image:
+        if layer is None or layer.get_image() != self._image:
             return
         scale = min(1.0, results.LONG_SIDE / max(picture.get_width(), picture.get_height()))
         size = tuple(max(1, round(n * scale)) for n in (picture.get_width(), picture.get_height()))
@@ -68,7 +68,7 @@ class Results:
 
     def inserted(self, entry: Entry, layer: Gimp.Layer) -> None:
         """A result has become a layer."""
-        entry.layer = layer
+        entry.layers.append(layer)
         self._show_touch()
 
     def show(self, entry: Entry) -> None:
