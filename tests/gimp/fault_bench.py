@@ -13,7 +13,7 @@ from pathlib import Path
 
 from display import is_running, processes, window
 
-DEADLINE_S = 60
+DEADLINE_S = 240
 GONE_S = 3.0
 
 
