@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from styleengine.checking import check, postprocessors
+from styleengine.course import Course
 from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
-from styleengine.jobs import Event, Job, Preview, Result, Spot
-from styleengine.loss.making import objective_of
-from styleengine.loss.style_losses import StyleLoss
+from styleengine.jobs import Event, Job, Result, Spot
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
 from styleengine.networks.extractor import ExtractorRequest
-from styleengine.networks.faces import LONG_SIDE, FaceFinder
+from styleengine.networks.faces import LONG_SIDE, Face, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
+from styleengine.networks.trunk import Precision
 from styleengine.painting_spots import Bases, SpotPainter
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
@@ -29,14 +31,34 @@ from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import PREVIEW_PX, EngineError, Progress, Sentence, Settings
 from styleengine.scene import finishing, going_on
 from styleengine.scene.scene import Scene
+from styleengine.together import launch
+from styleengine.together.group import Group
+from styleengine.together.ranks import lost
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What all processes of a run that is shared out have to know of it."""
+
+    job: Job
+    chosen: Settings
+    plan: Plan
+    layouts: list[Layout]
+    faces: tuple[Face, ...]
+    precisions: dict[str, Precision]
 
 
 class Engine:
     """Paints pictures; keeps the networks loaded from one run to the next."""
 
-    def __init__(self, plugins: Plugins | None = None) -> None:
-        """``plugins``: what may be chosen by name; all installed ones when None."""
+    def __init__(self, plugins: Plugins | None = None, group: Group | None = None) -> None:
+        """``plugins``: what may be chosen by name; all installed ones when None.
+
+        Of a ``group`` of processes the first one runs jobs, and the others `follow` it; None for
+        the one that this process has joined.
+        """
         self.plugins = plugins if plugins is not None else load_plugins()
+        self.group = launch.group() if group is None else group
         self._shelf = Shelf()
         self._faces = FaceFinder()
         self._bases = Bases()
@@ -85,15 +107,40 @@ class Engine:
         everything the user can do something about. The same job gives the same picture on the
         same device with the same number of threads.
         """
+        if self.group.busy:  # an earlier run has lost the others
+            raise lost()
+        dropped: list[bool] = []
+        events = self._run(job, lambda: bool(dropped) or should_stop(), dropped)
         try:
             with memory_errors():
-                for event in self._run(job, should_stop):
+                for event in events:
                     self.plugins.observe(job, event)
                     yield event
+        except BaseException:
+            dropped.append(True)
+            for _ in events if self.group.busy else ():  # the others want to be met
+                pass
+            raise
         finally:
             allocator.give_back()
 
-    def _run(self, job: Job, should_stop: Callable[[], bool]) -> Iterator[Event]:
+    def follow(self) -> None:
+        """Takes part in the runs of the group's first process until that one says it is done.
+
+        Raises `EngineError` where a run cannot go on, which ends it for all.
+        """
+        while (order := self.group.first(None)) is not None:
+            self.group.begin()
+            with memory_errors():
+                for _ in self._follow(order):
+                    pass
+            self.group.end()
+            allocator.give_back()
+
+    def _run(
+        self, job: Job, should_stop: Callable[[], bool], dropped: Sequence[bool]
+    ) -> Iterator[Event]:
+        """The events of a run, which no longer matter once something is in ``dropped``."""
         started = time.monotonic()
         yield Progress("prepare")
         check(job, self.plugins)
@@ -103,7 +150,7 @@ class Engine:
         fine = fine_features_for(settings, job.weights)
         plan = make_plan(chosen, whole.width, whole.height, entry, fine=fine)
         style_loss = self.plugins.style_loss(plan.style_loss)
-        device = devices.pick(settings.device)
+        device = self._device(settings)
         try:
             networks = self._networks(chosen, job.weights, plan, device)
         except EngineError as error:
@@ -117,7 +164,10 @@ class Engine:
         wanted = plan.sizes[-1]
         trunks = {name: found.trunk for name, found in networks.items()}
         additive = style_loss.additive
-        plan, layouts = fit_to_memory(plan, whole, chosen, entry, trunks, additive, device)
+        parts, here = (1 if job.spot is not None else self.group.size), self.group.here
+        plan, layouts = fit_to_memory(
+            plan, whole, chosen, entry, trunks, additive, device, parts, here
+        )
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
             notes.append(
@@ -139,6 +189,10 @@ class Engine:
         source, rates = used[0].source, [found.rate for found in used]
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
         painter = Painter(plan, layouts, pace, should_stop)
+        if layouts[-1].parts > 1:
+            precisions = {name: trunk.precision for name, trunk in trunks.items()}
+            self.group.begin()
+            self.group.first(_Order(job, chosen, plan, layouts, scene.faces, precisions))
         yield pace.progress("prepare")
         first, before = 0, job.before
         classic = settings.preset == "classic"  # which begins with the photo
@@ -148,13 +202,20 @@ class Engine:
             del picture
         else:
             painter.begin(first, scene)
-        for step in scales(painter, scene, networks, style_loss, layouts, first, len(plan.sizes)):
-            yield step
-            if job.preview and step.stage == "paint" and pace.preview_due(job.preview_steps):
-                yield Preview(finishing.small(scene, painter.picture, job.preview), pace.step)
+        shared = next((k for k in range(first + 1, len(layouts)) if layouts[k].parts > 1), None)
+        course = Course(job, scene, painter, pace, used, style_loss, self.group)
+        yield from course.alone(first, shared or len(plan.sizes))
+        image: Tensor | None = None
+        if self.group.busy:
+            go_on_at = self.group.first(None if painter.stopped else shared)
+            if go_on_at is not None:
+                image = yield from course.together(go_on_at)
+        image = (painter.release() if image is None else image).cpu()
+        self.group.end()
+        if dropped:
+            return
 
         yield pace.progress("finish")
-        image = painter.release().cpu()
         allocator.give_back()
         touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
         result = finishing.finished(scene, image, touches)
@@ -186,7 +247,9 @@ class Engine:
             pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
             painter = Painter(plan, layouts, pace, should_stop)
             painter.begin(0, scene)
-            yield from scales(painter, scene, networks, style_loss, layouts, 0, passed + 1)
+            unseen = dataclasses.replace(job, preview=0)
+            course = Course(unseen, scene, painter, pace, used, style_loss, self.group)
+            yield from course.alone(0, passed + 1)
             base = painter.release()
             if not painter.stopped:
                 self._bases.keep(job, base)
@@ -197,10 +260,37 @@ class Engine:
         about = str(devices.describe(str(device)))
         yield Result(picture, settings, spot.source, about, seconds, spot.stopped)
 
+    def _follow(self, order: _Order) -> Iterator[Event]:
+        """The part of a run that another process than the first has in it."""
+        job, plan, layouts = order.job, order.plan, order.layouts
+        device = self._device(order.chosen)
+        networks = self._networks(order.chosen, job.weights, plan, device, order.precisions)
+        scene = dataclasses.replace(Scene.of(job, plan, device), faces=order.faces)
+        pace = Pace(plan, layouts)
+        painter = Painter(plan, layouts, pace, lambda: False)
+        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
+        go_on_at = self.group.first(None)
+        if go_on_at is not None:
+            style_loss = self.plugins.style_loss(plan.style_loss)
+            course = Course(job, scene, painter, pace, used, style_loss, self.group)
+            yield from course.together(go_on_at)
+
+    def _device(self, settings: Settings) -> torch.device:
+        """The device of this process: those of a group on one computer take a card each."""
+        device = devices.pick(settings.device)
+        if self.group.size > 1 and device.type == "cuda" and settings.device in ("auto", "cuda"):
+            return torch.device("cuda", self.group.place % torch.cuda.device_count())
+        return device
+
     def _networks(
-        self, settings: Settings, weights: str | None, plan: Plan, device: torch.device
+        self,
+        settings: Settings,
+        weights: str | None,
+        plan: Plan,
+        device: torch.device,
+        precisions: Mapping[str, Precision] | None = None,
     ) -> dict[str, Shelved]:
-        """The networks of a plan by the name of their extractor.
+        """The networks of a plan by the name of their extractor, in ``precisions`` if given.
 
         Each has all of the plan's layers, so that the draft is the one of a quick preview.
         """
@@ -209,31 +299,7 @@ class Engine:
                 self.plugins.extractor(name),
                 ExtractorRequest(plan.layers, settings.pooling, weights, name),
                 device,
+                None if precisions is None else precisions[name],
             )
             for name in dict.fromkeys(plan.features_at(k) for k in range(len(plan.sizes)))
         }
-
-
-def scales(
-    painter: Painter,
-    scene: Scene,
-    networks: Mapping[str, Shelved],
-    style_loss: StyleLoss,
-    layouts: Sequence[Layout],
-    first: int,
-    end: int,
-) -> Iterator[Progress]:
-    """All steps of the scales from ``first``, which has begun, up to ``end``, or until stopped."""
-    plan = scene.plan
-    for scale in range(first, end):
-        if scale > first:
-            painter.begin(scale, scene)
-        allocator.give_back()
-        only = networks[plan.features_at(scale)].trunk.only(plan.at(scale))
-        objective = objective_of(scene, scale, only, style_loss, layouts[scale].side)
-        # What was freed so far does not come in the sizes that the steps will ask for.
-        allocator.give_back()
-        yield from painter.paint(objective)
-        del objective  # before the next one is made
-        if painter.stopped:
-            return

@@ -180,9 +180,9 @@ Frame = tuple[dict[str, Any], bytes]
 class Serving:
     """A real ``styleengine serve``; frames are read by a thread, so that nothing waits for ever."""
 
-    def __init__(self, env: dict[str, str] | None = None) -> None:
+    def __init__(self, env: dict[str, str] | None = None, program: list[str] | None = None) -> None:
         self.process = subprocess.Popen(
-            command("serve"),
+            program or command("serve"),
             env=env or environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

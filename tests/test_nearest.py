@@ -94,7 +94,7 @@ def objective(
 ) -> Objective:
     net = Patches()
     photo = Content(net, "coarse", 0.0, 4, exponent, alpha)
-    term = NearestPlaces(net, weights, styles, SIZE, alpha, photo)
+    term = NearestPlaces(net, weights, styles, Stripe.whole(SIZE), alpha, photo)
     return Objective(net, [photo, term], tensor(CONTENT), styles, alpha, side)
 
 
@@ -194,7 +194,7 @@ def test_other_terms_are_shown_no_further_looks(monkeypatch):
             seen.append(tuple(style.image.shape[-2:]))
 
     net, style = Patches(), StyleTarget(tensor(picture(11, (48, 64))))
-    places = NearestPlaces(net, WEIGHTS, [style], SIZE)
+    places = NearestPlaces(net, WEIGHTS, [style], Stripe.whole(SIZE))
     Objective(net, [Watching(net, {}), places], tensor(CONTENT), [style])
     assert seen == [(48, 64)]
 

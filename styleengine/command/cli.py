@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from styleengine import __version__
+from styleengine.command.run import is_many
 from styleengine.command.run_options import add_run
 from styleengine.command.sheet import add_sheet
 from styleengine.command.terminal import OutputGone, close_output, console, say
@@ -30,11 +32,15 @@ from styleengine.machine.failures import broken_install, out_of_memory
 from styleengine.machine.files import cannot_write
 from styleengine.machine.openmp import wait_briefly
 from styleengine.protocol import EngineError, failed
+from styleengine.together import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+SHARED = ("run", "serve")
+"""Commands that several processes can share."""
+LOST = "lost-process"
 PIPE_CLOSED = 141
 """The exit status that a shell gives to a program ended by SIGPIPE."""
 
@@ -59,8 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             handlers=[RichHandler(console=console, show_time=False, show_path=False)],
         )
     try:
-        return int(args.function(args) or 0)
+        if launch.is_several() and not (args.command == "run" and is_many(args)):
+            if not launch.is_first():
+                return _followed(args.command)
+            if args.command in SHARED:
+                launch.join()
+        status = int(args.function(args) or 0)
+        _dismiss()
+        return status
     except EngineError as error:
+        _dismiss()
         return _refused(error)
     except OutputGone as gone:
         if gone.reader_left:
@@ -75,7 +89,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _followed(command: str) -> int:
+    """Takes part in what the first of torchrun's processes does; returns the exit status."""
+    if command not in SHARED:
+        return 0
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one stops, and all with it
+    group = launch.join()
+    from styleengine.engine import Engine
+
+    try:
+        Engine().follow()
+        group.leave()
+        return 0
+    except EngineError as error:
+        if command == "serve" and error.code == LOST and not group.busy:
+            return 0
+        return _refused(error)
+
+
+def _dismiss() -> None:
+    """Tells torchrun's other processes that there is nothing more to do."""
+    group = launch.group()
+    if group.size > 1 and not group.busy:
+        with contextlib.suppress(EngineError):  # they have gone already
+            group.first(None)
+        group.leave()
+
+
 def _refused(error: EngineError) -> int:
+    group = launch.group()
+    if not (group.tells() if group.size > 1 else launch.is_first()):
+        return 1  # another process has told it
     console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
     if error.hint:
         console.print(error.hint, soft_wrap=True)

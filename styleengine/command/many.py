@@ -15,6 +15,7 @@ from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
 from styleengine.protocol import EngineError
+from styleengine.together.sharing import SharingOut
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
@@ -44,17 +45,20 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
     if args.trace:
         raise EngineError("bad-setting", "--trace takes one photo.", "Leave it out for several.")
     folder = Path(output)
-    targets = places(photos, folder)
-    todo = [pair for pair in zip(photos, targets, strict=True) if args.overwrite or _is_new(pair)]
+    pairs = list(zip(photos, places(photos, folder), strict=True))
+    sharing = SharingOut(pairs)
+    todo = [pair for pair in pairs if args.overwrite or _is_new(pair)]
     there = len(photos) - len(todo)
     failures: list[tuple[Path, EngineError]] = []
-    painted = 0
+    painted, stopped = 0, False
     try:
         if todo:
             _make(folder)
             ask, engine = asked(args, photos), Engine()
             with Watch(args.quiet, len(todo)) as watch:
-                for photo, target in todo:
+                for photo, target in sharing:
+                    if not args.overwrite and not _is_new((photo, target)):
+                        continue
                     try:
                         done = _paint(args, ask, engine, watch, photo, target)
                     except _Failed as failed:
@@ -64,11 +68,13 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
                     else:
                         painted += done
                     if watch.interrupted:
+                        stopped = True
                         break
                     watch.passed()
+        sharing.wait()
     finally:
         _account(args.quiet, painted, there, len(photos), failures)
-    if painted + there + len(failures) < len(photos):
+    if stopped:
         console.print("Stopped. The same command goes on where this one ended.")
         return INTERRUPTED
     return 1 if failures else 0

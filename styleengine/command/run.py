@@ -36,12 +36,17 @@ def run_command(args: argparse.Namespace) -> int:
     names; what is there already is left, so that after Ctrl-C, or anything else, the same command
     goes on.
     """
-    photos = named(args.content)
-    output = args.output
-    folder = output is not None and (output.endswith(_SEPARATORS) or os.path.isdir(output))
-    if photos.several or folder:
+    photos, output = named(args.content), args.output
+    if is_many(args):
         return paint_many(args, photos.files, output)
     return _paint_one(args, photos.files[0], output)
+
+
+def is_many(args: argparse.Namespace) -> bool:
+    """Whether photos are painted into a folder, each by itself; raises `EngineError`."""
+    output = args.output
+    folder = output is not None and (output.endswith(_SEPARATORS) or os.path.isdir(output))
+    return folder or named(args.content).several
 
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))

@@ -14,16 +14,22 @@ from rich.text import Text
 
 from styleengine.command.terminal import console
 from styleengine.protocol import Progress
+from styleengine.together.launch import is_several
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
     from styleengine.jobs import Job, Preview, Result
 
 
+SAME_S = 1.0
+"""Under torchrun, two Ctrl-C within so many seconds are one."""
+
+
 class Watch:
     """Shows how far ``pictures`` runs are, and notes the first Ctrl-C (``interrupted``).
 
-    The second one gets through, as `KeyboardInterrupt`.
+    The second one gets through, as `KeyboardInterrupt`. Under torchrun, which passes on what the
+    terminal has sent already, it must not come at once.
     """
 
     def __init__(self, quiet: bool, pictures: int = 1) -> None:
@@ -38,6 +44,7 @@ class Watch:
         self._pictures, self._done = pictures, 0
         self._started = time.monotonic()
         self.interrupted = False
+        self._interrupted_at = 0.0
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGINT, self._handle)
@@ -55,9 +62,10 @@ class Watch:
         signal.signal(signal.SIGINT, self._before)
 
     def _handle(self, *_: object) -> None:
-        if self.interrupted:
+        if not self.interrupted:
+            self.interrupted, self._interrupted_at = True, time.monotonic()
+        elif not (is_several() and time.monotonic() - self._interrupted_at < SAME_S):
             raise KeyboardInterrupt
-        self.interrupted = True
 
     def paint(
         self,

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from styleengine.descent.band_scaling import BandScaling
+from styleengine.together.group import ALONE, Group
 
 FIRST_MOVE = 0.02
 """Root mean square change of the first L-BFGS step, in picture values (0–1)."""
@@ -65,6 +66,8 @@ class LBFGS:
     to be shortened until it is: along a gradient that is more than rounding, a loss that is more
     than rounding stops rising to four times itself long before. It has diverged where the loss is
     not finite whatever the step, or does not come back down when the picture does.
+
+    The processes of a ``group`` each hold a part of every vector, and move alike.
     """
 
     def __init__(
@@ -73,8 +76,9 @@ class LBFGS:
         tolerated_rise: float = 4.0,
         retries: int = 6,
         scaling: BandScaling | None = None,
+        group: Group = ALONE,
     ) -> None:
-        self.scaling = scaling
+        self.scaling, self._group = scaling, group
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self._tolerated_rise = tolerated_rise
         self._retries = retries
@@ -88,7 +92,7 @@ class LBFGS:
         """One step; takes back the previous one where it led uphill. Keeps ``gradient``."""
         if self._converged:
             return False
-        finite = math.isfinite(loss) and is_finite(gradient)
+        finite = math.isfinite(loss) and self._group.all(is_finite(gradient))
         if finite:
             self._highest = max(self._highest, loss)
         if self._last is not None:
@@ -113,7 +117,7 @@ class LBFGS:
 
     def _move(self, x: Tensor, loss: float, gradient: Tensor, move: Tensor) -> bool:
         """Adds a ``move`` from where the loss and the gradient are those given."""
-        size = rms(move)
+        size = self._rms(move)
         self._last, self._converged = None, size <= torch.finfo(x.dtype).eps
         if self._converged:
             return False
@@ -135,7 +139,7 @@ class LBFGS:
         self._pairs.clear()
         if self.scaling is not None:
             self.scaling.forget()
-        size = rms(move)
+        size = self._rms(move)
         shorter = scale(move, 0.1 if size <= 10 * FIRST_MOVE else FIRST_MOVE / size)
         if loss is None:
             self._failures += 1
@@ -143,7 +147,7 @@ class LBFGS:
                 raise Diverged("The loss is not finite, however short the step.")
             self._take(x, last_loss, last_gradient, shorter)
             return True
-        self._first_move = rms(shorter)
+        self._first_move = self._rms(shorter)
         if self._move(x, last_loss, last_gradient, shorter):
             return True
         # A tenth of the step raises a convex loss by a tenth at most.
@@ -152,8 +156,8 @@ class LBFGS:
         return False
 
     def _remember(self, s: Tensor, y: Tensor) -> None:
-        sy = dot(s, y)
-        if sy > CURVATURE * (dot(s, s) * dot(y, y)) ** 0.5:
+        sy, ss, yy = self._group.total(dot(s, y), dot(s, s), dot(y, y))
+        if sy > CURVATURE * (ss * yy) ** 0.5:
             self._pairs.append((s, y, 1.0 / sy))
             if self.scaling is not None:
                 self.scaling.learn(s, y)
@@ -162,7 +166,7 @@ class LBFGS:
         direction = gradient.neg()
         if not self._pairs:
             direction = self._scaled(direction)
-            size = rms(direction)
+            size = self._rms(direction)
             if not 0 < size < math.inf:
                 return direction
             move = scale(direction, self._first_move / size)
@@ -170,18 +174,25 @@ class LBFGS:
             return move
         alphas = []
         for s, y, rho in reversed(self._pairs):
-            alpha = rho * dot(s, direction)
+            alpha = rho * self._dot(s, direction)
             add(direction, y, -alpha)
             alphas.append(alpha)
         _, y, rho = self._pairs[-1]
         shrink = 1.0 if self.scaling is None else self.scaling.shrink()
-        direction = scale(self._scaled(direction), 1.0 / (rho * dot(y, y) * shrink))
+        direction = scale(self._scaled(direction), 1.0 / (rho * self._dot(y, y) * shrink))
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
-            add(direction, s, alpha - rho * dot(y, direction))
+            add(direction, s, alpha - rho * self._dot(y, direction))
         return direction
 
     def _scaled(self, direction: Tensor) -> Tensor:
         return direction if self.scaling is None else self.scaling.apply(direction)
+
+    def _dot(self, a: Tensor, b: Tensor) -> float:
+        return self._group.total(dot(a, b))[0]
+
+    def _rms(self, a: Tensor) -> float:
+        square, count = self._group.total(dot(a, a), a.numel())
+        return math.sqrt(square / count)
 
 
 class Adam:
@@ -190,6 +201,7 @@ class Adam:
     Two departures: the picture is clamped to 0–1 after each step, which Adam's step, independent of
     the gradient's size, would otherwise leave; and `average` returns an exponential mean of the
     iterates (Polyak & Juditsky 1992), which removes the grain of Adam's constant step.
+    ``group`` as in `LBFGS`.
     """
 
     def __init__(
@@ -198,7 +210,9 @@ class Adam:
         betas: tuple[float, float] = (0.9, 0.99),
         averaging: float = 0.97,
         clamp: tuple[float, float] | None = (0.0, 1.0),
+        group: Group = ALONE,
     ) -> None:
+        self._group = group
         self._rate, self._betas, self._averaging, self._clamp = rate, betas, averaging, clamp
         self._steps = 0
         self._first: Tensor | None = None
@@ -207,7 +221,7 @@ class Adam:
 
     def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
         """One step of size ``rate`` per pixel, at most; always True."""
-        if not (is_finite(gradient) and loss == loss):
+        if not (self._group.all(is_finite(gradient)) and loss == loss):
             raise Diverged("The loss or its gradient is not finite.")
         if self._first is None or self._second is None or self._mean is None:
             self._first, self._second, self._mean = (torch.zeros_like(x) for _ in range(3))
@@ -219,12 +233,18 @@ class Adam:
         # and a fixed epsilon would freeze large pictures in a grey haze.
         correction = 1 - b2**self._steps
         scale = (self._second / correction).sqrt_()
-        scale += 1e-3 * scale.mean() + torch.finfo(x.dtype).tiny
+        scale += 1e-3 * self._mean_of(scale) + torch.finfo(x.dtype).tiny
         x.addcdiv_(self._first, scale, value=-self._rate / (1 - b1**self._steps))
         if self._clamp:
             x.clamp_(*self._clamp)
         self._mean.lerp_(x, 1 - self._averaging)
         return True
+
+    def _mean_of(self, a: Tensor) -> Tensor | float:
+        if self._group.size == 1:
+            return a.mean()
+        total, count = self._group.total(float(a.sum(dtype=torch.float64)), a.numel())
+        return total / count
 
     def average(self, x: Tensor) -> Tensor:
         """The bias-corrected exponential mean of the iterates (``x`` before the first step)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from styleengine.descent.band_scaling import BandScaling, first_guess
 from styleengine.descent.minimizers import LBFGS, Adam, Diverged, Minimizer
 from styleengine.descent.pace import Pace
+from styleengine.descent.shared_scaling import shared_guess
 from styleengine.loss.objective import Objective
 from styleengine.machine import allocator
 from styleengine.machine.failures import is_out_of_memory
@@ -20,6 +21,8 @@ from styleengine.planning.plan import Plan
 from styleengine.planning.recipes import FINE, Classic
 from styleengine.protocol import EngineError, Progress, Sentence
 from styleengine.scene.scene import Scene
+from styleengine.together.group import ALONE, Group, Stopped
+from styleengine.together.stripe import Stripe
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,8 @@ class Painter:
         self, plan: Plan, layouts: Sequence[Layout], pace: Pace, should_stop: Callable[[], bool]
     ) -> None:
         """Starts with no picture. ``layouts`` says how each scale is computed."""
-        self._plan, self._layouts, self._should_stop = plan, layouts, should_stop
+        self._stripe: Stripe | None = None  # what is held of the picture, where it is shared
+        self._plan, self.layouts, self._should_stop = plan, layouts, should_stop
         self.pace = pace
         self._x: Tensor | None = None
         self._best: Tensor | None = None
@@ -42,11 +46,12 @@ class Painter:
         self._factors: Tensor | None = None  # of the minimiser's first guess, from scale to scale
         self.scale = 0
         self.stopped = False
+        self.met = False  # whether the last progress told of a whole step, the same for all
         self.notes: list[Sentence] = []
 
     @property
     def picture(self) -> Tensor:
-        """The picture as it is now, (1, 3, h, w) at the scale reached."""
+        """The picture as it is now, (1, 3, h, w) at the scale reached, or what is held of it."""
         assert self._x is not None
         best = self._x if self._best is None else self._best
         return best if self._minimizer is None else self._minimizer.average(best)
@@ -77,6 +82,29 @@ class Painter:
         if scale:
             scene.levels.forget(scale - 1)
 
+    def begin_shared(self, scale: int, scene: Scene, stripe: Stripe) -> None:
+        """The same where several processes share the scale, and ``stripe`` is this one's part.
+
+        The first of them has painted the scales before that are not shared.
+        """
+        before, held = self._hand_over(scene, scale - 1, stripe.group)
+        allocator.give_back()
+        self._x = scene.start_part(scale, before, held, stripe)
+        self.scale, self._stripe = scale, stripe
+        self.pace.begin(scale)
+        scene.levels.forget(scale - 1)
+
+    def _hand_over(self, scene: Scene, scale: int, group: Group) -> tuple[Tensor, Stripe]:
+        """What is held of the picture of the scale before; all know the minimiser's guess then."""
+        if self._stripe is not None:
+            return self.release(), self._stripe
+        height, width = self._plan.sizes[scale]
+        device = scene.levels.source.device
+        before = torch.empty(1, 3, 0, width, device=device) if group.rank else self.release()
+        factors = group.first(None if self._factors is None else self._factors.cpu())
+        self._factors = None if factors is None else factors.to(device)
+        return before, Stripe.of_first(group, (height, width))
+
     def go_on(self, scale: int, picture: Tensor) -> None:
         """Begins at a scale with a ``picture``, which it may change; see `going_on.start`."""
         self._x, self.scale = picture, scale
@@ -88,7 +116,7 @@ class Painter:
         assert self._x is not None
         x, scale = self._x, self.scale
         self.pace.begin(scale)
-        self._best = None if self._layouts[scale].narrow else x.clone()
+        self._best = None if self.layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
         for count in self._plan.rounds(scale):
@@ -119,20 +147,28 @@ class Painter:
                     else:
                         x.copy_(self._best)
                     optimizer = "adam"
-                    self._minimizer = Adam(RESCUE_RATE)
+                    self._minimizer = Adam(RESCUE_RATE, group=self._group)
                     continue
                 finally:
                     self.pace.stepped()
                 self.pace.loss = loss if math.isfinite(loss) else None
                 if not more:  # the steps left would change nothing
                     self.pace.reach(scale + 1)
+                self.met = True
                 yield self.pace.progress("paint")
+                self.met = False
                 if self._stop_now() or not more:
                     return
 
     def _stop_now(self) -> bool:
         self.stopped = self.stopped or self._should_stop()
+        if self._group.size > 1:  # at the end of a step, where all meet
+            self.stopped = not self._group.all(not self.stopped)
         return self.stopped
+
+    @property
+    def _group(self) -> Group:
+        return ALONE if self._stripe is None else self._stripe.group
 
     def _evaluate(
         self, objective: Objective, x: Tensor
@@ -141,21 +177,26 @@ class Painter:
 
         If memory runs out, all goes on in smaller tiles.
         """
-        dtype = torch.float16 if self._layouts[self.scale].narrow else x.dtype
+        dtype = torch.float16 if self.layouts[self.scale].narrow else x.dtype
         while True:
             work = objective.evaluate(x, dtype)
             try:
                 while True:
                     share = next(work)
                     yield self.pace.progress("paint", share)
-                    if self._stop_now():
+                    if self._group.size > 1:
+                        self._group.stopping = self._group.stopping or self._should_stop()
+                    elif self._stop_now():
                         return None
+            except Stopped:
+                self.stopped = True
+                return None
             except StopIteration as done:
                 found: tuple[float, Tensor] = done.value
                 return found
             except (MemoryError, RuntimeError) as error:
                 side = min(objective.side or max(objective.size), max(objective.size))
-                if not is_out_of_memory(error) or side <= SMALLEST_SIDE:
+                if not is_out_of_memory(error) or side <= SMALLEST_SIDE or self._group.size > 1:
                     raise
             # Outside the handler, which holds on to the memory of the failed attempt.
             del work
@@ -172,9 +213,9 @@ class Painter:
 
     def _make(self, optimizer: str) -> Minimizer:
         if optimizer == "adam":
-            return Adam()
-        history = self._layouts[self.scale].history
-        return LBFGS(history, scaling=self._make_scaling(history))
+            return Adam(group=self._group)
+        history = self.layouts[self.scale].history
+        return LBFGS(history, scaling=self._make_scaling(history), group=self._group)
 
     def _make_scaling(self, history: int) -> BandScaling | None:
         """The minimiser's first guess, which begins as it was at the scale before.
@@ -184,7 +225,9 @@ class Painter:
         """
         x, method = self._x, self._plan.methods[self.scale]
         assert x is not None
-        narrow = self._layouts[self.scale].narrow
-        if narrow or isinstance(method, Classic) or max(x.shape) > FINE:
+        narrow = self.layouts[self.scale].narrow
+        if narrow or isinstance(method, Classic) or max(self._plan.sizes[self.scale]) > FINE:
             return None
+        if self._stripe is not None:
+            return shared_guess(self._stripe, x.device, history, self._factors)
         return first_guess(x, history, self._factors)

@@ -44,6 +44,8 @@ class ClassicObjective(Objective):
 class ClassicStyle(Term):
     """The notebook's style loss for a picture of so many pixels."""
 
+    shares_styles = False
+
     def __init__(
         self, extractor: Extractor, layers: tuple[str, ...], weight: float, pixels: int
     ) -> None:

@@ -10,6 +10,7 @@ from styleengine.loss.salience import focus
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning.tiling import Mosaic, Tile
+from styleengine.together.stripe import Stripe
 
 FLAT_VARIANCE = 0.1
 """Added to the content's variance, so that a flat picture does not make its own loss infinite."""
@@ -22,7 +23,8 @@ class Content(Term):
     It is a mean over positions in units of the variance of the photo's features. Unlike in Gatys et
     al., where all positions count alike, they count more where the photo stands out: by the power
     ``exponent`` of `focus`. Means over ``pool`` × ``pool`` positions are compared. ``alpha`` (H, W)
-    weighs the pixels, if given; ``wrap`` tells along which axes the photo closes.
+    weighs the pixels seen, if given; ``wrap`` tells along which axes the photo closes; ``stripe``
+    is what this process holds of the picture, None for the whole.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class Content(Term):
         exponent: float = 0.0,
         alpha: Tensor | None = None,
         wrap: Wrap = OPEN,
+        stripe: Stripe | None = None,
     ) -> None:
         super().__init__(extractor, {layer: pool})
+        self._stripe = stripe
         self._layer, self._pool, self._weight = layer, pool, weight
         self._exponent, self._alpha, self._wrap = exponent, alpha, wrap
         self._unit, self._metric = extractor.units[layer], extractor.metrics.get(layer)
@@ -43,7 +47,10 @@ class Content(Term):
         self._seen, self._visible = Mosaic(), Mosaic()
         self._sums = torch.zeros(3, dtype=torch.float64)
         self.focus: Tensor | None = None
-        """How much each position counts, (h, w), 1 in the mean; None if alike, or not settled."""
+        """How much each position seen counts, (h, w), 1 in the mean; None if alike, or not
+        settled."""
+        self.whole_focus: Tensor | None = None
+        """The same for the whole picture."""
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Keeps the features, and sums for their variance."""
@@ -62,14 +69,20 @@ class Content(Term):
 
     def settle(self) -> None:
         """The photo's features, how much each position counts, and the unit."""
-        self._target = self._seen.whole()
+        stride, stripe = self.stride(self._layer), self._stripe or Stripe.whole((0, 0))
+        held = self._seen.whole()
         if self._exponent:
-            shown = None if self._alpha is None else self._visible.whole()
-            self.focus = focus(
-                in_metric(single(self._target), self._metric), self._exponent, shown, self._wrap
-            )
+            shown = None
+            if self._alpha is not None:
+                shown = stripe.gathered(self._visible.whole(), stride)
+            features = in_metric(single(stripe.gathered(held, stride)), self._metric)
+            self.whole_focus = focus(features, self._exponent, shown, self._wrap)
+            self.focus = stripe.view_of(self.whole_focus, stride)
+            del features
+        self._target = stripe.joined(held, stride)
         del self._seen, self._visible
-        count, first, second = self._sums.tolist()
+        (sums,) = stripe.group.add_up([self._sums])
+        count, first, second = sums.tolist()
         self._count = max(count, TINY)
         mean = first / self._count
         self._variance = second / self._count - mean**2 + FLAT_VARIANCE

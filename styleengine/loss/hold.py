@@ -12,6 +12,7 @@ from styleengine.loss.maps import in_metric, single
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
+from styleengine.together.stripe import Stripe
 
 
 class Hold(Term):
@@ -26,7 +27,8 @@ class Hold(Term):
     tell an eye from a dark stroke. A shallower one sees lids and lips; of the photo as it is, it
     would keep the colours, too.
 
-    ``alpha`` (H, W) weighs the pixels, if given.
+    ``alpha`` (H, W) weighs the pixels, if given. All these are what is seen of the picture by a
+    process that holds a ``stripe`` of it, None for the whole.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Hold(Term):
         masks: Mapping[str, Tensor],
         instead: Tensor,
         alpha: Tensor | None = None,
+        stripe: Stripe | None = None,
     ) -> None:
         super().__init__(extractor, dict.fromkeys(masks, 1))
-        self.instead = instead
+        self.instead, self._stripe = instead, stripe or Stripe.whole((0, 0))
         self._alpha = alpha
         self._masks = {n: m if alpha is None else m * alpha for n, m in masks.items()}
         # The features stay in the network's own dtype, as maps of the whole picture.
@@ -56,10 +59,12 @@ class Hold(Term):
 
     def settle(self) -> None:
         """The features to hold, and the factor of each layer."""
-        self._targets = {n: seen.whole() for n, seen in self._seen.items()}
+        join = self._stripe.joined
+        self._targets = {n: join(seen.whole(), self.stride(n)) for n, seen in self._seen.items()}
         self._factors = {}
         for name, sums in self._sums.items():
-            count, first, second = sums.tolist()
+            (added,) = self._stripe.group.add_up([sums])
+            count, first, second = added.tolist()
             count = max(count, TINY)
             variance = second / count - (first / count) ** 2 + FLAT_VARIANCE
             self._factors[name] = 1 / variance / count

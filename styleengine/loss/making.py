@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.objective import Objective
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
-from styleengine.scene.scene import Scene
+from styleengine.scene.scene import Scene, StyleTarget
+from styleengine.together.stripe import Stripe
 
 
 def objective_of(
-    scene: Scene, scale: int, extractor: Extractor, style_loss: StyleLoss, side: int | None = None
+    scene: Scene,
+    scale: int,
+    extractor: Extractor,
+    style_loss: StyleLoss,
+    side: int | None = None,
+    stripe: Stripe | None = None,
 ) -> Objective:
-    """The loss of a scene at a scale, computed in tiles of ``side`` if that is given."""
+    """The loss of a scene at a scale, computed in tiles of ``side`` if that is given.
+
+    ``stripe`` is what this process holds of the picture, None for the whole.
+    """
     plan, content, method = scene.plan, scene.content(scale), scene.plan.methods[scale]
     factors = plan.content_factor, plan.tv_factor
     if isinstance(method, Classic):
         # The notebook squashes the style to the content's shape.
         style = scene.styles[0].image(plan.sizes[scale])
         return ClassicObjective(extractor, method, content, style, *factors, side=side)
+    targets, alpha = scene.targets(scale), scene.alpha_at(scale)
+    hold = scene.hold(scale) if method.hold else None
+    faces = scene.held_faces(scale) if method.faces else None
+    if stripe is not None:
+        content, targets = stripe.view(content), seen_of(targets, stripe)
+        alpha, hold, faces = (None if m is None else stripe.view(m) for m in (alpha, hold, faces))
     return PaintObjective(
         extractor,
         method,
         style_loss,
         content,
-        scene.targets(scale),
-        scene.alpha_at(scale),
+        targets,
+        alpha,
         *factors,
         side=side,
-        hold=scene.hold(scale) if method.hold else None,
-        faces=scene.held_faces(scale) if method.faces else None,
+        hold=hold,
+        faces=faces,
         wrap=plan.wrap,
+        stripe=stripe,
     )
+
+
+def seen_of(targets: Sequence[StyleTarget], stripe: Stripe) -> list[StyleTarget]:
+    """``targets`` with what is seen of their regions; those of one region still have the same."""
+    seen = {id(t.region): None if t.region is None else stripe.view(t.region) for t in targets}
+    return [dataclasses.replace(t, region=seen[id(t.region)]) for t in targets]

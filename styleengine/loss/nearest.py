@@ -23,6 +23,7 @@ from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
 from styleengine.scene.scene import Look, StyleTarget
+from styleengine.together.stripe import Stripe
 
 BANK = 1500
 """About how many places of each look at the styles of a region are kept at a layer."""
@@ -108,7 +109,8 @@ class NearestPlaces(Term):
 
     Of several styles in a region each gives as many places as is its share, so that every place of
     the picture may look like any of them. ``photo`` is to be settled first; without it all places
-    count alike. ``size`` is the picture's (h, w); ``alpha`` (h, w) weighs its pixels, if given.
+    count alike. ``stripe`` is what this process holds of the picture; ``alpha`` (h, w) weighs the
+    pixels seen, if given.
     """
 
     def __init__(
@@ -116,15 +118,16 @@ class NearestPlaces(Term):
         extractor: Extractor,
         weights: Mapping[str, float],
         styles: Sequence[StyleTarget],
-        size: tuple[int, int],
+        stripe: Stripe,
         alpha: Tensor | None = None,
         photo: Content | None = None,
     ) -> None:
         strides = {n: extractor.geometry[n].stride for n in weights if n in extractor.geometry}
         pools = {n: max(1, SPACING // strides.get(n, SPACING)) for n in weights}
         super().__init__(extractor, pools)
-        self._weights, self._size, self._alpha, self._photo = weights, size, alpha, photo
+        self._weights, self._stripe, self._alpha, self._photo = weights, stripe, alpha, photo
         self.looks = LOOKS if weights else ()
+        self.shares_styles = not weights  # which places are drawn depends on their order
         self._totals: dict[int, float] = {}
         for style in styles:
             key = id(style.region)
@@ -137,7 +140,7 @@ class NearestPlaces(Term):
     @cached_property
     def _parts(self) -> list[_Part]:
         found = []
-        for region in regions(self._drawn, self._alpha, self._size):
+        for region in regions(self._drawn, self._alpha, self._stripe):
             banks = {}
             for name in self._weights:
                 places = torch.cat([part for drawn, _ in region.targets for part in drawn[name]], 1)
@@ -178,15 +181,16 @@ class NearestPlaces(Term):
 
     def settle(self) -> None:
         """How much each place counts, and the factor of each layer in each region."""
-        focus = None if self._photo is None else self._photo.focus
+        focus = None if self._photo is None else self._photo.whole_focus
         self._factors = {}
         for (name, number), own in self._own.items():
-            distances, weight = (mosaic.whole() for mosaic in own)
+            stride = self.stride(name)
+            distances, weight = (self._stripe.gathered(m.whole(), stride) for m in own)
             if focus is not None:
                 # Strides differ only where no tiles are possible, or in networks not our own.
                 size = (weight.shape[-2], weight.shape[-1])
                 counts = F.interpolate(focus[None, None], size=size, mode="area")[0, 0]
-                self._counts[name] = counts
+                self._counts[name] = self._stripe.view_of(counts, stride)
                 distances, weight = distances * counts, weight * counts
             unit = float(distances.sum(dtype=torch.float64))
             unit += NEAR * float(weight.sum(dtype=torch.float64))
@@ -212,7 +216,7 @@ class NearestPlaces(Term):
             places, size = features.flatten(1).T, features.shape[1:]
             for number, part in enumerate(self._parts):
                 bank = part.banks[name]
-                key = name, number, tile.rows.before, tile.columns.before
+                key = name, number, tile.rows.start, tile.columns.start
                 steps, nearest = self._nearest.get(key, (SEARCH, None))
                 if nearest is None or steps >= SEARCH or len(nearest) != len(places):
                     steps, nearest = 0, bank.nearest(places)

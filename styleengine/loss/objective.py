@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from styleengine.loss.statistics import Statistics
-from styleengine.loss.term import Found, Key, Term, add
+from styleengine.loss.term import Found, Key, Term, add, add_up
 from styleengine.machine import allocator
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
 from styleengine.protocol import EngineError, Sentence
 from styleengine.scene.scene import StyleTarget
+from styleengine.together.stripe import Seen, Stripe
 
 Evaluation = Generator[float, None, tuple[float, Tensor]]
 """The computation of a loss and its gradient, which tells how much of it is done, 0–1."""
@@ -25,6 +26,9 @@ class Objective:
 
     Where the picture is cut into tiles, a first pass adds up the statistics, and a second one gives
     every tile its part of the gradient. The result is that of the whole picture.
+
+    Several processes share a picture in stripes: then ``content``, masks and maps are what a
+    process sees, and the picture and its gradient what it holds of them (`Stripe`).
     """
 
     def __init__(
@@ -36,19 +40,23 @@ class Objective:
         alpha: Tensor | None = None,
         side: int | None = None,
         wrap: Wrap = OPEN,
+        stripe: Stripe | None = None,
     ) -> None:
         """Shows the ``styles`` and the ``content`` (1, 3, h, w) to the terms.
 
         ``side`` is that of the tiles, None for one tile, the picture. Pixels whose ``alpha``
         (h, w) is 0 stay as they are. ``wrap`` tells along which axes the picture, not the styles,
-        closes. Raises `EngineError` ("cannot-tile").
+        closes; ``stripe`` what of the picture all that is, None for the whole. One that closes has
+        no stripes. Raises `EngineError` ("cannot-tile").
         """
         self.extractor, self.terms, self._wrap = extractor, terms, wrap
         self._closed = extractor.closed(wrap) if any(wrap) else None
-        self.size = (content.shape[-2], content.shape[-1])
+        self.stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
+        self.size = self.stripe.size
         self._additive = all(term.additive for term in terms)
         looked_at = [layer for term in terms for layer in term.layers.items()]
         self._geometries = tiling.geometries(extractor.geometry, looked_at)
+        alpha = None if alpha is None else self.stripe.held(alpha)
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
         for style in styles:
@@ -72,11 +80,11 @@ class Objective:
 
     @side.setter
     def side(self, side: int | None) -> None:
-        self.tiles = self._cut(self.size, side, self._wrap)
+        self.tiles = self._cut(self.stripe, side, self._wrap)
         self._side = side
 
     def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
-        """``(loss, gradient)`` at ``image``, the gradient of its shape.
+        """``(loss, gradient)`` at ``image``, the rows held of it, the gradient of its shape.
 
         In float16 the gradient is multiplied by the number of pixels, to lie well in its range;
         ``dtype`` None means the image's.
@@ -93,7 +101,8 @@ class Objective:
         """The same in the course of time: yields the share of the work done after each tile."""
         dtype = dtype or image.dtype
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
-        if len(self.tiles) > 1 or not _is_whole(self.tiles[0]):
+        alone = len(self.tiles) == self.stripe.group.size == 1
+        if not (alone and _is_whole(self.tiles[0])):
             return (yield from self._tiled(image, dtype, factor))
         x = image.detach().requires_grad_()
         loss = self.loss(x)
@@ -106,7 +115,7 @@ class Objective:
 
     def loss(self, x: Tensor) -> Tensor:
         """The differentiable loss of ``x``, in one piece."""
-        (tile,) = self._cut(self.size, None, self._wrap)
+        (tile,) = self._cut(self.stripe, None, self._wrap)
         seen, loss = tile.outer(x), x.new_zeros(())
         found = self._looking(tile)(seen)
         for term in self.terms:
@@ -125,21 +134,30 @@ class Objective:
         # The largest first: what it frees fits the others, which the other way round it does not.
         tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
         totals: dict[Term, dict[Key, Statistics]] = {term: {} for term in self.terms}
+        group = self.stripe.group
+        seen = self.stripe.widened(image)
         for number, tile in enumerate(tiles):
-            for term, statistics in self._covered(image, tile).items():
+            if group.stopping:
+                break
+            for term, statistics in self._covered(seen, tile).items():
                 for key, more in statistics.items():
                     add(totals[term], key, more)
             yield (number + 1) * share / 3
         # Tiles are of several sizes, and of what the first pass freed little fits the second.
         allocator.give_back()
+        group.meet()
+        for total in totals.values():
+            add_up(total, group)
         loss, pulls = 0.0, []
         for term, total in totals.items():
             value, by = _derivatives(term.of_statistics, total) if total else (0.0, total)
             loss += value
             pulls += [(term, key, slope) for key, slope in by.items()]
-        gradient = torch.empty_like(image, dtype=dtype)
+        gradient, of_all = torch.empty_like(image, dtype=dtype), loss
         for number, tile in enumerate(tiles):
-            x = tile.outer(image).detach().requires_grad_()
+            if group.stopping:
+                break
+            x = seen.outer(tile).detach().requires_grad_()
             found = self._looking(tile)(x)
             local = image.new_zeros(())
             for part in (part for term in self.terms for part in term.local(x, found, tile)):
@@ -152,30 +170,39 @@ class Objective:
                 below[layer] = below[layer] + pull if layer in below else pull
             ends = [local, *(found[n] for n in below)]
             (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
-            tile.inner(gradient).copy_(tile.covered(g) * factor)
+            self.stripe.place(gradient, tile).copy_(tile.covered(g) * factor)
             yield (1 + 2 * (number + 1) * share) / 3
         allocator.give_back()
+        group.meet()
+        if group.size > 1:
+            loss = of_all + group.total(loss - of_all)[0]
         return loss, self._visible(gradient)
 
     @torch.no_grad()
-    def _covered(self, image: Tensor, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
+    def _covered(self, seen: Seen, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
         """The statistics of what a tile covers; its features, which are large, are gone then."""
-        found = self._looking(tile)(tile.outer(image))
+        found = self._looking(tile)(seen.outer(tile))
         return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
     def _show_style(self, style: StyleTarget, terms: Sequence[Term], side: int | None) -> None:
         """Shows a style to ``terms``, tile by tile; of its features nothing is kept here."""
-        for tile in self._cut((style.image.shape[-2], style.image.shape[-1]), side, OPEN):
+        group, size = self.stripe.group, (style.image.shape[-2], style.image.shape[-1])
+        tiles = self._cut(Stripe.whole(size), side, OPEN)
+        shared = all(term.shares_styles for term in terms) and len(tiles) >= group.size > 1
+        for tile in tiles[group.rank :: group.size] if shared else tiles:
             found = _no_gradient(self.extractor, tile.outer(style.image))
             for term in terms:
                 term.see_style(style, found, tile)
+        for term in terms if shared else ():
+            term.share_style(group)
 
-    def _cut(self, size: tuple[int, int], side: int | None, wrap: Wrap) -> list[Tile]:
-        """Tiles of ``side`` for a picture of ``size`` (h, w); raises `EngineError`.
+    def _cut(self, stripe: Stripe, side: int | None, wrap: Wrap) -> list[Tile]:
+        """Tiles of ``side`` for what is held of a picture; raises `EngineError`.
 
         A picture that closes is one tile only for a network that closes, too.
         """
-        whole = side is None or side >= max(size)
+        size = stripe.size
+        whole = stripe.group.size == 1 and (side is None or side >= max(size))
         if whole and (not any(wrap) or self._closed is not None):
             return tiling.grid(size, max(size), 0, 1)
         if not self._additive or self._geometries is None:
@@ -188,7 +215,7 @@ class Objective:
                 size=f"{size[1]}×{size[0]}",
             )
         margin, align = tiling.margin(self._geometries), tiling.alignment(self._geometries)
-        return tiling.grid(size, side or max(size), margin, align, wrap)
+        return stripe.tiles(side, margin, align, wrap)
 
 
 def _is_whole(tile: Tile) -> bool:

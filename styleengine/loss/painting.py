@@ -19,6 +19,7 @@ from styleengine.networks.extractor import OPEN, TV, Extractor, Wrap
 from styleengine.networks.finest_band import BAND, Banded
 from styleengine.planning.recipes import Recipe
 from styleengine.scene.scene import StyleTarget, recolored
+from styleengine.together.stripe import Stripe
 
 
 class PaintObjective(Objective):
@@ -39,15 +40,17 @@ class PaintObjective(Objective):
         faces: Tensor | None = None,
         wrap: Wrap = OPEN,
         smoothed: Tensor | None = None,
+        stripe: Stripe | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
         ``wrap`` tells along which axes the picture closes; ``smoothed`` (h, w), if given, weighs
-        the pixels for smoothness, too.
+        the pixels for smoothness, too. All these are what is seen by a process that holds a
+        ``stripe`` of the picture.
         """
-        size = (content.shape[-2], content.shape[-1])
+        stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
         layers = dict(recipe.style_layers)
         if recipe.band_weight:
             layers[BAND] = recipe.band_weight
@@ -58,16 +61,17 @@ class PaintObjective(Objective):
         held = recipe.content_weight * content_factor * balance.get(name, 1.0)
         calm = recipe.tv_weight * tv_factor * balance.get(TV, 1.0)
 
-        style = StyleStatistics(extractor, layers, style_loss, size, alpha)
-        photo = Content(extractor, name, held, pool, exponent, alpha, wrap)
+        style = StyleStatistics(extractor, layers, style_loss, stripe, alpha)
+        photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe)
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
-        places = NearestPlaces(extractor, near, styles, size, alpha, photo)
-        smoothness = Smoothness(extractor, calm, size, wrap, smoothed)
+        places = NearestPlaces(extractor, near, styles, stripe, alpha, photo)
+        smoothness = Smoothness(extractor, calm, stripe.size, wrap, smoothed)
         terms: list[Term] = [style, photo, places, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
-            terms.append(Hold(extractor, kept, recolored(content, styles, alpha), alpha))
-        super().__init__(extractor, terms, content, styles, alpha, side, wrap)
+            instead = recolored(content, styles, alpha, stripe)
+            terms.append(Hold(extractor, kept, instead, alpha, stripe))
+        super().__init__(extractor, terms, content, styles, alpha, side, wrap, stripe)
 
 
 def held_at(

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from styleengine.loss.statistics import Statistics, measure_of
 from styleengine.loss.style_losses import CovarianceLoss, StyleLoss
-from styleengine.loss.term import Found, Key, Term, add
+from styleengine.loss.term import Found, Key, Term, add, add_up
 from styleengine.networks.extractor import Extractor
 from styleengine.networks.finest_band import BAND
 from styleengine.planning.tiling import Tile
 from styleengine.scene.scene import StyleTarget
+from styleengine.together.group import Group
+from styleengine.together.stripe import Stripe
 
 ALIKE = 0.02
 """Share of a layer's energy added to the distance of content and style, so that a photo in the
@@ -58,7 +60,8 @@ class StyleStatistics(Term):
     arXiv 1611.07865, §4.1). Unlike there, a region weighs as much as its area, so that every pixel
     is pulled with the same strength.
 
-    ``size`` is the picture's (h, w); ``alpha`` (h, w) weighs its pixels, if given.
+    ``stripe`` is what this process holds of the picture; ``alpha`` (h, w) weighs the pixels seen,
+    if given.
     """
 
     def __init__(
@@ -66,12 +69,12 @@ class StyleStatistics(Term):
         extractor: Extractor,
         weights: Mapping[str, float],
         loss: StyleLoss,
-        size: tuple[int, int],
+        stripe: Stripe,
         alpha: Tensor | None = None,
     ) -> None:
         super().__init__(extractor, dict.fromkeys(weights, 1))
         self.additive = loss.additive
-        self._weights, self._size, self._alpha = weights, size, alpha
+        self._weights, self._stripe, self._alpha = weights, stripe, alpha
         self._measures = {
             n: measure_of(
                 BAND_LOSS if n == BAND else loss, extractor.units[n], extractor.metrics.get(n)
@@ -84,7 +87,7 @@ class StyleStatistics(Term):
 
     @cached_property
     def _regions(self) -> list[Region[dict[Key, Statistics]]]:
-        return regions(self._styles, self._alpha, self._size)
+        return regions(self._styles, self._alpha, self._stripe)
 
     def see_style(self, style: StyleTarget, found: Found, tile: Tile) -> None:
         """Adds the tile's statistics to those of the style."""
@@ -93,6 +96,10 @@ class StyleStatistics(Term):
         for name in self._weights:
             features, weight = self._part(name, found[name], style.alpha, tile, covered=True)
             add(self._styles[-1][1], (name, 0), self._measures[name].of(features, weight))
+
+    def share_style(self, group: Group) -> None:
+        """Adds up the statistics of the last style."""
+        add_up(self._styles[-1][1], group)
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Adds the tile's statistics to the content's own and to those of a picture of nothing."""
@@ -106,6 +113,8 @@ class StyleStatistics(Term):
 
     def settle(self) -> None:
         """The unit of each layer and region; lets go of the pictures."""
+        add_up(self._own, self._stripe.group)
+        add_up(self._nothing, self._stripe.group)
         self._units = {key: self._unit(key) for key in self._own}
         del self._own, self._nothing, self._styles
 
@@ -155,16 +164,16 @@ class StyleStatistics(Term):
 
 
 def regions(
-    styles: Sequence[tuple[StyleTarget, T]], alpha: Tensor | None, size: tuple[int, int]
+    styles: Sequence[tuple[StyleTarget, T]], alpha: Tensor | None, stripe: Stripe
 ) -> list[Region[T]]:
     """The regions that the styles, each with what is known of it, ask for; none of no area.
 
-    ``alpha`` (h, w), if any, weighs the pixels of the picture of ``size``.
+    ``alpha`` (h, w), if any, weighs the pixels of the picture, of which a ``stripe`` is held.
     """
     by_mask: dict[int, list[tuple[StyleTarget, T]]] = {}
     for style, found in styles:
         by_mask.setdefault(id(style.region), []).append((style, found))
-    pixels = float(size[0] * size[1]) if alpha is None else float(alpha.sum())
+    pixels = float(stripe.size[0] * stripe.size[1]) if alpha is None else stripe.sum(alpha)
     made = []
     for members in by_mask.values():
         mask, area = members[0][0].region, 1.0
@@ -172,7 +181,7 @@ def regions(
             mask = alpha
         else:
             mask = mask if alpha is None else mask * alpha
-            area = float(mask.sum()) / max(pixels, TINY)
+            area = stripe.sum(mask) / max(pixels, TINY)
         total = sum(style.share for style, _ in members)
         if area > SMALLEST:
             made.append(Region(mask, area, [(f, s.share / total) for s, f in members]))

@@ -13,6 +13,7 @@ from styleengine.loss.statistics import Statistics
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Tile
 from styleengine.scene.scene import Look, StyleTarget
+from styleengine.together.group import Group
 
 Key = tuple[str, int]
 """A layer, and which of the regions of the picture: statistics are taken of each pair."""
@@ -48,10 +49,13 @@ class Term:
     ``looks`` is shown every style so, too, after the style itself.
 
     ``layers`` are those it looks at, each with the side of the square of positions that it takes
-    means over; ``additive`` tells whether its statistics add up, without which no picture is tiled.
+    means over; ``additive`` tells whether its statistics add up, without which no picture is tiled;
+    ``shares_styles`` whether what it notes of a style can be put together from what several
+    processes saw of it (`share_style`).
     """
 
     additive = True
+    shares_styles = True
     instead: Tensor | None = None
     looks: Sequence[Look] = ()
 
@@ -60,6 +64,9 @@ class Term:
 
     def see_style(self, style: StyleTarget, found: Found, tile: Tile) -> None:
         """Takes note of a tile of a style picture; its tiles come in the order of `tiling.grid`."""
+
+    def share_style(self, group: Group) -> None:
+        """Puts together what the processes of a group have seen of the last style."""
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Takes note of a tile of the content, in the order of `tiling.grid`."""
@@ -93,6 +100,15 @@ class Term:
         size = (features.shape[-2], features.shape[-1])
         known = layer in self.extractor.geometry
         return layer_weight(tile.outer(mask), size, self.stride(layer) if known else None)
+
+
+def add_up(total: dict[Key, S], group: Group) -> None:
+    """Adds up the statistics of a group's processes, each of which has those of the same keys."""
+    if group.size > 1:
+        own = [total[key].tensors() for key in total]
+        sums = iter(group.add_up([tensor for tensors in own for tensor in tensors]))
+        for key, tensors in zip(total, own, strict=True):
+            total[key] = total[key].like([next(sums) for _ in tensors])
 
 
 def add(total: dict[Key, S], key: Key, value: S) -> None:

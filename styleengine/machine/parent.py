@@ -14,6 +14,8 @@ import time
 
 VARIABLE = "STYLEENGINE_PARENT"
 """The process id of the parent, if that says it: so its death before our first line is noticed."""
+LAUNCHED = "TORCHELASTIC_RUN_ID"
+"""Set by torchrun, which stands between us and the parent that says so."""
 CHECK_S = 0.5
 _NAME = "parent's watch"
 _PR_SET_PDEATHSIG = 1
@@ -32,7 +34,7 @@ def die_with_it() -> None:
         return
     parent = os.getppid()
     said = os.environ.get(VARIABLE, "")
-    if said.isdigit() and int(said) != parent:
+    if said.isdigit() and int(said) != parent and LAUNCHED not in os.environ:
         os._exit(0)
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):

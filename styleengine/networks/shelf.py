@@ -11,7 +11,7 @@ from styleengine.machine.failures import bad_plugin
 from styleengine.networks.base import Network
 from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
 from styleengine.networks.precision import choose_precision, seconds_per_pixel
-from styleengine.networks.trunk import Trunk
+from styleengine.networks.trunk import Precision, Trunk
 from styleengine.protocol import Sentence
 
 MOST = 2
@@ -30,38 +30,51 @@ class Shelved:
     rate: float | None
 
 
+_Wanted = tuple[ExtractorRequest, torch.device, Precision | None]
+
+
 class Shelf:
     """Holds the networks used last."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[ExtractorRequest, torch.device], Shelved] = {}
+        self._kept: dict[_Wanted, Shelved] = {}
 
     def take(
-        self, entry: ExtractorEntry, request: ExtractorRequest, device: torch.device
+        self,
+        entry: ExtractorEntry,
+        request: ExtractorRequest,
+        device: torch.device,
+        precision: Precision | None = None,
     ) -> Shelved:
         """The network of ``entry`` on ``device``, loaded unless it is there.
 
-        Raises `EngineError`, also for what goes wrong in a plug-in.
+        ``precision`` is the one it must have, None for the fastest right one. Raises `EngineError`,
+        also for what goes wrong in a plug-in.
         """
-        key = (request, device)
+        key = (request, device, precision)
         found = self._kept.pop(key, None)
         if found is None:
             while len(self._kept) >= MOST:
                 self._kept.pop(next(iter(self._kept)))
-            found = load(entry, request, device)
+            found = load(entry, request, device, precision)
         self._kept[key] = found
         return found
 
 
-def load(entry: ExtractorEntry, request: ExtractorRequest, device: torch.device) -> Shelved:
-    """The network of ``entry`` in the fastest right precision on ``device``."""
+def load(
+    entry: ExtractorEntry,
+    request: ExtractorRequest,
+    device: torch.device,
+    precision: Precision | None = None,
+) -> Shelved:
+    """The network of ``entry`` on ``device``, in that precision or in the fastest right one."""
     nets = [build(entry, request)]
     source, kind = nets[0].source or entry.label, nets[0].kind or type(nets[0]).__name__
 
     def make() -> Network:
         return nets.pop() if nets else build(entry, request)
 
-    precision = choose_precision(make, device, kind)
+    precision = precision or choose_precision(make, device, kind)
     allocator.give_back()
     trunk = Trunk(make(), device, precision)
     return Shelved(trunk, source, seconds_per_pixel(device, kind, precision))

@@ -20,6 +20,8 @@ from styleengine.protocol import Settings
 SMALL_ENOUGH = 1024
 """Long side below which a picture is not made smaller for lack of memory."""
 SHRINK = 0.8
+ROWS = 64
+"""Rows that each of several processes must have for them to share a picture."""
 
 
 class Extent(Protocol):
@@ -42,19 +44,22 @@ def fit_to_memory(
     trunks: Mapping[str, Trunk],
     additive: bool,
     device: torch.device,
+    parts: int = 1,
+    here: int = 1,
 ) -> tuple[Plan, list[Layout]]:
     """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
 
     ``trunks`` holds the plan's networks by name; ``additive`` tells whether the style loss can be
-    taken in tiles. A working size that the user asked for stays.
+    taken in tiles. A working size that the user asked for stays. ``parts`` processes may share the
+    scales but the first, ``here`` of them the memory of this computer.
     """
     width, height = content.width, content.height
     while True:
         long_side = max(plan.sizes[-1])
         pixels = plan.sizes[-1][0] * plan.sizes[-1][1]
         # The content at all scales, and besides, in the end, the result.
-        room = USABLE * memory.free(device) - 2 * PICTURE * pixels
-        layouts = laid_out(plan, trunks, additive, device, room)
+        room = USABLE * memory.free(device) / here - 2 * PICTURE * pixels
+        layouts = laid_out(plan, trunks, additive, device, room, parts)
         fits = max(each.bytes for each in layouts) <= room
         if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:
             return plan, layouts
@@ -63,25 +68,37 @@ def fit_to_memory(
 
 
 def laid_out(
-    plan: Plan, trunks: Mapping[str, Trunk], additive: bool, device: torch.device, room: float
+    plan: Plan,
+    trunks: Mapping[str, Trunk],
+    additive: bool,
+    device: torch.device,
+    room: float,
+    parts: int = 1,
 ) -> list[Layout]:
-    """How each scale is best computed within ``room`` bytes."""
+    """How each scale is best computed within ``room`` bytes by up to ``parts`` processes.
+
+    From a scale on that several share, they share all. The first is never shared, nor is a picture
+    that closes, whose stripes would be a ring.
+    """
     limits = LIMITS.get(device.type, ACCELERATOR)
-    layouts = []
-    for scale, size in enumerate(plan.sizes):
-        trunk = trunks[plan.features_at(scale)]
-        layouts.append(
-            layout(
-                size,
-                plan.steps[scale],
-                plan.history,
-                margin(trunk, plan.methods[scale], additive),
-                trunk.precision.dtype.itemsize,
-                room,
-                limits,
-                trunk.values,
-            )
+    parts = 1 if any(plan.wrap) else parts
+    layouts: list[Layout] = []
+    for scale in reversed(range(len(plan.sizes))):
+        trunk, size = trunks[plan.features_at(scale)], plan.sizes[scale]
+        if scale == 0 or size[0] < ROWS * parts or (layouts and layouts[0].parts == 1):
+            parts = 1
+        found = layout(
+            size,
+            plan.steps[scale],
+            plan.history,
+            margin(trunk, plan.methods[scale], additive),
+            trunk.precision.dtype.itemsize,
+            room,
+            limits,
+            trunk.values,
+            parts,
         )
+        layouts.insert(0, found)
     return layouts
 
 

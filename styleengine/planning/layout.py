@@ -24,6 +24,10 @@ picture, the best one so far, the gradient, the one before and the move."""
 NARROW, NARROW_PAIR = 30, 12
 """The same in float16, where only the picture stays in float32 and no best one is kept."""
 
+TWICE = 1.5
+"""What two passes forward and one back cost, relative to the one each of a whole picture."""
+WORTHWHILE = 0.75
+"""Share of the work of one process below which several take a scale that one need not cut."""
 SMALLEST_SIDE = 128
 SIDES = (1024, 768, 576, 512, 448, 384, 320, 256, 192, SMALLEST_SIDE)
 """Sides of tiles to choose from, without their margins."""
@@ -55,7 +59,7 @@ class Layout:
     ``side`` is that of the tiles, None for one that is the picture. ``narrow`` tells to keep the
     minimiser's vectors in float16, ``history`` how many pairs of them. ``bytes`` is about what all
     that takes, on top of what the process holds before; ``cost`` the work of a step, relative to
-    one on the whole picture.
+    one on the whole picture. ``parts`` is how many processes share the scale.
     """
 
     side: int | None
@@ -63,6 +67,7 @@ class Layout:
     history: int
     bytes: int
     cost: float
+    parts: int = 1
 
 
 def layout(
@@ -74,30 +79,41 @@ def layout(
     budget: float,
     limits: Limits,
     values: int = NETWORK_VALUES,
+    parts: int = 1,
 ) -> Layout:
     """The best layout within ``budget`` bytes for ``steps`` at a picture of ``size``.
 
     ``history`` is how many pairs the minimiser would like to keep, ``margin`` that of a tile (None
     for a network that cannot be tiled), ``itemsize`` the bytes of a number in the network and
     ``values`` how many a step holds per pixel. What cannot fit gets the smallest layout there is.
+    Of ``parts`` processes each has that budget; where they gain nothing, one paints alone. They
+    keep as exact vectors, and as many, as one with enough memory would: the picture is the same.
     """
     pixels = size[0] * size[1]
     network = values * itemsize
     pairs = max(1, min(history, steps - 2))
     state = pixels * (WIDE + WIDE_PAIR * pairs)
-    narrow = margin is not None and state > min(limits.state, budget / 2)
+    narrow = margin is not None and state > min(limits.state, budget / 2 * parts)
     if narrow:
-        room = min(limits.state, budget) - network * SMALLEST_SIDE**2
+        room = min(limits.state, budget * parts) - network * SMALLEST_SIDE**2
         pairs = max(1, min(pairs, int((room / pixels - NARROW) // NARROW_PAIR)))
         state = pixels * (NARROW + NARROW_PAIR * pairs)
     whole = network * pixels
-    if margin is None or (whole <= limits.whole and whole + state <= budget):
+    uncut = margin is None or (whole <= limits.whole and whole + state <= budget)
+    if uncut and (margin is None or parts == 1 or _shared_cost(size, margin, parts) > WORTHWHILE):
         return Layout(None, narrow, pairs, int(whole + state), 1.0)
+    assert margin is not None
+    most = (limits.cut - state) / parts
+    state //= parts
     for side in SIDES:
         tile = network * (side + 2 * margin) ** 2
-        fits = tile <= max(limits.cut - state, limits.tile) and TILED * tile + state <= budget
+        fits = tile <= max(most, limits.tile) and TILED * tile + state <= budget
         if fits or side == SMALLEST_SIDE:
             break
-    # Two passes forward and one back, where one each is enough for a whole picture.
-    cost = 1.5 * (1 + 2 * margin / side) ** 2
-    return Layout(side, narrow, pairs, int(TILED * tile + state), cost)
+    cost = TWICE * (1 + 2 * margin / side) ** 2 / parts
+    return Layout(side, narrow, pairs, int(TILED * tile + state), cost, parts)
+
+
+def _shared_cost(size: tuple[int, int], margin: int, parts: int) -> float:
+    """The work of a step for each of some processes that share a picture which one need not cut."""
+    return TWICE * (size[0] / parts + 2 * margin) / size[0]

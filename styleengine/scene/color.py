@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from styleengine.pictures.picture import LUMA, STRIP_PIXELS
+from styleengine.together.stripe import Stripe
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,15 @@ class ColorStatistics:
     covariance: np.ndarray
 
 
-def color_statistics(image: Tensor, weight: Tensor | None = None) -> ColorStatistics:
-    """Statistics of ``image`` (1, 3, H, W), each pixel weighted by ``weight`` (H, W)."""
+def color_statistics(
+    image: Tensor, weight: Tensor | None = None, stripe: Stripe | None = None
+) -> ColorStatistics:
+    """Statistics of ``image`` (1, 3, H, W), each pixel weighted by ``weight`` (H, W).
+
+    They are those of the whole picture where both are what is seen with a ``stripe`` of it.
+    """
+    if stripe is not None:
+        image, weight = stripe.held(image), None if weight is None else stripe.held(weight)
     count, total, outer = 0.0, np.zeros(3), np.zeros((3, 3))
     rows = max(1, STRIP_PIXELS // image.shape[-1])
     for y in range(0, image.shape[-2], rows):
@@ -31,6 +39,9 @@ def color_statistics(image: Tensor, weight: Tensor | None = None) -> ColorStatis
         count += w.sum()
         total += colors @ w
         outer += (colors * w) @ colors.T
+    if stripe is not None:
+        sums = stripe.group.total(count, *total, *outer.flatten())
+        count, total, outer = sums[0], np.array(sums[1:4]), np.array(sums[4:]).reshape(3, 3)
     mean = total / count
     return ColorStatistics(mean, outer / count - np.outer(mean, mean))
 

@@ -20,10 +20,15 @@ Touch = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes the result and the content, (H, W, 3) float32, 0–1, and returns a new result."""
 
 
-def small(scene: Scene, image: Tensor, most: int) -> Picture:
-    """A preview of ``image`` (1, 3, h, w), its long side ``most`` pixels or less."""
-    (height, width), wrap = image.shape[-2:], scene.plan.wrap
-    size = fit(width, height, min(max(width, height), most))
+def small_size(size: tuple[int, int], most: int) -> tuple[int, int]:
+    """(h, w) of a preview of a picture of ``size``, its long side ``most`` pixels or less."""
+    height, width = size
+    return fit(width, height, min(max(width, height), most))
+
+
+def small(scene: Scene, image: Tensor, size: tuple[int, int]) -> Picture:
+    """A preview of ``image`` (1, 3, h, w) at ``size``."""
+    wrap = scene.plan.wrap
     source = scene.levels.source
     rgb = resample.to_array(scene.restore_colors(resample.resize(image, size, wrap).cpu()))
     covered = outside.coverage([style.mask for style in scene.styles])

@@ -24,6 +24,9 @@ TINY = 1e-12
 CUBIC = 3
 """Pixels beside a place that a bicubic kernel may ask for, and one more."""
 DETAIL_RADIUS = 2
+AROUND = 2 * DETAIL_RADIUS + 4
+"""Rows of a small picture around those that a part of the large one is made of: those of the two
+windows of `local_gain`, and of the bicubic filter."""
 MOST_GAIN = 1.5
 DETAIL_NOISE = 0.02
 """Contrast (in picture values) below which the photo's detail counts as grain and is left out."""
@@ -127,13 +130,25 @@ def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
     return trust * known + (1 - trust) * below
 
 
-def enlarge(small: Tensor, size: tuple[int, int], y: int, rows: int, wrap: Wrap = OPEN) -> Tensor:
+def enlarge(
+    small: Tensor,
+    size: tuple[int, int],
+    y: int,
+    rows: int,
+    wrap: Wrap = OPEN,
+    part: tuple[int, int] | None = None,
+) -> Tensor:
     """Rows ``y`` to ``y + rows`` of ``small`` (1, C, h, w) enlarged bicubically to ``size``.
 
-    The same values as `resize` of the whole, computed for one strip only.
+    The same values as `resize` of the whole, computed for one strip only. ``small`` may be a
+    ``part`` of a picture: from that row on, of that height.
     """
     height, width = size
     rows_at = (torch.arange(y, y + rows, dtype=torch.float32) + 0.5) * (2 / height) - 1
+    if part is not None:
+        first, whole = part
+        at = (torch.arange(y, y + rows, dtype=torch.float64) + 0.5) * (whole / height) - first
+        rows_at = (at * (2 / small.shape[-2]) - 1).float()
     columns_at = (torch.arange(width, dtype=torch.float32) + 0.5) * (2 / width) - 1
     if any(wrap):
         own = small.shape[-2:]
@@ -205,6 +220,35 @@ def carried(
         detail = strip - enlarge(light, size, y, count, wrap)
         painted += enlarge(gain, size, y, count, wrap).clamp_(0, MOST_GAIN) * detail
         yield y, painted
+
+
+def carry_part(
+    result: Tensor,
+    guide: Tensor,
+    part: tuple[int, int],
+    content: Tensor,
+    y: int,
+    size: tuple[int, int],
+) -> Tensor:
+    """Rows of `carry` from ``y`` on, for those ``content`` (1, 3, rows, W) of a photo of ``size``.
+
+    ``result`` and ``guide`` (1, 3, h, w) are a ``part`` of the small pictures, as in `enlarge`;
+    they go on by `AROUND` rows at either end, where there are as many. The photo is one that does
+    not close.
+    """
+    light = luma(guide)
+    gain = local_gain(light, result)
+    out = content.new_empty(content.shape)
+    rows = max(1, STRIP_PIXELS // size[1])
+    for at in range(0, content.shape[-2], rows):
+        strip = luma(content[..., at : at + rows, :])
+        place = y + at, strip.shape[-2], OPEN, part
+        painted = enlarge(result, size, *place)
+        painted += enlarge(gain, size, *place).clamp_(0, MOST_GAIN) * (
+            strip - enlarge(light, size, *place)
+        )
+        out[..., at : at + rows, :] = painted
+    return out
 
 
 def local_gain(guide: Tensor, image: Tensor, wrap: Wrap = OPEN) -> Tensor:

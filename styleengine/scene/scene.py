@@ -20,6 +20,8 @@ from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
 from styleengine.scene.strokes import size_on_print
+from styleengine.together.group import Rows
+from styleengine.together.stripe import Stripe
 
 SEEN = 1.5
 """How much a style picture is enlarged before it is said."""
@@ -211,6 +213,28 @@ class Scene:
             return found.contiguous()
         return content.clone(memory_format=torch.contiguous_format)
 
+    def start_part(self, scale: int, before: Tensor, held: Stripe, stripe: Stripe) -> Tensor:
+        """What ``stripe`` holds of the picture that a scale starts from; see `start`.
+
+        ``before`` are the rows ``held`` of the picture of the scale before; all processes call it
+        together.
+        """
+        small, size = held.size[0], stripe.size
+        wanted = [
+            Rows(
+                max(0, r.start * small // size[0] - resample.AROUND),
+                min(small, -(-r.stop * small // size[0]) + resample.AROUND),
+            )
+            for r in stripe.parts
+        ]
+        rows = wanted[stripe.group.rank]
+        result = held.moved(before, wanted)
+        guide = self.content(scale - 1)[..., rows.start : rows.stop, :]
+        content = stripe.cut(self.content(scale))
+        part = rows.start, small
+        found = resample.carry_part(result, guide, part, content, stripe.own.start, size)
+        return found.clamp_(0, 1)
+
     def shown(self, rgb: Floats) -> Tensor:
         """A picture (h, w, 3), 0–1, as the network is shown the content, (1, 3, h, w)."""
         return self.seen(resample.to_tensor(rgb))
@@ -270,8 +294,17 @@ def adapting(keep_colors: str, content: Source) -> Callable[[Tensor, Tensor | No
     return recoloring
 
 
-def recolored(content: Tensor, targets: Sequence[StyleTarget], alpha: Tensor | None) -> Tensor:
-    """``content`` (1, 3, h, w) in the colours of the styles, in each region those of its own."""
+def recolored(
+    content: Tensor,
+    targets: Sequence[StyleTarget],
+    alpha: Tensor | None,
+    stripe: Stripe | None = None,
+) -> Tensor:
+    """``content`` (1, 3, h, w) in the colours of the styles, in each region those of its own.
+
+    Content, regions and ``alpha`` are what is seen by a process that holds a ``stripe`` of the
+    picture, None for the whole.
+    """
     by_region: dict[int, list[StyleTarget]] = {}
     for target in targets:
         by_region.setdefault(id(target.region), []).append(target)
@@ -280,14 +313,16 @@ def recolored(content: Tensor, targets: Sequence[StyleTarget], alpha: Tensor | N
         region = members[0].region
         weight = region if alpha is None or region is None else region * alpha
         weight = alpha if weight is None else weight
-        if weight is not None and not float(weight.sum()) > 0:
-            continue
+        if weight is not None:
+            painted_there = float(weight.sum()) if stripe is None else stripe.sum(weight)
+            if not painted_there > 0:
+                continue
         total = sum(t.share for t in members)
         mixed = blend(
             [color_statistics(t.image, t.alpha) for t in members],
             [t.share / total for t in members],
         )
-        found = recolor(content, color_statistics(content, weight), mixed)
+        found = recolor(content, color_statistics(content, weight, stripe), mixed)
         if region is None:
             return found
         painted += region * found

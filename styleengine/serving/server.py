@@ -31,6 +31,7 @@ from styleengine.protocol import (
 from styleengine.serving.arriving import Incoming
 from styleengine.serving.inbox import Inbox, Work
 from styleengine.serving.outbox import Outbox, Pulse
+from styleengine.together import launch
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
@@ -88,6 +89,8 @@ class Server:
                 self._do(work)
         except Exception as error:  # the edge of the process: report, log, live on
             self._outbox.fail(work.job.id if work.job else "", error)
+            if launch.group().busy:  # nothing more can be done without the other processes
+                os._exit(1)
 
     def _do(self, work: Work) -> None:
         if work.kind == "greet":
