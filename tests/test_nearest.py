@@ -19,6 +19,7 @@ from styleengine.planning.plan import make_plan
 from styleengine.planning.recipes import FAST, FINE, Recipe, at_scale
 from styleengine.protocol import Settings
 from styleengine.scene.scene import Look, StyleTarget
+from styleengine.together.stripe import Stripe
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
