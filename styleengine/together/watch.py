@@ -118,7 +118,9 @@ class Watch:
         if self._parted.wait(GRACE_S):
             return
         if self.tells():
-            print(f"Error: {lost().message}\n{lost().hint}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.write(f"Error: {lost().message}\n{lost().hint}\n")
+                sys.stderr.flush()
         os._exit(FAILED)
 
     def _end_silent(self) -> None:
