@@ -141,7 +141,7 @@ class Trial:
     def edit(self, name):
         self.bench.editing.ask(f"edit({name!r}, {self.image}, {self.layer})")
         self.closed = name == "image closed"
-        self.before = self.snapshot()
+        self.before = [] if self.closed else self.snapshot()
 
     def fill(self):
         bench, fault = self.bench, self.row.fault
