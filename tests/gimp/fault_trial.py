@@ -234,7 +234,8 @@ class Trial:
         status, text = bench.running.ask(call)
         assert (status, text) == (SUCCESS, True), text
         assert bench.editing.ask(f"answer = is_inverse({image}, {layer})")
-        assert [without_ours(each) for each in self.snapshot()] == before
+        now = [each for each in self.snapshot() if each["id"] == image]
+        assert [without_ours(each) for each in now] == before
         assert bench.editing.ask("answer = hidden()") == 0, "a hidden image is left"
         seconds = max(seconds, bench.gone_after([*bench.plug_ins(), *bench.engines()]))
         return seconds
