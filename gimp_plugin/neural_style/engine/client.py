@@ -137,6 +137,8 @@ class EngineClient:
             if frame and frame[0]["type"] == "ready":
                 protocol.check_protocol(frame[0].get("protocol"), engine_is_asking=False)
                 self.ready = frame[0]
+                # Engines that say what they accept say that they live, too.
+                self._has_pulse = self._has_pulse or bool(self.ready.get("accepts"))
                 self.process.is_ready = True
             elif time.monotonic() > deadline:
                 raise EngineError(
