@@ -25,7 +25,7 @@ REPO = Path(__file__).resolve().parents[1]
 PLUGIN = REPO / "gimp_plugin" / "neural_style"
 
 PO = PLUGIN / "language" / "po"
-LANGUAGES = ["de", "zh_CN"]
+LANGUAGES = ["de", "es", "fr", "ja", "zh_CN"]
 
 
 def marked(source: str) -> list[str]:
@@ -175,6 +175,12 @@ def test_translations_keep_what_is_filled_in(name):
             assert holes[0] == holes[1], text
             assert text.endswith("…") == translated.rstrip("。").endswith("…"), text
             assert text.count("\n") == translated.count("\n"), text
+
+
+def test_french_sets_no_sign_apart_at_the_end_of_a_line():
+    for text, translated in translation("fr").items():
+        lost = re.search(r" [;:!?»%]|« |'|[^\u00a0\u202f][;!?»]", translated)
+        assert not text or not lost, translated
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
