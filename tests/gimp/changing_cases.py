@@ -452,10 +452,10 @@ class Quiet:
 
     def __init__(self, image, layer):
         self.image, self.layers = image, [layer]
-        self.view = self.caption = self.pane = self
+        self.view = self.caption = self.pane = self.subject = self
         self.shown, self.then = layer, None
 
-    def deliver(self, source, choice, canvas, then):
+    def deliver(self, source, choice, canvas, name, then):
         canvas.discard()
         source.close()
         self.then = then
@@ -463,7 +463,7 @@ class Quiet:
     def ignored(self, *_arguments, **_more):
         pass
 
-    set_text = set_tooltip_text = show_painted = session_changed = session_failed = ignored
+    say = set_text = set_tooltip_text = show_painted = session_changed = session_failed = ignored
 
 
 def a_painting_under_way(image, layer, edit=lambda: None, **where):
@@ -478,7 +478,7 @@ def a_painting_under_way(image, layer, edit=lambda: None, **where):
     work = series.Series(session, quiet, quiet, quiet, quiet.ignored)
     style = choices.StyleChoice(STYLE.as_uri(), name="A style", **where)
     choice = choices.Choice(styles=(style,))
-    work.begin(series.Order(choice, (layer,), ""), False)
+    work.begin(series.Order(choice, (layer,), "", time.monotonic()), False)
     edit()
     ticked(session, lambda: session.progress is not None)
     return work, session, quiet
