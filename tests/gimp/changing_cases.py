@@ -495,7 +495,8 @@ def ticked(session, condition):
 def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
     use_fake("wait")
     image = new_image()
-    work, session, quiet = a_painting_under_way(image, new_layer(image))
+    layer = new_layer(image)
+    work, session, quiet = a_painting_under_way(image, layer)
     try:
         pid, painting = session.pid, session.is_painting
         work.afterwards(session.restart)  # as when the network has come
@@ -503,7 +504,7 @@ def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
         session.keep()
         ticked(session, lambda: quiet.then is not None)
         assert session.pid == pid, "the result is not delivered yet"
-        quiet.then(True)
+        quiet.then(layer)
         assert session.pid not in (pid, 0)
         work.afterwards(session.restart)  # now there is nothing to wait for
         assert session.pid != pid

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from real_gimp import REPO
+from real_gimp import REPO, Gimp
 
 TABLE = REPO / "tests" / "faults"
 sys.path.append(str(TABLE))
@@ -39,8 +39,12 @@ WRITES = """\
 
 
 @pytest.fixture(scope="session")
-def held(gimp, request):
-    """What did not hold of the rows that were asked for, in one start of the driver."""
+def held(gimp, request, tmp_path_factory):
+    """What did not hold of the rows that were asked for, in one start of the driver.
+
+    In a GIMP of its own: the others want the plug-in as it is.
+    """
+    gimp = Gimp(gimp.root, tmp_path_factory.mktemp(f"faults-{gimp.root.name}"))
     for name, changes in PATIENCE.items():
         path = gimp.plugin / name
         source = path.read_text()
