@@ -162,11 +162,14 @@ def _found(style: PaintedStyle, folders: Sequence[Path], like: str) -> Path:
 
 
 def _fingerprint(path: Path) -> str:
-    from styleengine.machine.files import open_file
+    """The `fingerprint` of a file; a pipe, which was read to its end, has none."""
+    from styleengine.machine.files import NotAFile, open_file
     from styleengine.pictures.files import cannot_read
 
     try:
         with open_file(path) as file:
             return fingerprint(file)
+    except NotAFile:
+        return ""
     except OSError as error:
         raise cannot_read(path, error) from error
