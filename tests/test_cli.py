@@ -510,7 +510,8 @@ def test_pictures_may_come_through_pipes(env, files, tmp_path):
     assert done.returncode == 0, done.stderr
     whole = [files / "photo.png", "--style", files / "painting.png", *QUICK, "-q"]
     assert run_cli("run", *whole, "-o", tmp_path / "again.png", env=env).returncode == 0
-    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    with Image.open(tmp_path / "out.png") as piped, Image.open(tmp_path / "again.png") as read:
+        assert piped.tobytes() == read.tobytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs /dev/stdout")
