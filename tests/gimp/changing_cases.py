@@ -464,6 +464,7 @@ class Quiet:
         pass
 
     say = set_text = set_tooltip_text = show_painted = session_changed = session_failed = ignored
+    series_dropped = ignored
 
 
 def a_painting_under_way(image, layer, edit=lambda: None, **where):
@@ -475,7 +476,7 @@ def a_painting_under_way(image, layer, edit=lambda: None, **where):
     quiet = Quiet(image, layer)
     start = lambda: engine.start(Path(CONTEXT["plugin"]), os.environ)  # noqa: E731
     session = plugin_module("engine.session").Session(start, quiet)
-    work = series.Series(session, quiet, quiet, quiet, quiet.ignored)
+    work = series.Series(session, quiet, quiet, quiet, quiet)
     style = choices.StyleChoice(STYLE.as_uri(), name="A style", **where)
     choice = choices.Choice(styles=(style,))
     work.begin(series.Order(choice, (layer,), "", time.monotonic()), False)
