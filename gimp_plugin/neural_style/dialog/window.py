@@ -190,7 +190,8 @@ class Window:
 
     def _beside_paint(self) -> None:
         """The quality, and what that comes to, in the row of the buttons."""
-        self.estimate = Gtk.Label(xalign=0.0, ellipsize=3)
+        # A row of buttons gives no more than the least width, which is that of an ellipsis.
+        self.estimate = Gtk.Label(xalign=0.0, ellipsize=3, width_chars=30)
         self.estimate.get_style_context().add_class("dim-label")
         self.estimate.set_tooltip_text(
             _("About how long painting will take, and how much memory at most")
