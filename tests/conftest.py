@@ -114,3 +114,13 @@ def engine(plain_precision):
     from tests.helpers import toy_plugins
 
     return Engine(toy_plugins())
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory, plain_precision):
+    """The environment of a command in which `tests.toy_plugin` is an installed package: thin
+    networks, and an observer that prints at every event."""
+    from tests.helpers import ROOT, environment, install_package
+
+    package = tmp_path_factory.mktemp("package")
+    return environment(install_package(package, "toy", ROOT / "tests" / "toy_plugin.py"))

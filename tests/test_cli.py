@@ -18,18 +18,12 @@ from PIL import Image
 from styleengine.command import cli
 from styleengine.command.watching import Watch, time_left
 from styleengine.protocol import Settings
-from tests.helpers import ROOT, command, environment, install_package, picture, run_cli
+from tests.helpers import command, environment, install_package, picture, run_cli
 from tests.patience import DEADLINE, wait_until
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
 QUICK = ("--features", "thin", "--size", "48", "--iterations", "4")
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory, plain_precision):
-    package = tmp_path_factory.mktemp("package")
-    return environment(install_package(package, "toy", ROOT / "tests" / "toy_plugin.py"))
 
 
 @pytest.fixture(scope="module")

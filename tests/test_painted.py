@@ -27,7 +27,7 @@ from styleengine.protocol import (
     painted_text,
     painting_from,
 )
-from tests.helpers import ROOT, environment, install_package, picture
+from tests.helpers import picture
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -116,12 +116,6 @@ def test_no_folder_is_told_and_none_is_believed():
 
 
 # --- the command ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory, plain_precision):
-    package = tmp_path_factory.mktemp("package")
-    return environment(install_package(package, "toy", ROOT / "tests" / "toy_plugin.py"))
 
 
 @pytest.fixture

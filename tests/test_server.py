@@ -25,16 +25,7 @@ from styleengine.protocol import (
     write_frame,
 )
 from styleengine.serving.canvas import Canvas
-from tests.helpers import (
-    ROOT,
-    Serving,
-    command,
-    environment,
-    install_package,
-    picture,
-    run_cli,
-    tinted,
-)
+from tests.helpers import Serving, command, environment, install_package, picture, run_cli, tinted
 from tests.patience import DEADLINE, wait_until
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
@@ -43,14 +34,6 @@ TOP = {"u8": 255, "u16": 65535, "f32": 1.0}
 TYPES = {"u8": np.uint8, "u16": np.uint16, "f32": np.float32}
 QUICK = {"features": "thin", "size": 48, "iterations": 4}
 ENDLESS = {"iterations": 100_000, "optimizer": "adam"}  # which never converges
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory, plain_precision):
-    """With the thin networks, whose observer prints at every event, as an installed package."""
-    return environment(
-        install_package(tmp_path_factory.mktemp("package"), "toy", ROOT / "tests" / "toy_plugin.py")
-    )
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 
 from styleengine.pictures.files import load, save
 from styleengine.pictures.picture import to_pixels
-from tests import sharing, toy_plugin
-from tests.helpers import ROOT, Serving, environment, install_package, picture
+from tests import sharing
+from tests.helpers import ROOT, Serving, environment, picture
 from tests.patience import DEADLINE
 from tests.test_server import result_of, start
 
@@ -23,13 +23,6 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "
 COMMAND = [*TORCHRUN, str(ROOT / "tests" / "shared_command.py")]
 LOST = "Error: A process of this run was lost"
 LOOK = ["--features", "thin", "--faces", "paint", "--size", "236", "--iterations", "8"]
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory, plain_precision) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("toy")
-    install_package(folder, "toy", Path(toy_plugin.__file__))
-    return environment(folder)
 
 
 @pytest.fixture(scope="module")

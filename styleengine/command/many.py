@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from styleengine.command.asked import Asked, asked
 from styleengine.command.photos import places
-from styleengine.command.places import rescued, save_new
+from styleengine.command.places import numbered, save_new, save_result
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
@@ -107,11 +107,10 @@ def _paint(
     Half a painting under its name would be taken for a whole one the next time. Raises `_Failed`,
     and `EngineError` where the next photo would fare no better.
     """
-    from styleengine.pictures.files import load, require_writable, save
+    from styleengine.pictures.files import load, require_writable
 
     def keep(preview: Preview) -> None:
-        name = target.with_name(f"{target.stem}-{preview.step:05d}{target.suffix}")
-        save_new(name, preview.picture)
+        save_new(numbered(target, preview.step), preview.picture)
 
     try:
         content = load(photo)
@@ -125,10 +124,8 @@ def _paint(
         return False
     picture = ask.told(result.picture)
     picture = dataclasses.replace(picture, depth=args.depth or picture.depth)
-    try:
-        save(target, picture)
-    except EngineError as error:  # a full disk, of which the next one would find no more
-        raise rescued(picture, error) from error
+    # What raises here, a full disk, the next photo would find no better.
+    save_result(target, picture, named=True)
     if not args.quiet:
         watch.say(f"{target}: {picture.width} × {picture.height} px in {result.seconds:.1f} s")
         for line in result.notes:

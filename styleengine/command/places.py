@@ -20,6 +20,11 @@ def default_output(photo: Path) -> Path:
     return next(name for name in _names(photo.parent / f"{photo.stem}-styled.png") if _free(name))
 
 
+def numbered(output: Path, step: int) -> Path:
+    """The name of a picture on the way to ``output``."""
+    return output.with_name(f"{output.stem}-{step:05d}{output.suffix}")
+
+
 def _names(path: Path) -> Iterator[Path]:
     yield path
     for number in range(2, _NAMES):
@@ -47,6 +52,21 @@ def save_new(path: Path, picture: Picture) -> Path:
             raise
         return name
     raise AssertionError("unreachable: there are not so many files")
+
+
+def save_result(output: Path, picture: Picture, *, named: bool) -> Path:
+    """Saves a result before anything else can go wrong; returns where it is.
+
+    Under ``output`` where that is ``named`` by the user, else as `save_new`. A picture that cannot
+    be saved there is kept elsewhere; see `rescued`.
+    """
+    try:
+        if not named:
+            return save_new(output, picture)
+        save(output, picture)
+    except EngineError as error:
+        raise rescued(picture, error) from error
+    return output
 
 
 def rescued(picture: Picture, problem: EngineError) -> EngineError:

@@ -15,18 +15,18 @@ from styleengine.command.many import paint_many
 from styleengine.command.photos import named
 from styleengine.command.places import (
     default_output,
+    numbered,
     require_text_place,
-    rescued,
     save_new,
+    save_result,
     write_text,
 )
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
-from styleengine.protocol import EngineError, Progress
+from styleengine.protocol import Progress
 
 if TYPE_CHECKING:
     from styleengine.jobs import Preview
-    from styleengine.pictures.files import Picture
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -77,7 +77,7 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
     picture = ask.told(result.picture)
     if args.depth:
         picture = dataclasses.replace(picture, depth=args.depth)
-    output = _keep(output, picture, named=bool(wanted))
+    output = save_result(output, picture, named=bool(wanted))
     if args.trace:
         about = {"features": result.features, "device": result.device, "seconds": result.seconds}
         whole = {**about, "settings": ask.settings.to_dict(), "steps": trace}
@@ -92,21 +92,3 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
             soft_wrap=True,
         )
     return 0
-
-
-def numbered(output: Path, step: int) -> Path:
-    """The name of a picture on the way to ``output``."""
-    return output.with_name(f"{output.stem}-{step:05d}{output.suffix}")
-
-
-def _keep(output: Path, picture: Picture, *, named: bool) -> Path:
-    """Saves the result before anything else can go wrong; returns where it is."""
-    from styleengine.pictures.files import save
-
-    try:
-        if not named:
-            return save_new(output, picture)
-        save(output, picture)
-    except EngineError as error:
-        raise rescued(picture, error) from error
-    return output

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from styleengine.command.run import run_command
+from styleengine.command.setting_options import add_setting
 from styleengine.protocol import Settings
 
 
@@ -92,7 +93,7 @@ def add_run(commands: Any) -> None:
     run.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no summary")
     options = run.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
-        _add_option(options, field)
+        add_setting(options, field, field.default, action=_Given)
     run.set_defaults(function=run_command)
 
 
@@ -104,18 +105,3 @@ class _Given(argparse.Action):
     ) -> None:
         setattr(namespace, self.dest, values)
         namespace.given = {*getattr(namespace, "given", ()), self.dest}
-
-
-def _add_option(group: Any, field: dataclasses.Field[Any]) -> None:
-    meta = field.metadata
-    bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:g}{meta['unit']})"
-    group.add_argument(
-        "--" + field.name.replace("_", "-"),
-        action=_Given,
-        dest=field.name,
-        type=type(field.default),
-        default=field.default,
-        choices=meta["choices"] and list(meta["choices"]),
-        metavar=None if meta["choices"] else "TEXT" if field.type == "str" else "N",
-        help=f"{meta['help']}{bounds} [{field.default!s}]".replace("%", "%%"),
-    )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from styleengine.command.many import INTERRUPTED, OF_THE_PHOTO
 from styleengine.command.photos import named
-from styleengine.command.places import rescued, save_new
+from styleengine.command.places import save_result
+from styleengine.command.setting_options import add_setting
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.protocol import EngineError, Settings
@@ -62,15 +63,8 @@ def add_sheet(commands: Any) -> None:
     options = sheet.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
         if field.name in OFFERED:
-            meta, default = field.metadata, "draft" if field.name == "preset" else field.default
-            options.add_argument(
-                "--" + field.name.replace("_", "-"),
-                type=type(field.default),
-                default=default,
-                choices=meta["choices"] and list(meta["choices"]),
-                metavar=None if meta["choices"] else "TEXT" if field.type == "str" else "N",
-                help=f"{meta['help']} [{default!s}]".replace("%", "%%"),
-            )
+            default = "draft" if field.name == "preset" else field.default
+            add_setting(options, field, default)
     sheet.set_defaults(function=sheet_command)
 
 
@@ -96,7 +90,7 @@ def sheet_command(args: argparse.Namespace) -> int:
     if len(cells) == 1:
         raise failures[0] if failures else EngineError("stopped", "Nothing was painted.")
     picture = laid_out(cells, args.columns)
-    output = _keep(output, picture, named=bool(args.output))
+    output = save_result(output, picture, named=bool(args.output))
     if not args.quiet:
         seconds = time.monotonic() - started
         count = f"{len(cells) - 1} style{'s' if len(cells) != 2 else ''}"
@@ -191,15 +185,3 @@ def _fitting(name: str, draw: Any, font: Any, width: int) -> str:
     while len(text) > 2 and draw.textlength(text, font) > width:
         text = f"{text[:-2]}…"
     return text
-
-
-def _keep(output: Path, picture: Picture, *, named: bool) -> Path:
-    from styleengine.pictures.files import save
-
-    try:
-        if not named:
-            return save_new(output, picture)
-        save(output, picture)
-    except EngineError as error:
-        raise rescued(picture, error) from error
-    return output

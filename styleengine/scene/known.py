@@ -22,8 +22,6 @@ class Known:
         source = scene.levels.source
         self._given = spot.parts[0] if spot.parts else Part(source.given, 0, 0)
         self._at = whole = spot.whole[1], spot.whole[0]
-        if not spot.parts:
-            self._at = source.height, source.width
         self._small = (source.height, source.width)
         self._parts = [
             Window(_filled(each.picture), whole, each.top, each.left) for each in spot.parts
