@@ -68,7 +68,7 @@ def test_the_sheets_pixels_stand_for_all_of_the_picture():
 
 
 @pytest.fixture(scope="module")
-def network():
+def network(plain_precision):
     entry = load_plugins(()).extractor("draft")
     plan = make_plan(Settings(features="draft"), 96, 96, entry)
     request = ExtractorRequest(plan.layers, "max", None, "draft")
@@ -78,7 +78,8 @@ def network():
 
 def test_of_a_sheet_that_is_the_picture_the_gradient_is_that_of_the_picture(network):
     trunk, method = network
-    content, style, image = (torch.rand(1, 3, 96, 96) for _ in range(3))
+    generator = torch.Generator().manual_seed(3)
+    content, style, image = (torch.rand(1, 3, 96, 96, generator=generator) for _ in range(3))
     given = (trunk, method, CovarianceLoss(), content, [StyleTarget(style)])
     usual = PaintObjective(*given, None, 1.0, 1.0)(image)
     for weight in (1.0, 7.0):
@@ -86,7 +87,7 @@ def test_of_a_sheet_that_is_the_picture_the_gradient_is_that_of_the_picture(netw
         loss, gradient = objective(image * objective.root)
         assert loss == pytest.approx(usual[0], rel=1e-3)
         apart = (gradient * objective.root - usual[1]).norm() / usual[1].norm()
-        assert apart < 0.1, weight  # the network works in few bits
+        assert apart < 1e-3, weight
 
 
 def test_margins_stay_and_samples_do_not_count_more_for_standing_for_many(network):
