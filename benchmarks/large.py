@@ -172,7 +172,7 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
         )
         for name in {plan.features, plan.fine}
     }
-    return fit_to_memory(plan, content, chosen, entry, trunks, True, CPU)
+    return fit_to_memory(plan, content.width, content.height, chosen, entry, trunks, True, CPU)
 
 
 def record(

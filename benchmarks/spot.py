@@ -24,12 +24,11 @@ import numpy as np
 
 from benchmarks import metrics, report
 from benchmarks.large import SOURCE, enlarged
-from benchmarks.pairs import add_options, load_pairs, machine
+from benchmarks.pairs import add_options, load_pairs, machine, shrunk
 from styleengine.engine import Engine
 from styleengine.jobs import Before, Job, Part, Preview, Result, Spot, Style
 from styleengine.machine import devices
 from styleengine.pictures.files import Picture
-from styleengine.pictures.picture import fit
 from styleengine.planning.spots import Area, sample_middles
 from styleengine.protocol import OVERVIEW_PX, PREVIEW_PX, Settings
 from styleengine.scene import going_on
@@ -80,7 +79,7 @@ def spots(
 ) -> list[dict[str, Any]]:
     """The records of a pair's spots."""
     work = Job(photo, (Style(style),), settings)
-    small = in_bytes(reduced(photo, PREVIEW_PX))
+    small = in_bytes(shrunk(photo, PREVIEW_PX))
     quick = dataclasses.replace(settings, size=PREVIEW_PX)
     preview = last(engine, dataclasses.replace(work, content=small, settings=quick)).picture
     before = going_on.kept(small, preview, quick)
@@ -115,7 +114,7 @@ def of_spot(work: Job, before: Before, place: tuple[float, float]) -> Job:
     parts: tuple[Part, ...] = ()
     overview = photo
     if max(whole) > OVERVIEW_PX:
-        overview = in_bytes(reduced(photo, OVERVIEW_PX))
+        overview = in_bytes(shrunk(photo, OVERVIEW_PX))
         margin, side = (round(part * max(whole)) for part in (MARGIN, SAMPLE))
         areas = [Area(top, left, top + height, left + width).grown(margin, whole[::-1])]
         for down, across in sample_middles(whole[::-1]):
@@ -149,13 +148,6 @@ def last(engine: Engine, job: Job) -> Result:
     *_, event = engine.run(job)
     assert isinstance(event, Result)
     return event
-
-
-def reduced(picture: Picture, long_side: int) -> Picture:
-    """``picture`` at that long side, if it is larger."""
-    most = max(picture.width, picture.height)
-    size = fit(picture.width, picture.height, min(long_side, most))
-    return Picture(to_array(resize(to_tensor(picture.rgb), size)), name=picture.name)
 
 
 def in_bytes(picture: Picture) -> Picture:

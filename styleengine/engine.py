@@ -15,10 +15,10 @@ from styleengine.checking import check, postprocessors
 from styleengine.course import Course
 from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
-from styleengine.jobs import Event, Job, Result, Spot
+from styleengine.jobs import Event, Job, Result
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
-from styleengine.networks.extractor import ExtractorRequest
+from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
 from styleengine.networks.faces import LONG_SIDE, Face, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
@@ -84,16 +84,12 @@ class Engine:
 
         Loads the networks. Raises `EngineError`, as the run would.
         """
-        chosen = dataclasses.replace(settings, features=features_for(settings, weights))
-        entry = self.plugins.extractor(chosen.features)
-        fine = fine_features_for(settings, weights)
-        plan = make_plan(chosen, width, height, entry, fine=fine)
+        chosen, entry, plan = self._planned(settings, weights, width, height)
         device = devices.pick(settings.device)
         networks = self._networks(chosen, weights, plan, device)
         trunks = {name: found.trunk for name, found in networks.items()}
         additive = self.plugins.style_loss(plan.style_loss).additive
-        size = Spot((0, 0, width, height), (width, height), (width, height))
-        plan, layouts = fit_to_memory(plan, size, chosen, entry, trunks, additive, device)
+        plan, layouts = fit_to_memory(plan, width, height, chosen, entry, trunks, additive, device)
         used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
         pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
         pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))
@@ -145,10 +141,7 @@ class Engine:
         yield Progress("prepare")
         check(job, self.plugins)
         settings, whole, notes = job.settings, job.whole, []
-        chosen = dataclasses.replace(settings, features=features_for(settings, job.weights))
-        entry = self.plugins.extractor(chosen.features)
-        fine = fine_features_for(settings, job.weights)
-        plan = make_plan(chosen, whole.width, whole.height, entry, fine=fine)
+        chosen, entry, plan = self._planned(settings, job.weights, whole.width, whole.height)
         style_loss = self.plugins.style_loss(plan.style_loss)
         device = self._device(settings)
         try:
@@ -166,7 +159,16 @@ class Engine:
         additive = style_loss.additive
         parts, here = (1 if job.spot is not None else self.group.size), self.group.here
         plan, layouts = fit_to_memory(
-            plan, whole, chosen, entry, trunks, additive, device, parts, here
+            plan,
+            whole.width,
+            whole.height,
+            chosen,
+            entry,
+            trunks,
+            additive,
+            device,
+            parts,
+            here,
         )
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
@@ -274,6 +276,15 @@ class Engine:
             style_loss = self.plugins.style_loss(plan.style_loss)
             course = Course(job, scene, painter, pace, used, style_loss, self.group)
             yield from course.together(go_on_at)
+
+    def _planned(
+        self, settings: Settings, weights: str | None, width: int, height: int
+    ) -> tuple[Settings, ExtractorEntry, Plan]:
+        """Settings that name the network, that network's entry, and the plan of a painting."""
+        chosen = dataclasses.replace(settings, features=features_for(settings, weights))
+        entry = self.plugins.extractor(chosen.features)
+        fine = fine_features_for(settings, weights)
+        return chosen, entry, make_plan(chosen, width, height, entry, fine=fine)
 
     def _device(self, settings: Settings) -> torch.device:
         """The device of this process: those of a group on one computer take a card each."""

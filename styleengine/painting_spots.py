@@ -16,6 +16,7 @@ from torch import Tensor
 from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
 from styleengine.jobs import Before, Job, Preview, Spot
+from styleengine.loss.making import seen_of
 from styleengine.loss.spot import SpotObjective
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import allocator, memory
@@ -30,7 +31,7 @@ from styleengine.protocol import Progress, Settings
 from styleengine.scene import finishing, going_on, outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.known import Known
-from styleengine.scene.scene import Scene, StyleTarget
+from styleengine.scene.scene import Scene
 from styleengine.scene.sheet import Sheet
 from styleengine.scene.windows import Window, carried, part
 
@@ -134,7 +135,7 @@ class SpotPainter:
         for number, scale in enumerate(scales):
             sheet = self._sheets[scale]
             content = sheet.filled(partial(self._seen, scale))
-            start = self._start(scale, sheet, before)
+            start = self._start(scale, sheet, before, content)
             objective = self._objective(scale, sheet, content, layouts[number].side)
             painter.go_on(number, start * objective.root)
             for step in painter.paint(objective):
@@ -168,7 +169,7 @@ class SpotPainter:
         spot = sheet.patches[0].seen
         self._now = Window(sheet.seen(picture, 0), sheet.whole, spot.top, spot.left)
 
-    def _start(self, scale: int, sheet: Sheet, before: Sheet | None) -> Tensor:
+    def _start(self, scale: int, sheet: Sheet, before: Sheet | None, content: Tensor) -> Tensor:
         """What the patches of a scale begin with: those of the scale before, enlarged."""
 
         def enlarged(number: int, area: Area) -> Tensor:
@@ -177,9 +178,8 @@ class SpotPainter:
                 at = before.patches[number].seen
                 image = before.seen(self._painted, number)
                 result = Window(image, before.whole, at.top, at.left)
-            content = self._known.at(scale, area)
             guide = self._known.at(scale - 1, result.area)
-            return carried(result, guide, content, sheet.whole, area)
+            return carried(result, guide, sheet.seen(content, number), sheet.whole, area)
 
         return sheet.filled(enlarged)
 
@@ -197,13 +197,7 @@ class SpotPainter:
 
         weights = sheet.weights(self._device)
         alpha = cut(scene.alpha_at(scale))
-        regions: dict[int, Tensor | None] = {}
-        targets: list[StyleTarget] = []
-        for target in scene.targets(scale):
-            key = id(target.region)
-            if key not in regions:
-                regions[key] = cut(target.region)
-            targets.append(dataclasses.replace(target, region=regions[key]))
+        targets = seen_of(scene.targets(scale), cut)
         only = self._networks[plan.features_at(scale)].trunk.only(plan.at(scale))
         return SpotObjective(
             only,

@@ -8,7 +8,6 @@ import torch
 from styleengine.machine import memory
 from styleengine.networks.base import NETWORK_VALUES
 from styleengine.networks.extractor import ExtractorEntry
-from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
 from styleengine.planning.layout import (
     GIB,
@@ -96,12 +95,12 @@ class Trunk:
 
 def fitted(width, height, free, monkeypatch, additive=True, trunk=Trunk, **settings):
     monkeypatch.setattr(memory, "free", lambda device: free)
-    content = Picture(torch.zeros(1).expand(height, width, 3).numpy())
     chosen = Settings(**settings)
     plan = make_plan(chosen, width, height, VGG)
     return fitting.fit_to_memory(
         plan,
-        content,
+        width,
+        height,
         chosen,
         VGG,
         {plan.features: trunk},

@@ -35,13 +35,14 @@ class Asked:
     save_every: int | None
     weights: str | None
     dpi: float | None
+    depth: int | None
     painted: str
     """What is written into the results about how they were made; empty for nothing."""
 
     def told(self, picture: Picture) -> Picture:
-        """A result that says how it was painted."""
+        """A result that says how it was painted, in the bits per sample asked for."""
         about = dataclasses.replace(picture.about, painted=self.painted)
-        return dataclasses.replace(picture, about=about)
+        return dataclasses.replace(picture, about=about, depth=self.depth or picture.depth)
 
     def job(self, content: Picture) -> Job:
         """The job for a photo."""
@@ -118,7 +119,9 @@ def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
     )
     masks = hold is not None or any(style.mask is not None for style in styles)
     painted = "" if args.no_settings else Painting(settings, told, masks).text()
-    return Asked(settings, styles, hold, args.save_every, args.weights, args.dpi, painted)
+    return Asked(
+        settings, styles, hold, args.save_every, args.weights, args.dpi, args.depth, painted
+    )
 
 
 def _given(args: argparse.Namespace) -> set[str]:

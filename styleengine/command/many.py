@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +122,6 @@ def _paint(
     if result.stopped:
         return False
     picture = ask.told(result.picture)
-    picture = dataclasses.replace(picture, depth=args.depth or picture.depth)
     # What raises here, a full disk, the next photo would find no better.
     save_result(target, picture, named=True)
     if not args.quiet:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from styleengine.command.asked import asked
 from styleengine.command.many import paint_many
-from styleengine.command.photos import named
+from styleengine.command.photos import Photos, named
 from styleengine.command.places import (
     default_output,
     numbered,
@@ -36,17 +36,20 @@ def run_command(args: argparse.Namespace) -> int:
     names; what is there already is left, so that after Ctrl-C, or anything else, the same command
     goes on.
     """
-    photos, output = named(args.content), args.output
-    if is_many(args):
-        return paint_many(args, photos.files, output)
-    return _paint_one(args, photos.files[0], output)
+    photos = named(args.content)
+    if is_many(args, photos):
+        return paint_many(args, photos.files, args.output)
+    return _paint_one(args, photos.files[0], args.output)
 
 
-def is_many(args: argparse.Namespace) -> bool:
-    """Whether photos are painted into a folder, each by itself; raises `EngineError`."""
+def is_many(args: argparse.Namespace, photos: Photos | None = None) -> bool:
+    """Whether photos are painted into a folder, each by itself; raises `EngineError`.
+
+    ``photos`` are those that ``args`` name, if that is known already.
+    """
     output = args.output
     folder = output is not None and (output.endswith(_SEPARATORS) or os.path.isdir(output))
-    return folder or named(args.content).several
+    return folder or (photos or named(args.content)).several
 
 
 _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
@@ -75,8 +78,6 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
     with Watch(args.quiet) as watch:
         result = watch.paint(Engine(), ask.job(content), note=note, keep=keep)
     picture = ask.told(result.picture)
-    if args.depth:
-        picture = dataclasses.replace(picture, depth=args.depth)
     output = save_result(output, picture, named=bool(wanted))
     if args.trace:
         about = {"features": result.features, "device": result.device, "seconds": result.seconds}

@@ -285,11 +285,6 @@ def dot(a: Tensor, b: Tensor) -> float:
     return sum(float(torch.dot(_wide(p), _wide(q))) for p, q in _pieces(a, b))
 
 
-def rms(a: Tensor) -> float:
-    """The root of the mean square."""
-    return math.sqrt(dot(a, a) / a.numel())
-
-
 def add(a: Tensor, b: Tensor, factor: float = 1.0) -> None:
     """``a += factor · b`` in place; the sum is taken in float32 at least."""
     for p, q in _pieces(a, b):

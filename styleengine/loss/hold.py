@@ -28,7 +28,7 @@ class Hold(Term):
     would keep the colours, too.
 
     ``alpha`` (H, W) weighs the pixels, if given. All these are what is seen of the picture by a
-    process that holds a ``stripe`` of it, None for the whole.
+    process that holds a ``stripe`` of it.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Hold(Term):
         extractor: Extractor,
         masks: Mapping[str, Tensor],
         instead: Tensor,
+        stripe: Stripe,
         alpha: Tensor | None = None,
-        stripe: Stripe | None = None,
     ) -> None:
         super().__init__(extractor, dict.fromkeys(masks, 1))
-        self.instead, self._stripe = instead, stripe or Stripe.whole((0, 0))
+        self.instead, self._stripe = instead, stripe
         self._alpha = alpha
         self._masks = {n: m if alpha is None else m * alpha for n, m in masks.items()}
         # The features stay in the network's own dtype, as maps of the whole picture.

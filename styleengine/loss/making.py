@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
 
 from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.objective import Objective
@@ -37,8 +39,12 @@ def objective_of(
     hold = scene.hold(scale) if method.hold else None
     faces = scene.held_faces(scale) if method.faces else None
     if stripe is not None:
-        content, targets = stripe.view(content), seen_of(targets, stripe)
-        alpha, hold, faces = (None if m is None else stripe.view(m) for m in (alpha, hold, faces))
+
+        def seen(mask: Tensor | None) -> Tensor | None:
+            return None if mask is None else stripe.view(mask)
+
+        content, targets = stripe.view(content), seen_of(targets, seen)
+        alpha, hold, faces = (seen(mask) for mask in (alpha, hold, faces))
     return PaintObjective(
         extractor,
         method,
@@ -55,7 +61,11 @@ def objective_of(
     )
 
 
-def seen_of(targets: Sequence[StyleTarget], stripe: Stripe) -> list[StyleTarget]:
-    """``targets`` with what is seen of their regions; those of one region still have the same."""
-    seen = {id(t.region): None if t.region is None else stripe.view(t.region) for t in targets}
+def seen_of(
+    targets: Sequence[StyleTarget], cut: Callable[[Tensor | None], Tensor | None]
+) -> list[StyleTarget]:
+    """``targets`` with what ``cut`` gives of their regions; those of one region still have the
+    same."""
+    regions = {id(t.region): t.region for t in targets}
+    seen = {key: cut(region) for key, region in regions.items()}
     return [dataclasses.replace(t, region=seen[id(t.region)]) for t in targets]

@@ -70,7 +70,7 @@ class PaintObjective(Objective):
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
             instead = recolored(content, styles, alpha, stripe)
-            terms.append(Hold(extractor, kept, instead, alpha, stripe))
+            terms.append(Hold(extractor, kept, instead, stripe, alpha))
         super().__init__(extractor, terms, content, styles, alpha, side, wrap, stripe)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import psutil
 import torch
@@ -24,21 +23,10 @@ ROWS = 64
 """Rows that each of several processes must have for them to share a picture."""
 
 
-class Extent(Protocol):
-    """What has so many pixels."""
-
-    @property
-    def width(self) -> int:
-        """From left to right."""
-
-    @property
-    def height(self) -> int:
-        """From top to bottom."""
-
-
 def fit_to_memory(
     plan: Plan,
-    content: Extent,
+    width: int,
+    height: int,
     settings: Settings,
     entry: ExtractorEntry,
     trunks: Mapping[str, Trunk],
@@ -53,7 +41,6 @@ def fit_to_memory(
     taken in tiles. A working size that the user asked for stays. ``parts`` processes may share the
     scales but the first, ``here`` of them the memory of this computer.
     """
-    width, height = content.width, content.height
     while True:
         long_side = max(plan.sizes[-1])
         pixels = plan.sizes[-1][0] * plan.sizes[-1][1]

@@ -215,11 +215,7 @@ def carried(
     gain = local_gain(light, result, wrap)
     for y in range(0, height, rows):
         strip = luma(content[..., y : y + rows, :])
-        count = strip.shape[-2]
-        painted = enlarge(result, size, y, count, wrap)
-        detail = strip - enlarge(light, size, y, count, wrap)
-        painted += enlarge(gain, size, y, count, wrap).clamp_(0, MOST_GAIN) * detail
-        yield y, painted
+        yield y, _carried_strip((result, light, gain), strip, size, y, wrap)
 
 
 def carry_part(
@@ -242,13 +238,29 @@ def carry_part(
     rows = max(1, STRIP_PIXELS // size[1])
     for at in range(0, content.shape[-2], rows):
         strip = luma(content[..., at : at + rows, :])
-        place = y + at, strip.shape[-2], OPEN, part
-        painted = enlarge(result, size, *place)
-        painted += enlarge(gain, size, *place).clamp_(0, MOST_GAIN) * (
-            strip - enlarge(light, size, *place)
-        )
+        painted = _carried_strip((result, light, gain), strip, size, y + at, OPEN, part)
         out[..., at : at + rows, :] = painted
     return out
+
+
+def _carried_strip(
+    small: tuple[Tensor, Tensor, Tensor],
+    strip: Tensor,
+    size: tuple[int, int],
+    y: int,
+    wrap: Wrap,
+    part: tuple[int, int] | None = None,
+) -> Tensor:
+    """Rows of `carry` from ``y`` on, where ``strip`` (1, 1, rows, W) is the photo's luma.
+
+    ``small`` are the result, the guide's luma, and how strongly the one follows the other.
+    """
+    result, light, gain = small
+    place = y, strip.shape[-2], wrap, part
+    painted = enlarge(result, size, *place)
+    detail = strip - enlarge(light, size, *place)
+    painted += enlarge(gain, size, *place).clamp_(0, MOST_GAIN) * detail
+    return painted
 
 
 def local_gain(guide: Tensor, image: Tensor, wrap: Wrap = OPEN) -> Tensor:

@@ -205,9 +205,7 @@ class Server:
         told = None if seconds is None else round(seconds * ratio, 1)
         return {"estimate": {"seconds": told, "memory": memory}}
 
-    def _result(
-        self, job_id: str, result: Result, dtype: str, about: dict[str, Any] | None = None
-    ) -> None:
+    def _result(self, job_id: str, result: Result, dtype: str, about: dict[str, Any]) -> None:
         picture = result.picture
         spec = PictureSpec(picture.width, picture.height, dtype)
         header: dict[str, Any] = {
@@ -221,7 +219,7 @@ class Server:
             "features": result.features,
             "device": result.device,
             "stopped": result.stopped,
-            **(about or {}),
+            **about,
             "reached": list(result.reached),
         }
         self._outbox.send(with_sentences(header, notes=result.notes))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
+from styleengine.machine.parent import LAUNCHED
 from styleengine.together.group import ALONE, Group
 
-STARTED = "TORCHELASTIC_RUN_ID"
-"""The variable by which torchrun tells a process that it is one of several."""
 _joined: list[Group] = []
 
 
 def is_several() -> bool:
     """Whether torchrun has started this process as one of several."""
-    return STARTED in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return LAUNCHED in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def is_first() -> bool:

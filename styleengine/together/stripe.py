@@ -9,7 +9,7 @@ that its tiles, whose coordinates begin with what it sees, find all that they lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
@@ -121,11 +121,6 @@ class Stripe:
         """The rows that this process sees."""
         return self._all_seen[self.group.rank]
 
-    @property
-    def held_size(self) -> tuple[int, int]:
-        """(h, w) of what this process holds."""
-        return len(self.own), self.size[1]
-
     def cut(self, picture: Tensor) -> Tensor:
         """The rows held, of a whole picture (…, H, W)."""
         return picture[..., self.own.start : self.own.stop, :]
@@ -218,7 +213,3 @@ class Stripe:
             return whole
         rows = self.seen.at(stride)
         return whole[..., rows.start : rows.stop, :]
-
-    def around(self, margin: int) -> Stripe:
-        """The same with another margin."""
-        return replace(self, margin=margin)
