@@ -74,12 +74,7 @@ class Choice:
 
     def with_settings(self, values: dict[str, Any]) -> Choice:
         """The same styles with those settings of ``values`` that are valid."""
-        return replace(self, settings=valid_settings(values, self.settings))
-
-
-def valid_settings(values: dict[str, Any], start: Settings | None = None) -> Settings:
-    """``start`` (the defaults) with all of ``values`` that are known and valid."""
-    return (start or Settings()).with_valid(values)
+        return replace(self, settings=self.settings.with_valid(values))
 
 
 def choice_from(values: Any) -> Choice:
@@ -91,7 +86,7 @@ def choice_from(values: Any) -> Choice:
         entries = [{"uri": values.get("style")}]
     styles = [style_from(entry) for entry in entries[:MOST_STYLES] if isinstance(entry, dict)]
     files = tuple(style for style in styles if style.uri)
-    return Choice(valid_settings(values), files, _text(values.get("hold"), MOST_ADDRESS))
+    return Choice(Settings().with_valid(values), files, _text(values.get("hold"), MOST_ADDRESS))
 
 
 def style_from(entry: dict[str, Any]) -> StyleChoice:

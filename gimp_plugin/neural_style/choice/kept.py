@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from choice.choice import valid_settings
 from disk.private import read_json, write_json
 from disk.regular import local_path
 from protocol import Settings
@@ -51,7 +50,7 @@ class Presets:
     def settings(self, name: str, current: Settings) -> Settings:
         """``current`` with the look called ``name``: what that does not mention is reset."""
         values = {**self._read(self._shipped), **self._read(self._own)}.get(name, {})
-        return with_look(current, valid_settings(values))
+        return with_look(current, Settings().with_valid(values))
 
     def save(self, name: str, settings: Settings) -> None:
         """Keeps the look of ``settings`` under ``name``, as far as it differs from the defaults."""
@@ -72,9 +71,7 @@ class Recent:
 
     def uris(self) -> list[str]:
         """Their addresses."""
-        found = read_json(self._path)
-        uris = found if isinstance(found, list) else []
-        return [uri for uri in uris if isinstance(uri, str)]
+        return _texts(self._path)
 
     def add(self, uris: list[str]) -> None:
         """Puts ``uris`` to the front."""
@@ -90,8 +87,7 @@ class Favorites:
 
     def uris(self) -> list[str]:
         """Their addresses."""
-        found = read_json(self._path)
-        return [uri for uri in found if isinstance(uri, str)] if isinstance(found, list) else []
+        return _texts(self._path)
 
     def set(self, uri: str, starred: bool) -> None:
         """Makes a style a favourite, or no longer."""
@@ -122,9 +118,7 @@ class Folders:
 
     def read(self) -> list[Path]:
         """The folders, in the order they were added."""
-        found = read_json(self.path)
-        texts = [p for p in found if isinstance(p, str)] if isinstance(found, list) else []
-        return [local_path(text) or Path(text) for text in texts]
+        return [local_path(text) or Path(text) for text in _texts(self.path)]
 
     def add(self, folder: Path) -> None:
         """Adds a folder."""
@@ -136,6 +130,12 @@ class Folders:
 
     def _write(self, folders: Iterable[Path]) -> None:
         write_json(self.path, list(dict.fromkeys(_as_text(folder) for folder in folders)))
+
+
+def _texts(path: Path) -> list[str]:
+    """The texts in a list kept in a file."""
+    found = read_json(path)
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def _as_text(folder: Path) -> str:

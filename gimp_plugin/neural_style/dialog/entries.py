@@ -49,11 +49,6 @@ class Entry:
         """Whether it can be inserted again."""
         return True
 
-    @property
-    def is_inserted(self) -> bool:
-        """Whether its layer is in an image."""
-        return self.layer is not None
-
     def spot(self) -> Spot | None:
         """What reads it at any size; None if it is there only small."""
         raise NotImplementedError
@@ -134,7 +129,7 @@ class Restored(Entry):
     @property
     def is_whole(self) -> bool:
         """Whether its layer is still there."""
-        return self.is_inserted
+        return self.layer is not None
 
     def spot(self) -> Spot | None:
         """What reads its layer, if that is the whole picture."""

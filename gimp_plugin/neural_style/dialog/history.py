@@ -21,7 +21,8 @@ class History:
         """The one that is shown in place of the original."""
 
     def add(self, entry: Entry) -> list[Entry]:
-        """Puts a result in front; returns those that have made room, which are discarded."""
+        """Puts a result in front, which is to be shown; returns those that have made room, which
+        are discarded."""
         self.entries.insert(0, entry)
         gone = []
         while len(self.entries) > MOST or (
@@ -29,8 +30,6 @@ class History:
         ):
             gone.append(self.entries[-1])
             self.forget(gone[-1])
-        self.seen = entry
-        self.show()
         return gone
 
     def add_earlier(self, entry: Entry) -> None:

@@ -118,11 +118,8 @@ class Results:
     @property
     def _touched(self) -> Gimp.Layer | None:
         """The layer that is given it: that of the result shown, else of the newest."""
-        seen = self._history.seen
-        for entry in [seen] if seen is not None else self._history.entries[:1]:
-            if entry.is_inserted:
-                return entry.layer
-        return None
+        entry = self._history.seen or next(iter(self._history.entries), None)
+        return None if entry is None else entry.layer
 
     def _show_touch(self) -> None:
         layer = self._touched

@@ -13,14 +13,13 @@ from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 from choice.kept import Switch
 from dialog.sample_store import SampleStore
 from dialog.subject import Subject
-from disk.regular import is_regular, local_path
 from engine.request import Request, StylePixels
 from engine.work import Sample
 from pixels.canvas import MemoryCanvas
 from protocol import EngineError, PictureSpec, Settings
 from widgets.cutout import pixbuf
 from widgets.style_browser import StyleBrowser
-from widgets.thumbnails import THUMB_PX
+from widgets.thumbnails import THUMB_PX, decoded
 
 PHOTO_PX, STYLE_PX = 192, 256
 STEPS = 12
@@ -86,7 +85,7 @@ class Samples:
         if not self._browser.shows_samples or time.monotonic() < self._calm:
             return None
         photo = self._photo_now()
-        if photo is None:
+        if photo is None or self._asked:  # a style is being read
             return None
         key = next((k for k in self._browser.seen() if (photo[0], k) not in self._tried), "")
         if not key:
@@ -172,28 +171,20 @@ class Samples:
 
     def _ask(self, key: str) -> None:
         style = self._browser.style(key)
-        if self._asked != key and style is not None:
+        if style is not None:
             self._asked = key
             self._wanted.put(style.uri)  # empty for a layer, which no thread may read
 
     def _read_styles(self) -> None:
         while True:
             key = self._wanted.get()
-            decoded: tuple[PictureSpec, bytes] | None = None
-            if key and is_regular(key):
-                try:
-                    picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(
-                        str(local_path(key)), STYLE_PX, STYLE_PX, True
-                    )
-                    decoded = _pixels(picture.apply_embedded_orientation() or picture)
-                except (GLib.Error, ValueError):
-                    decoded = None  # a kind of picture that only the engine can read
-            GLib.idle_add(self._read, decoded)
+            picture = decoded(key, STYLE_PX, STYLE_PX) if key else None
+            GLib.idle_add(self._read, None if picture is None else _pixels(picture))
 
-    def _read(self, decoded: tuple[PictureSpec, bytes] | None) -> bool:
+    def _read(self, pixels: tuple[PictureSpec, bytes] | None) -> bool:
         key, self._asked = self._asked, ""
-        if decoded is not None:
-            self._style = (key, *decoded)
+        if pixels is not None:
+            self._style = (key, *pixels)
         elif self._photo is not None:
             self._tried.add((self._photo[1], key))
         return False

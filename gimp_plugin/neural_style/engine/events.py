@@ -71,7 +71,7 @@ def progress_of(header: dict[str, Any]) -> Progress:
     numbers = [getattr(found, name) for name in NUMBERS]
     if not isinstance(found.stage, str) or not isinstance(found.features, str):
         raise EngineError("protocol", "A progress without a stage.")
-    if not all(number is None or _is_number(number) for number in numbers):
+    if not all(number is None or is_number(number) for number in numbers):
         raise EngineError("protocol", "A progress that is no number.")
     return found
 
@@ -111,6 +111,7 @@ def _rgba(header: dict[str, Any]) -> PictureSpec:
     return spec
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether something that came as JSON is a number of ordinary size, and no NaN."""
     known = isinstance(value, (int, float)) and not isinstance(value, bool)
     return known and -LARGE < value < LARGE  # false for NaN, too

@@ -123,16 +123,13 @@ class Session:
             work.given_up(None)
             return
         self.look_away()
-        if isinstance(self._work, Sample):
-            self._end("drop")
+        self.drop_sample()
         self._spot = (work, self._clock() + CALM_S)
 
     def look_away(self) -> None:
         """No spot is wanted any more."""
-        if self._spot is not None:
-            (work, _), self._spot = self._spot, None
-            work.given_up(None)
-        if self._job is not None and isinstance(self._work, Spot):
+        self._drop_waiting_spot()
+        if isinstance(self._work, Spot):
             self._end("drop")
 
     @property
@@ -273,16 +270,19 @@ class Session:
 
     def _end_previews(self, how: str) -> None:
         self._drop_waiting_preview()
-        if self._job is not None and isinstance(self._work, QuickPreview):
+        if isinstance(self._work, QuickPreview):
             self._end(how)
 
     def _drop_waiting_preview(self) -> None:
         if self._preview is not None:
             (work, _), self._preview = self._preview, None
             work.given_up(None)
+        self._drop_waiting_spot()
+
+    def _drop_waiting_spot(self) -> None:
         if self._spot is not None:
-            (spot, _), self._spot = self._spot, None
-            spot.given_up(None)
+            (work, _), self._spot = self._spot, None
+            work.given_up(None)
 
     def _end(self, how: str) -> None:
         if self._job is None or self._wanted_end == "drop":

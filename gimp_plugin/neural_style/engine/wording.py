@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.events import is_number
 from language.texts import MOST_NAME, _, shown
 from protocol import EngineError, Progress, sentence_at
 
@@ -47,18 +48,14 @@ def estimate_of(info: dict[str, Any]) -> str:
     told = info.get("estimate")
     if not isinstance(told, dict):
         return ""
-    seconds, memory, parts = told.get("seconds"), told.get("memory"), []
-    if seconds is not None and is_number(seconds):
+    parts = []
+    seconds: Any = told.get("seconds")
+    memory: Any = told.get("memory")
+    if is_number(seconds) and seconds >= 0:
         parts.append(_("about {time}").format(time=duration(seconds)))
-    if memory is not None and is_number(memory):
+    if is_number(memory) and memory >= 0:
         parts.append(_("{n} GB of memory").format(n=f"{memory / 1e9:.1f}"))
     return ", ".join(parts)
-
-
-def is_number(value: Any) -> bool:
-    """Whether something that came as JSON is a number of ordinary size, and no NaN."""
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return known and 0 <= value < 1e15
 
 
 def duration(seconds: float) -> str:

@@ -65,7 +65,7 @@ def keep(image: Gimp.Image, result: Kept) -> str:
 
 def forget(image: Gimp.Image, key: str) -> None:
     """Takes a result off its image."""
-    if key and image.is_valid() and image.get_parasite(key) is not None:
+    if key and image.is_valid() and key in image.get_parasite_list():
         image.detach_parasite(key)
 
 

@@ -45,6 +45,7 @@ class Pane(Gtk.Layout):
         self._divider: float | None = None  # 0–1 of what is seen of the picture
         self._pressed: tuple[float, float, Viewport] | None = None
         self._dragged = False  # the divider
+        self._pointing = False  # at the divider, as the pointer shows
         masks = Gdk.EventMask
         self.add_events(
             masks.BUTTON_PRESS_MASK
@@ -85,8 +86,9 @@ class Pane(Gtk.Layout):
 
     def show_patches(self, patches: Sequence[Patch]) -> None:
         """The parts of the painting that are known at a larger size, the last on top."""
-        if self._painted is not None:
-            self._painted = replace(self._painted, patches=tuple(patches))
+        known = tuple(patches)
+        if self._painted is not None and known != self._painted.patches:
+            self._painted = replace(self._painted, patches=known)
             self.draw()
 
     @property
@@ -221,7 +223,8 @@ class Pane(Gtk.Layout):
 
     def _point_at(self, divider: bool) -> None:
         window = self.get_bin_window()
-        if window is not None:
+        if window is not None and divider != self._pointing:
+            self._pointing = divider
             name = "col-resize" if divider else "default"
             window.set_cursor(Gdk.Cursor.new_from_name(self.get_display(), name))
 

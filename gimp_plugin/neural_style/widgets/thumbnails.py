@@ -27,13 +27,17 @@ class Thumbnails:
     def _work(self) -> None:
         while True:
             uri, made = self._wanted.get()
-            if not is_regular(uri):
-                continue
-            try:
-                picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(
-                    str(local_path(uri)), THUMB_PX, THUMB_PX * 3 // 4, True
-                )
-            except (GLib.Error, ValueError):
-                continue  # a kind of picture that only the engine can read
-            turned = picture.apply_embedded_orientation() or picture
-            GLib.idle_add(lambda done=made, result=turned: done(result) and False)
+            picture = decoded(uri, THUMB_PX, THUMB_PX * 3 // 4)
+            if picture is not None:
+                GLib.idle_add(lambda done=made, result=picture: done(result) and False)
+
+
+def decoded(uri: str, width: int, height: int) -> GdkPixbuf.Pixbuf | None:
+    """A picture file, upright, within so many pixels; None if GTK cannot read it."""
+    if not is_regular(uri):
+        return None
+    try:
+        picture = GdkPixbuf.Pixbuf.new_from_file_at_scale(str(local_path(uri)), width, height, True)
+    except (GLib.Error, ValueError):
+        return None  # a kind of picture that only the engine can read
+    return picture.apply_embedded_orientation() or picture
