@@ -83,6 +83,7 @@ class Results:
         if self._history.seen is not None:
             self._history.seen = None
             self._history.show()
+            self._show_touch()
 
     def forget(self, entry: Entry) -> None:
         """Drops a result; its layer stays."""
@@ -93,6 +94,7 @@ class Results:
         results.forget(self._image, entry.key)
         if compared:
             self._subject.show_original(self._window.pane)
+        self._show_touch()
 
     def compare(self, entry: Entry) -> None:
         """Shows a result wherever the original would be shown, or that one again."""
