@@ -25,7 +25,6 @@ from tests.test_server import (
     CONTENT,
     QUICK,
     engine,
-    env,
     failure_of,
     own,
     png,
@@ -37,7 +36,7 @@ from tests.test_server import (
     works,
 )
 
-__all__ = ["engine", "env", "own", "shared"]  # fixtures
+__all__ = ["engine", "own", "shared"]  # fixtures
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
 HUGE = int("9" * 400)

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from tests.helpers import Serving
-from tests.test_server import engine, env, own, png, result_of, rgba, shared, start, works
+from tests.test_server import engine, own, png, result_of, rgba, shared, start, works
 
 if sys.platform == "linux":
     import resource
 
-__all__ = ["engine", "env", "own", "shared"]  # fixtures
+__all__ = ["engine", "own", "shared"]  # fixtures
 pytestmark = [
     pytest.mark.usefixtures("plain_precision"),
     pytest.mark.skipif(sys.platform != "linux", reason="limits of another process, as on Linux"),
