@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from styleengine.loss.classic import classic_gram_loss, classic_tv_values
-from styleengine.loss.maps import layer_weight, single
+from styleengine.loss.maps import batch, layer_weight, only, single
 from styleengine.loss.moments import moments
 from styleengine.loss.smoothness import tv_values
 from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss
@@ -286,3 +286,15 @@ def test_features_are_compared_in_float32():
     found = single(f) / 4.0
     assert found.dtype == torch.float32
     assert torch.equal(found, torch.full((2, 3, 4), 1.5))
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_a_gradient_keeps_the_order_that_the_network_left_its_maps_in(order):
+    seen = []
+    maps = torch.rand(1, 5, 4, 6, requires_grad=True).to(memory_format=order) * 1.0
+    maps.register_hook(seen.append)
+    only(maps).square().sum().backward()
+    assert seen[0].is_contiguous(memory_format=order)
+    assert torch.equal(seen[0], 2 * maps.detach())
+    again = batch(only(maps.detach()))
+    assert again.is_contiguous(memory_format=order) and torch.equal(again, maps)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from styleengine.loss.maps import single
+from styleengine.loss.maps import batch, single
 from styleengine.loss.moments import Moments, moments
 from styleengine.loss.objective import Objective
 from styleengine.loss.term import Found, Key, Local, Term, add
@@ -77,7 +77,7 @@ class ClassicStyle(Term):
     def pull(self, key: Key, by: Moments, features: Tensor, tile: Tile) -> Tensor:
         """The gradient by a layer's features, from that by its moments."""
         g = by.pull(single(features.detach()), None, 1.0)
-        return g.unsqueeze(0).to(features.dtype)
+        return batch(g).to(features.dtype)
 
 
 class ClassicContent(Term):

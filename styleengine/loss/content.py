@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from styleengine.loss.maps import in_metric, pooled, single
+from styleengine.loss.maps import exact, in_metric, pooled, single
 from styleengine.loss.salience import focus
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
@@ -75,7 +75,7 @@ class Content(Term):
             shown = None
             if self._alpha is not None:
                 shown = stripe.gathered(self._visible.whole(), stride)
-            features = in_metric(single(stripe.gathered(held, stride)), self._metric)
+            features = in_metric(exact(stripe.gathered(held, stride)), self._metric)
             self.whole_focus = focus(features, self._exponent, shown, self._wrap)
             self.focus = stripe.view_of(self.whole_focus, stride)
             del features
@@ -90,7 +90,7 @@ class Content(Term):
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """How far each position is from the photo's."""
         stride, ours = self.stride(self._layer), pooled(found[self._layer], self._pool)
-        apart = single(ours) - single(tile.seen(self._target, stride))
+        apart = single(ours) - exact(tile.seen(self._target, stride))
         values = in_metric(apart, self._metric).square().mean(0) / self._unit**2
         if self.focus is not None:
             values = values * tile.seen(self.focus, stride)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from styleengine.loss.maps import batch
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -111,7 +113,7 @@ def _pull(features: Tensor, weight: Tensor | None, g_total: Tensor, g_outer: Ten
     matrix = g_outer + g_outer.T
     # The product of every position's features with one matrix, plus one vector: a 1×1
     # convolution, which keeps the layout and is faster than a matrix product on processors.
-    g = F.conv2d(_batch(features), matrix[..., None, None], g_total)[0]
+    g = F.conv2d(batch(features), matrix[..., None, None], g_total)[0]
     return g if weight is None else g.mul_(weight.to(g.dtype))
 
 
@@ -141,16 +143,11 @@ def _outer(a: Tensor, b: Tensor) -> Tensor:
         # As the weight gradient of a 1×1 convolution: twice as fast as a matrix product there.
         weight = a.new_empty(a.shape[0], a.shape[0], 1, 1)
         found: Tensor = torch.ops.aten.convolution_backward(
-            _batch(a), _batch(b), weight, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1,
+            batch(a), batch(b), weight, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1,
             (False, True, False),
         )[1]  # fmt: skip
         return found[:, :, 0, 0].contiguous()
     return _rows(a).mT @ _rows(b)
-
-
-def _batch(features: Tensor) -> Tensor:
-    """(1, C, H, W), with strides that say channels-last where the memory is."""
-    return features.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
 
 
 def _rows(features: Tensor) -> Tensor:

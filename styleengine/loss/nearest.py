@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.loss.content import Content
-from styleengine.loss.maps import in_metric, pooled, single
+from styleengine.loss.maps import exact, in_metric, only, pooled
 from styleengine.loss.style import regions
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
@@ -38,7 +38,7 @@ NEAR = 0.05
 its own loss infinite."""
 FLAT = 0.01
 """Share of a typical activation that is taken for no difference at all."""
-AT_ONCE = 2048
+AT_ONCE = 512
 """Places whose products with all of the bank are held at once."""
 SEARCH = 3
 """Steps from one search for the nearest to the next, which takes long and changes little."""
@@ -212,7 +212,7 @@ class NearestPlaces(Term):
     def _measured(self, found: Found, tile: Tile) -> Iterator[tuple[str, int, Tensor, Tensor]]:
         """(layer, region, weighted distances, weights) of a tile's places."""
         for name in self._weights:
-            features = single(self._features(name, found))
+            features = exact(self._features(name, found))
             places, size = features.flatten(1).T, features.shape[1:]
             for number, part in enumerate(self._parts):
                 bank = part.banks[name]
@@ -230,4 +230,4 @@ class NearestPlaces(Term):
     def _features(self, name: str, found: Found) -> Tensor:
         """A layer's features (C, h, w), in means as large as the spacing."""
         means = pooled(found[name], self.layers[name])
-        return in_metric(means.squeeze(0), self.extractor.metrics.get(name))
+        return in_metric(only(means), self.extractor.metrics.get(name))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
-from styleengine.loss.maps import in_metric, single
+from styleengine.loss.maps import batch, in_metric, only, single
 from styleengine.loss.moments import Moments, moments
 from styleengine.loss.style_losses import MomentsLoss, StyleLoss
 
@@ -81,7 +81,7 @@ class _ByMoments(Measure):
     less time and memory than autograd would need."""
 
     def of(self, features: Tensor, weight: Tensor | None) -> Moments:
-        return moments(features.squeeze(0), weight, self.unit)
+        return moments(only(features), weight, self.unit)
 
     def of_nothing(self, features: Tensor, weight: Tensor | None, own: Moments) -> Moments:
         return Moments(own.count, torch.zeros_like(own.total), torch.zeros_like(own.outer))
@@ -92,7 +92,7 @@ class _ByMoments(Measure):
         return self.loss.distance(ours, target)
 
     def pull(self, by: Moments, features: Tensor, weight: Tensor | None) -> Tensor:
-        return by.pull(features.detach().squeeze(0), weight, self.unit).unsqueeze(0)
+        return batch(by.pull(only(features.detach()), weight, self.unit))
 
 
 def measure_of(loss: StyleLoss, unit: float, metric: Tensor | None) -> Measure:
