@@ -73,14 +73,13 @@ def insert_all(run_mode, image, painted, choice):
         layers = []
         for source, canvas in painted:
             name = result_name(source.subject, choice.styles)
-            new = insert(source, canvas, name, style_note(choice, source.layer))
+            shown = run_mode != Gimp.RunMode.NONINTERACTIVE
+            new = insert(source, canvas, name, style_note(choice, source.layer), shown)
             canvas.discard()
             source.close()
             layers.append(new.layer)
             if new.remark:
                 Gimp.message(new.remark)
-            if run_mode != Gimp.RunMode.NONINTERACTIVE and new.layer.get_image() != image:
-                Gimp.Display.new(new.layer.get_image())
         inside = [each for each in layers if each.get_image() == image]
         if grouped and inside:
             image.set_selected_layers(inside)

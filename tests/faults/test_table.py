@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -42,3 +43,11 @@ def test_every_moment_has_its_faults():
         assert any(row.where == "serve" and row.moment == moment for row in table.ROWS) or (
             moment == "strip"  # which a pipe takes whole or not at all: see "result"
         )
+
+
+def test_images_are_made_only_where_they_are_marked_at_once():
+    makes = re.compile(r"Image\.new|file_load|\.duplicate\(")
+    for path in (REPO / "gimp_plugin" / "neural_style").rglob("*.py"):
+        if path.name not in ("hidden.py", "named.py"):
+            gimps = path.read_text(encoding="utf-8").replace("Gtk.Image.new", "")
+            assert not makes.search(gimps), path

@@ -6,6 +6,7 @@ their steps. GIMP ends a process that reads what has changed under it: then all 
 # ruff: noqa: F821
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,14 @@ locate = plugin_module("pixels.layers").locate
 style_pictures = plugin_module("pixels.style_pictures")
 small = plugin_module("pixels.small")
 choices = plugin_module("choice.choice")
+
+hidden = plugin_module("pixels.hidden")
+
+
+def images():
+    """All but the one of a pixel that this process makes its hidden ones from."""
+    return [each for each in Gimp.get_images() if each.get_width() > 1]
+
 
 WIDE, HIGH = 1500, 900  # several blocks of tiles, several strips
 
@@ -133,7 +142,7 @@ def check_read_through(read):
         assert got == expected, name
         if image.is_valid():
             image.delete()
-        assert not Gimp.get_images(), f"{name}: a hidden image was left behind"
+        assert not images(), f"{name}: a hidden image was left behind"
 
 
 def case_the_layer_is_read_whatever_happens_to_it():
@@ -373,7 +382,7 @@ def case_the_image_is_closed():
     made = new.layer.get_image()
     assert made.undo_is_enabled() and made.get_parasite("neural-style-hidden") is None
     assert pixels(new.layer, "R'G'B'A u8") == expected and new.layer.get_mask() is not None
-    assert len(Gimp.get_images()) == 1
+    assert len(images()) == 1
 
 
 def case_what_a_mask_hides_stays_hidden_where_it_went():
@@ -393,8 +402,6 @@ def case_what_a_mask_hides_stays_hidden_where_it_went():
 
 # --- images that nobody sees ---------------------------------------------------------------------
 
-hidden = plugin_module("pixels.hidden")
-
 
 def case_what_a_dead_run_left_behind_is_swept_up():
     image = new_image()
@@ -409,7 +416,7 @@ def case_what_a_dead_run_left_behind_is_swept_up():
     assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
     ours = hidden.hidden_image(5, 5, RGB, U8)  # of a run that lives
     painted(image, layer)
-    assert {each.get_id() for each in Gimp.get_images()} == {image.get_id(), ours.get_id()}
+    assert {each.get_id() for each in images()} == {image.get_id(), ours.get_id()}
     hidden.sweep(own=True)
     assert not ours.is_valid() and image.is_valid()
 
@@ -419,7 +426,7 @@ def case_images_that_plug_ins_work_on_are_not_offered_as_styles():
     work.undo_disable()
     copy = hidden.hidden_image(5, 5, RGB, U8)
     assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
-    hidden.give_away(copy)
+    hidden.give_away(copy, False)
     assert len(hidden.shown_images()) == 2
 
 
@@ -442,6 +449,31 @@ def case_a_file_that_gimp_opens_is_seen_as_it_is_now():
     assert not hidden.shown_images()
     hidden.sweep(own=True)
     assert not Gimp.get_images()
+
+
+def case_one_killed_before_an_image_is_marked_leaves_none():
+    image = new_image()
+    layer = new_layer(image)
+    where = Gio.File.new_for_path(str(FOLDER / "other.xcf"))
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, where, None)
+    file = Path(CONTEXT["plugin"], "pixels", "hidden.py")
+    source = file.read_text()
+    marks, ends = "    image.attach_parasite(", "    copy.undo_disable()"
+    for before, condition in ((marks, "True"), (marks, "image.get_width() > 1"), (ends, "True")):
+        assert source.count(before) == 1
+        killed = f"    if {condition}:\n        os.kill(os.getpid(), 9)\n"
+        file.write_text(source.replace(before, killed + before))
+        try:
+            status, _text = call(image, [layer], style=FOLDER / "other.xcf")
+        finally:
+            file.write_text(source)
+        assert status != Gimp.PDBStatusType.SUCCESS
+        left = [each for each in Gimp.get_images() if each.get_id() != image.get_id()]
+        assert left, (before, condition)
+        assert [each.get_id() for each in hidden.shown_images()] == [image.get_id()]
+        painted(image, layer)
+        assert [each.get_id() for each in images()] == [image.get_id()], (before, condition)
+        assert not list(Path(tempfile.gettempdir()).glob("neural-style-*"))
 
 
 # --- the engine is to be another one while there is a painting -----------------------------------
@@ -511,7 +543,7 @@ def case_an_engine_that_is_to_be_replaced_paints_to_its_end():
         assert session.pid != pid
     finally:
         session.close()
-    assert len(Gimp.get_images()) == 1, "a hidden image is left"
+    assert len(images()) == 1, "a hidden image is left"
 
 
 def case_the_place_of_a_style_is_that_of_the_click():
@@ -545,7 +577,7 @@ def ended_early(end):
     if end == "cancel":
         ticked(session, lambda: done)
     session.close()
-    assert done and Gimp.get_images() == [image], end
+    assert done and images() == [image], end
     image.delete()
 
 

@@ -90,8 +90,6 @@ class Delivery:
         if new.remark:
             self._window.problem.say(new.remark)
         yield
-        if new.layer.get_image() != self._image:
-            Gimp.Display.new(new.layer.get_image())
         Gimp.displays_flush()
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ class Fresh(Entry):
 
     def inserting(self) -> Generator[None, None, Inserted]:
         """Makes it a new layer, in small steps."""
-        return inserting.inserting(self.source, self.canvas, self.name, self.note_text)
+        return inserting.inserting(self.source, self.canvas, self.name, self.note_text, shown=True)
 
     @property
     def note_text(self) -> str:

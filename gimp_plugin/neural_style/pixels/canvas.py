@@ -8,7 +8,7 @@ from gi.repository import Gimp
 
 from engine.installed import REINSTALL
 from language.texts import _
-from pixels.hidden import hidden_image, hide
+from pixels.hidden import copy_of, hidden_image
 from pixels.private_copy import PRECISIONS
 from pixels.reading import FORMATS
 from pixels.rect import Rect
@@ -77,10 +77,7 @@ class HiddenCanvas:
 
     def copy(self) -> Gimp.Image:
         """The picture as an image of its own, for somebody who keeps it."""
-        image = self.image.duplicate()
-        image.undo_disable()
-        hide(image)
-        return image
+        return copy_of(self.image)
 
     def discard(self) -> None:
         """Deletes the image, if there is one."""

@@ -1,14 +1,24 @@
-"""Images without a display, which only this plug-in knows; marked, so that none stays behind."""
+"""Images without a display, which only this plug-in knows; marked, so that none stays behind.
+
+At no moment is one without a mark, whenever its process is killed: each is the copy of an image
+that has one, and the first of them has a name that is one (see `named`).
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from gi.repository import Gimp
 
 from engine.lives import is_running
+from pixels import named
 
 MARK = "neural-style-hidden"
+SEED = Path(__file__).resolve().with_name("seed.xcf")
+"""An image of one pixel and no layer, RGB of 8 bits, 300 dpi."""
+
+_seed: Gimp.Image | None = None
 
 
 def hidden_image(
@@ -17,10 +27,31 @@ def hidden_image(
     """A new image without a display, profile and undo. The caller deletes it; `sweep` does so if
     the caller died.
     """
-    image = Gimp.Image.new_with_precision(width, height, base, precision)
-    hide(image)  # at once: it is swept up only if it is known for ours
-    image.undo_disable()
+    image = copy_of(_marked())
+    if precision != image.get_precision():
+        image.convert_precision(precision)
+    if base == Gimp.ImageBaseType.GRAY:
+        image.convert_grayscale()
+    image.resize(width, height, 0, 0)
     return image
+
+
+def copy_of(image: Gimp.Image) -> Gimp.Image:
+    """A copy of a hidden image, hidden as that is."""
+    copy = image.duplicate()
+    copy.undo_disable()
+    return copy
+
+
+def _marked() -> Gimp.Image:
+    """What all others are copies of. It is not made while something is painted: GIMP's progress bar
+    would end with the opening of it."""
+    global _seed
+    if _seed is None or not _seed.is_valid():
+        _seed = named.load(SEED) or Gimp.Image.new(1, 1, Gimp.ImageBaseType.RGB)
+        hide(_seed)
+        _seed.undo_disable()
+    return _seed
 
 
 def hide(image: Gimp.Image) -> None:
@@ -28,10 +59,12 @@ def hide(image: Gimp.Image) -> None:
     image.attach_parasite(Gimp.Parasite.new(MARK, 0, str(os.getpid()).encode()))
 
 
-def give_away(image: Gimp.Image) -> None:
-    """Takes the mark off an image that the user gets."""
-    image.detach_parasite(MARK)
+def give_away(image: Gimp.Image, shown: bool) -> None:
+    """Takes the mark off an image that the user gets; one that is shown has a window before."""
     image.undo_enable()
+    if shown:
+        Gimp.Display.new(image)
+    image.detach_parasite(MARK)
 
 
 def sweep(own: bool = False) -> None:
@@ -40,6 +73,7 @@ def sweep(own: bool = False) -> None:
         owner = _owner(image)
         if owner == os.getpid() if own else owner and not is_running(owner):
             image.delete()
+    named.sweep()
 
 
 def shown_images() -> list[Gimp.Image]:
@@ -53,4 +87,4 @@ def _owner(image: Gimp.Image) -> int:
     """The process that a hidden image belongs to; 0 if the image is none of ours."""
     mark = image.get_parasite(MARK)
     text = bytes(mark.get_data()) if mark else b""
-    return int(text) if text.isdigit() and len(text) < 12 else 0
+    return int(text) if text.isdigit() and len(text) < 12 else named.opener(image)

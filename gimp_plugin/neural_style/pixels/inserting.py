@@ -27,21 +27,23 @@ class Inserted:
     remark: str = ""
 
 
-def insert(source: Source, canvas: HiddenCanvas, name: str, note: str = "") -> Inserted:
+def insert(
+    source: Source, canvas: HiddenCanvas, name: str, note: str = "", shown: bool = False
+) -> Inserted:
     """The finished picture as a new layer above its source, or in a new image.
 
     ``note`` goes with the layer (see `note_of`). The canvas keeps the picture.
 
     A source that was cropped, mirrored, turned, scaled or moved meanwhile is followed; if it cannot
     be found, or is gone, the layer lies where the source lay. A new image is made if the source's
-    image was closed meanwhile, or has a palette, which would reduce a painting to its few colours.
-    The source is left as it is.
+    image was closed meanwhile, or has a palette, which would reduce a painting to its few colours;
+    with a window if it is to be ``shown``. The source is left as it is.
     """
-    return finished(inserting(source, canvas, name, note))
+    return finished(inserting(source, canvas, name, note, shown))
 
 
 def inserting(
-    source: Source, canvas: HiddenCanvas, name: str, note: str = ""
+    source: Source, canvas: HiddenCanvas, name: str, note: str = "", shown: bool = False
 ) -> Generator[None, None, Inserted]:
     """The same in small steps. The image changes in the last one only."""
     canvas.crop(source.painted)
@@ -68,7 +70,8 @@ def inserting(
             return Inserted(layer, spot.remark)
         _attach(picture, note)
         _complete(made, source, spot)
-        made = None
+        given, made = made, None
+        give_away(given, shown)
         return Inserted(picture, spot.remark)
     finally:
         if made is not None:
@@ -202,4 +205,3 @@ def _complete(made: Gimp.Image, source: Source, spot: _Spot) -> None:
     if picture.get_mask() is not None:
         picture.set_edit_mask(False)
     made.set_selected_layers([picture])
-    give_away(made)

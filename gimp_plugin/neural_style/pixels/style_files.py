@@ -6,12 +6,13 @@ import errno
 import os
 from pathlib import Path
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp
 
 from choice.styles import SUFFIXES
 from disk.regular import local_path, open_regular, read_regular
 from language.texts import _
 from pixels.hidden import hide
+from pixels.named import load
 from pixels.private_copy import PrivateCopy, copy_of_layer
 from protocol import EngineError
 
@@ -81,7 +82,7 @@ def opened_by_gimp(path: Path) -> PrivateCopy | None:
 
 
 def _open(path: Path) -> PrivateCopy | None:
-    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
+    image = load(path)
     if image is None:
         return None
     hide(image)
