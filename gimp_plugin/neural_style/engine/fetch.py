@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from engine.bound import start
 from engine.installed import Installed
 from language.texts import N_, _
 from protocol import EngineError, Sentence, error_from
@@ -53,17 +52,13 @@ class Fetch:
         self.state = Loaded()
         self._last_words: list[str] = []
         self._problem: EngineError | None = None
-        options: dict[str, Any] = {}
-        if sys.platform == "win32":
-            options["creationflags"] = subprocess.CREATE_NO_WINDOW
         try:
-            self._process = subprocess.Popen(
+            self._process = start(
                 fetch_command(installed.command, file),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=dict(installed.environment),
-                **options,
             )
         except OSError as problem:
             text = _("The download could not be started ({reason}).")

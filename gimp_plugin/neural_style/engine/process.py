@@ -12,13 +12,13 @@ import queue
 import re
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import protocol
+from engine.bound import start
 from engine.installed import REINSTALL, Installed, open_log, write_log
 from language.texts import N_, _
 from protocol import EngineError
@@ -38,7 +38,10 @@ class _End:
 
 
 class EngineProcess:
-    """A running engine. Every problem of it is an `EngineError` that names the log file."""
+    """A running engine. Every problem of it is an `EngineError` that names the log file.
+
+    Make it in a thread that lives as long as it does: see `bound.start`.
+    """
 
     def __init__(self, installed: Installed) -> None:
         self._installed = installed
@@ -59,22 +62,14 @@ class EngineProcess:
             thread.start()
 
     def _spawn(self, stderr: Any) -> subprocess.Popen[bytes]:
-        options: dict[str, Any] = {}
-        if sys.platform == "win32":
-            import ctypes
-
-            # GIMP points the search for libraries at its own; children would inherit that.
-            ctypes.windll.kernel32.SetDllDirectoryW(None)
-            options["creationflags"] = subprocess.CREATE_NO_WINDOW
         try:
-            return subprocess.Popen(
+            return start(
                 list(self._installed.command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=dict(self._installed.environment),
                 close_fds=True,
-                **options,
             )
         except OSError as problem:
             raise EngineError(

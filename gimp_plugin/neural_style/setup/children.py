@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import bound
 from engine.installed import clean_environment
 from setup.failures import CERTIFICATE, FULL, NETWORK, explain
 from setup.talk import Talk
@@ -39,16 +39,6 @@ def child_environment(environment: Mapping[str, str], **extra: str) -> dict[str,
     return {**clean_environment(environment), **passed, **extra}
 
 
-def options() -> dict[str, Any]:
-    """For `subprocess.Popen`: no console window on Windows, and no library of GIMP's."""
-    if sys.platform != "win32":
-        return {}
-    import ctypes
-
-    ctypes.windll.kernel32.SetDllDirectoryW(None)
-    return {"creationflags": subprocess.CREATE_NO_WINDOW}
-
-
 def output(
     command: Sequence[object], env: Mapping[str, str], timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
@@ -63,7 +53,7 @@ def output(
         timeout=timeout,
         env=dict(env),
         check=False,
-        **options(),
+        **bound.apart(),
     )
 
 
@@ -105,13 +95,12 @@ class Runner:
             log.flush()
             start = log.seek(0, 2)
             try:
-                process = subprocess.Popen(
+                process = bound.start(
                     words,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=dict(self.env),
-                    **options(),
                 )
             except OSError as error:
                 return f"{words[0]}: {error.strerror}"
