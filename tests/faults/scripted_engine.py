@@ -1,7 +1,8 @@
 """The scripted engine: files in its folder say where it waits and how it lies.
 
 `scripted_engine.py DIR`: ``DIR/hold`` names a moment of a painting (previews pass): the engine
-writes ``DIR/at`` there, and goes on when there is ``DIR/go``. ``DIR/lie`` names one of `lies.LIES`.
+writes ``DIR/at`` there, and goes on when there is ``DIR/go``; with ``DIR/deaf`` it says nothing
+meanwhile, and does not mind the end of its input. ``DIR/lie`` names one of `lies.LIES`.
 ``DIR/pid`` is its process, ``DIR/runs`` has a line for each run.
 """
 
@@ -41,7 +42,7 @@ def hold(moment, speak=True):
     (FOLDER / "at.part").write_text(moment)
     os.replace(FOLDER / "at.part", FOLDER / "at")
     while not (FOLDER / "go").exists():
-        if speak:
+        if speak and not told("deaf"):
             try:
                 say("alive")
             except OSError:  # nobody listens any more
@@ -61,8 +62,10 @@ def lie(moment, *context):
 def read_stdin():
     while True:
         frame = protocol.read_frame(sys.stdin.buffer)
-        if frame is None:
+        if frame is None and not told("deaf"):
             os._exit(0)
+        if frame is None:
+            return
         MESSAGES.put(frame)
         if frame[0]["type"] == "run" and is_painting(frame[0]):
             hold("pixels")

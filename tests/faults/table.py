@@ -83,14 +83,15 @@ FULL = ("the plug-in's folder full", "the temporary folder full", "both folders 
 EVERY = {
     ("script", "pixels", "engine killed"),
     ("script", "strip", "engine killed"),
+    ("script", "result", "plug-in killed"),
+    ("script", "painting", "plug-in killed, engine deaf"),
     ("script", "pixels", "precision"),
     ("script", "painting", "both folders full"),
     ("dialog", "painting", "engine killed"),
     ("dialog", "idle", "engine killed"),
     ("dialog", "result", "image closed"),
 }
-"""A few of each kind; the others by hand, for they take half an hour for each GIMP. So is a plug-in
-that is killed as its result comes: between making an image and marking it, it leaves that."""
+"""A few of each kind; the others by hand, for they take half an hour for each GIMP."""
 
 
 def _in_gimp() -> Iterator[Row]:
@@ -110,6 +111,8 @@ def _in_gimp() -> Iterator[Row]:
                     yield Row(where, moment, edit, "closed" if edit == "image closed" else "result")
         for fault in FULL:
             yield Row(where, "painting", fault, "result")
+        for moment in ("greeting", "painting"):
+            yield Row(where, moment, "plug-in killed, engine deaf", "ended")
     for moment in MOMENTS[:-1]:
         # Nothing is painted yet while it greets: Escape means the dialog then.
         holds = "closed" if moment == "greeting" else "nothing"

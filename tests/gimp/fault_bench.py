@@ -114,7 +114,7 @@ class Bench:
 
     def order(self, **orders):
         """What the scripted engine is to do; forgets what it was to do before."""
-        for name in ("hold", "lie", "at", "go", "runs"):
+        for name in ("hold", "deaf", "lie", "at", "go", "runs"):
             (self.orders / name).unlink(missing_ok=True)
         for name, text in orders.items():
             (self.orders / name).write_text(text)

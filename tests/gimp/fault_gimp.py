@@ -32,10 +32,21 @@ def new_image(size, shown):
         )
         image.insert_layer(layer, None, 0)
         layer.set_offsets(20, 10)
-        row = bytes(v for x in range(width) for v in (x * 7 % 251, x * 3 % 253, 90, 255))
-        data = b"".join(row[4 * (y % 97) :] + row[: 4 * (y % 97)] for y in range(height))
+        # In red and green no place is like another; the blue says where it is when made small, too.
+        rows = [
+            bytes(
+                value
+                for x in range(width)
+                for value in (x * 7 % 251, x * 3 % 253, 99 * x // width + 20 * band, 255)
+            )
+            for band in range(8)
+        ]
+        data = bytearray()
+        for y in range(height):
+            row, shift = rows[8 * y // height], 4 * (y % 97)
+            data += row[shift:] + row[:shift]
         buffer = layer.get_buffer()
-        buffer.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B'A u8", data)
+        buffer.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B'A u8", bytes(data))
         buffer.flush()
         del buffer
     channel = Gimp.Channel.new(image, "Sky", width, height // 2, 50.0, Gegl.Color.new("red"))

@@ -33,7 +33,10 @@ class Trial:
         bench.editing.ask("delete_all()")
         bench.said.unlink(missing_ok=True)
         since = bench.log.stat().st_size
-        bench.order(**({} if row.moment == "idle" else {"hold": row.moment}))
+        bench.order(
+            **({} if row.moment == "idle" else {"hold": row.moment}),
+            **({"deaf": "yes"} if "deaf" in row.fault else {}),
+        )
         settings = {"size": SIZE, "style": bench.style.as_uri()}
         (bench.home / "gimp-settings.json").write_text(json.dumps(settings))
         size = "LARGE" if row.moment == "pixels" else "SMALL"
@@ -87,7 +90,7 @@ class Trial:
 
     def count(self):
         """How many layers the user has."""
-        return sum(len(image["layers"]) for image in self.snapshot())
+        return sum(counted(image["layers"]) for image in self.snapshot())
 
     def paint(self):
         """Presses Paint until the engine has heard of it."""
@@ -110,7 +113,7 @@ class Trial:
         fault, bench = self.row.fault, self.bench
         target = {"engine": [self.engine], "plug-in": self.plug_in, "GIMP": [bench.gimp.pid]}
         who, _, what = fault.partition(" ")
-        if what == "killed":
+        if what in ("killed", "killed, engine deaf"):
             signalled(target[who], signal.SIGKILL)
         elif what == "ends":
             signalled(target[who], signal.SIGTERM)
@@ -195,7 +198,7 @@ class Trial:
             assert len(told) == 1, told
             check_sentence(told[0], words)
         elif holds == "result":
-            wanted = sum(len(image["layers"]) for image in self.before) + 1
+            wanted = sum(counted(image["layers"]) for image in self.before) + 1
             if self.row.moment not in ("idle", "greeting"):
                 until(lambda: self.count() == wanted, "the result")
             assert not bench.told(), bench.told()
@@ -206,7 +209,8 @@ class Trial:
         now = self.snapshot()
         asked = not self.in_dialog or self.row.moment not in ("idle", "greeting")
         if holds == "result" and asked:
-            assert bench.editing.ask("answer = any(each.is_dirty() for each in users())")
+            dirty = "answer = any(each.is_dirty() for each in users())"
+            until(lambda: bench.editing.ask(dirty), "the step that can be undone")
             known = {image["id"] for image in self.before}
             new = [image for image in now if image["id"] not in known]
             assert all(is_ours(image) for image in new), new
@@ -280,6 +284,11 @@ class Trial:
 
 
 EDITS_NAMES: set[str] = set()
+
+
+def counted(layers):
+    """How many layers these are, groups and those in them included."""
+    return sum(1 + counted(layer["children"]) for layer in layers)
 
 
 def is_ours(image):
