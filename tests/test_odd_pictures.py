@@ -100,6 +100,18 @@ def test_a_wrong_checksum_beside_the_pixels_is_no_damage(pixels: np.ndarray, nam
     exactly(files.decode(joined(parts)), pixels[..., :3], pixels[..., 3])
 
 
+@pytest.mark.parametrize("wrong", [0, 1])
+@pytest.mark.parametrize("pixels", [RGB8, RGB16], ids=["8", "16"])
+def test_colors_said_to_be_clear_in_a_wrong_way_are_none(pixels: np.ndarray, wrong: int) -> None:
+    for size in (0, 1, 3, 6, 300) if wrong else (0, 1, 3, 300):
+        for name in (b"tRNS", b"PLTE") if wrong else (b"tRNS",):
+            parts = [
+                (n, b, c ^ (wrong * (n == name)))
+                for n, b, c in chunks(png(pixels, (name, bytes(size))))
+            ]
+            exactly(files.decode(joined(parts)), pixels)
+
+
 @pytest.mark.parametrize("pixels", [U8, U16], ids=["8", "16"])
 def test_the_pixels_of_a_png_must_be_right_and_complete(pixels: np.ndarray) -> None:
     whole = chunks(png(pixels))
@@ -183,6 +195,19 @@ def test_a_jpeg_without_its_end_marker_is_whole(kind: str, mode: str) -> None:
     whole = files.decode(data).rgb
     for cut in (data[:-2], data[:-1]):
         np.testing.assert_array_equal(files.decode(cut).rgb, whole)
+
+
+@pytest.mark.parametrize(
+    "marker, key", [(0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0"), (0xEE, b"Adobe")]
+)
+def test_what_a_jpeg_says_in_too_few_bytes_does_not_count(marker: int, key: bytes) -> None:
+    data = jpeg("baseline")
+    for more in range(3):
+        body = key + b"\xff" * more
+        segment = struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+        for at in (2, 20):  # before and after the right JFIF
+            odd = data[:at] + 2 * segment + data[at:]
+            np.testing.assert_array_equal(files.decode(odd).rgb, files.decode(data).rgb)
 
 
 @pytest.mark.parametrize("kind", KINDS)

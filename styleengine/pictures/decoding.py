@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from styleengine.pictures.about import Metadata, encoded, metadata
 from styleengine.pictures.decoded import Raw, depth_of
 from styleengine.pictures.icc import adobe_rgb, to_srgb
-from styleengine.pictures.jpeg import completed
+from styleengine.pictures.jpeg import completed, sound
 from styleengine.pictures.picture import Picture, alpha_of
 from styleengine.pictures.png import SIGNATURE as PNG
 from styleengine.pictures.png import read_png
@@ -63,6 +63,7 @@ SUFFIXES = frozenset(
     ]
 )
 
+JPEG = b"\xff\xd8"
 _PILLOW_LOCK = threading.Lock()
 
 
@@ -117,6 +118,8 @@ def _read_other(data: bytes, name: str, most: int) -> Raw:
     png = read_png(data) if data.startswith(PNG) else None
     if png is not None:
         data = png.pixels
+    elif data.startswith(JPEG):
+        data = sound(data)
     with _opened(data) as image:
         if image is None:
             raise unknown(data, name)

@@ -26,7 +26,10 @@ MOST_PROFILE = 32 << 20
 MOST_TEXT = 16 << 20
 """Bytes of a text that says something about the picture, unpacked."""
 
-_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_PIXELS = (b"IHDR", b"PLTE", b"IDAT")
+_GRAY, _RGB, _PALETTE = b"\0", b"\2", b"\3"
+_CLEAR = {_GRAY: (2,), _RGB: (6,), _PALETTE: range(1, 257)}
+"""How many bytes say which colours are transparent."""
 _XMP = b"XML:com.adobe.xmp"
 _RAW = b"Raw profile type "
 _INCH = 0.0254
@@ -54,10 +57,15 @@ def read_png(data: bytes) -> Png:
     side: dict[bytes, bytes] = {}
     color = data[25:26]
     for name, body, whole in _chunks(data):
+        if name == b"PLTE" and color != _PALETTE:
+            continue  # which colours to use where there are few
         if name in _PIXELS:
             kept += [struct.pack(">I", len(body)), name, body, whole]
         elif zlib.crc32(body, zlib.crc32(name)) != struct.unpack(">I", whole)[0]:
             log.warning("ignoring a %s chunk with a wrong checksum", name.decode("latin-1"))
+        elif name == b"tRNS":
+            if len(body) in _CLEAR.get(color, ()) and b"tRNS" not in kept:
+                kept += [struct.pack(">I", len(body)), name, body, whole]
         else:
             _note(side, name, bytes(body[: MOST_PROFILE + 100]))
     kept.append(b"\0\0\0\0IEND\xaeB`\x82")

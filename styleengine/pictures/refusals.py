@@ -8,7 +8,9 @@ from styleengine.pictures.png import SIGNATURE as PNG
 from styleengine.pictures.tiff import TIFF
 from styleengine.protocol import EngineError, Sentence
 
-_PICTURES = (PNG, *TIFF, b"\xff\xd8\xff", b"GIF8", b"8BPS")
+_PICTURES = (
+    *(PNG, *TIFF, b"\xff\xd8\xff", b"GIF8", b"8BPS", b"v/1\x01", b"#?RADIANCE", b"P7\n", b"PF\n"),
+)
 _CAMERAS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
 """What the raw data of cameras begins with that does not pass for TIFF."""
 
