@@ -417,6 +417,27 @@ def test_no_picture_is_written_over_that_was_not_named(here, files):
     assert (here / "out.png").read_bytes() != before
 
 
+def test_no_file_is_written_over_that_is_read(here, files, capfd):
+    for name in ("photo", "painting", "other"):
+        (here / f"{name}.png").write_bytes((files / f"{name}.png").read_bytes())
+    (here / "link.png").symlink_to("photo.png")
+    (here / "out").mkdir()
+    (here / "out" / "photo.png").write_bytes((files / "painting.png").read_bytes())
+    before = {path: path.read_bytes() for path in here.rglob("*.png")}
+    line = ["run", "photo.png", "--style", "out/photo.png", "--hold", "other.png", "-q"]
+    for more in (
+        *(["-o", name] for name in ("photo.png", "link.png", "other.png", "out")),
+        ["-o", "out/", "--overwrite"],
+        ["-o", "new.png", "--trace", "out/../photo.png"],
+    ):
+        assert cli.main([*line, *more]) == 1, more
+        assert "would be written over" in capfd.readouterr().err
+    assert cli.main(["sheet", "photo.png", "--styles", "painting.png", "-o", "painting.png"]) == 1
+    assert {path: path.read_bytes() for path in here.rglob("*.png")} == before
+    assert cli.main(["run", "", "--style", "painting.png"]) == 1
+    assert "no picture" in capfd.readouterr().err
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2> >(true)"])
 def test_the_picture_is_written_whatever_becomes_of_the_messages(env, files, tmp_path, stderr):

@@ -63,6 +63,16 @@ class Asked:
         )
 
 
+def files_read(args: argparse.Namespace, photos: Sequence[Path]) -> list[Path]:
+    """The files that ``args`` name to be read, and that nothing else can be made from.
+
+    A picture ``--like`` which to paint may be painted anew.
+    """
+    masks = [mask for mask in args.style_mask if mask != "-"]
+    others = [each for each in (args.hold, args.weights) if each]
+    return [*photos, *map(Path, (*args.style, *masks, *others))]
+
+
 def asked(args: argparse.Namespace, photos: Sequence[Path]) -> Asked:
     """What ``args`` ask for; reads the styles and the masks. Raises `EngineError`."""
     from styleengine.jobs import Style

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from styleengine.command.asked import Asked, asked
+from styleengine.command.asked import Asked, asked, files_read
 from styleengine.command.photos import places
-from styleengine.command.places import numbered, save_new, save_result
+from styleengine.command.places import numbered, require_other, save_new, save_result
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
@@ -45,6 +45,8 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
         raise EngineError("bad-setting", "--trace takes one photo.", "Leave it out for several.")
     folder = Path(output)
     pairs = list(zip(photos, places(photos, folder), strict=True))
+    for _photo, target in pairs:
+        require_other(target, files_read(args, []))
     sharing = SharingOut(pairs)
     todo = [pair for pair in pairs if args.overwrite or _is_new(pair)]
     there = len(photos) - len(todo)

@@ -34,7 +34,7 @@ def named(words: Sequence[str]) -> Photos:
             files = sorted(Path(f) for f in glob.glob(word, recursive=True) if os.path.isfile(f))
             several = True
         else:
-            files = [Path(word)]
+            files = [Path(word)] if word else []
         if not files:
             raise EngineError(
                 "no-such-file",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from styleengine.machine.files import cannot_write, replacing, require_place
@@ -18,6 +18,18 @@ _NAMES = 100_000
 def default_output(photo: Path) -> Path:
     """``PHOTO-styled.png`` beside the photo, or the next name with a number that is free."""
     return next(name for name in _names(photo.parent / f"{photo.stem}-styled.png") if _free(name))
+
+
+def require_other(path: Path, read: Iterable[str | Path]) -> None:
+    """Raises "cannot-write" if what is written to ``path`` would take the place of what is read."""
+    own = {os.path.realpath(each) for each in read}
+    if os.path.realpath(path) in own:
+        raise EngineError(
+            "cannot-write",
+            "“{name}” would be written over a file that is read.",
+            "Choose another name.",
+            name=path,
+        )
 
 
 def numbered(output: Path, step: int) -> Path:

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from styleengine.command.asked import asked
+from styleengine.command.asked import asked, files_read
 from styleengine.command.many import paint_many
 from styleengine.command.photos import Photos, named
 from styleengine.command.places import (
     default_output,
     numbered,
+    require_other,
     require_text_place,
     save_new,
     save_result,
@@ -60,6 +61,8 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
     from styleengine.pictures.files import load, require_writable
 
     output = Path(wanted) if wanted else default_output(photo)
+    for place in (output, *map(Path, filter(None, [args.trace]))):
+        require_other(place, files_read(args, [photo]))
     require_writable(output)
     if args.trace:
         require_text_place(Path(args.trace))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from styleengine.command.many import INTERRUPTED, OF_THE_PHOTO
 from styleengine.command.photos import named
-from styleengine.command.places import save_result
+from styleengine.command.places import require_other, save_result
 from styleengine.command.setting_options import add_setting
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
@@ -84,6 +84,7 @@ def sheet_command(args: argparse.Namespace) -> int:
     settings = Settings(**chosen, size=args.side, iterations=steps)
     styles, photo = named(args.styles).files, Path(args.photo)
     output = Path(args.output) if args.output else photo.with_name(f"{photo.stem}-sheet.jpg")
+    require_other(output, [photo, *styles])
     require_writable(output)
     content, started = _small(load(photo), args.side), time.monotonic()
     cells, failures, stopped = _painted(args, settings, content, styles)

@@ -142,4 +142,4 @@ def cannot_write(path: Path, error: OSError) -> EngineError:
     fallback = (error.strerror or str(error), "Try another folder.")
     why, hint = reasons.get(error.errno or 0, fallback)
     text = "“{name}” could not be written: {reason}."
-    return EngineError("cannot-write", text, hint, name=path.name, reason=why)
+    return EngineError("cannot-write", text, hint, name=path.name or path, reason=why)
