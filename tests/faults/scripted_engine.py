@@ -41,7 +41,7 @@ def hold(moment, speak=True):
         return
     (FOLDER / "at.part").write_text(moment)
     os.replace(FOLDER / "at.part", FOLDER / "at")
-    while not (FOLDER / "go").exists():
+    while told("hold") == moment and not (FOLDER / "go").exists():
         if speak and not told("deaf"):
             try:
                 say("alive")

@@ -32,19 +32,16 @@ def new_image(size, shown):
         )
         image.insert_layer(layer, None, 0)
         layer.set_offsets(20, 10)
-        # In red and green no place is like another; the blue says where it is when made small, too.
-        rows = [
-            bytes(
-                value
-                for x in range(width)
-                for value in (x * 7 % 251, x * 3 % 253, 99 * x // width + 20 * band, 255)
-            )
-            for band in range(8)
-        ]
-        data = bytearray()
+        # In red and green no place is like another; blue says where it is when made small, too.
+        red = bytes(x * 7 % 61 for x in range(width))
+        green = bytes(x * 3 % 53 for x in range(width))
+        data, row = bytearray(), bytearray(b"\xff" * 4 * width)
         for y in range(height):
-            row, shift = rows[8 * y // height], 4 * (y % 97)
-            data += row[shift:] + row[:shift]
+            shift = y * y * 31 % width
+            row[0::4] = red[shift:] + red[:shift]
+            row[1::4] = green[shift:] + green[:shift]
+            row[2::4] = bytes((60 * x // width + 180 * y // height) for x in range(width))
+            data += row
         buffer = layer.get_buffer()
         buffer.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B'A u8", bytes(data))
         buffer.flush()
