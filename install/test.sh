@@ -169,6 +169,12 @@ if [ -n "$problem" ]; then
     fi
 fi
 
+# Two at a time, one for each GIMP, with half of the processors each.
+cores=$("$bin/python" -c 'import os; print(os.cpu_count() or 1)')
+if [ $# = 0 ] && [ "$cores" -gt 1 ]; then
+    export OMP_NUM_THREADS=$((cores / 2))
+    set -- --numprocesses 2 --dist loadgroup
+fi
 check pytest "$bin/python" -m pytest "$@"
 if [ ${#failed[@]} != 0 ]; then
     say "Failed: ${failed[*]}"

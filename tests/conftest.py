@@ -29,7 +29,12 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is run by hand before a release; pytest tells how many these are."""
+    """Says what belongs together where several processes share the tests, a file, or all in the
+    same GIMP; and leaves out what is run by hand before a release, pytest tells how many."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            gimp = getattr(item, "callspec", None) and item.callspec.params.get("gimp")
+            item.add_marker(pytest.mark.xdist_group(str(gimp or item.path)))
     if config.getoption("--by-hand"):
         return
     by_hand = [item for item in items if item.get_closest_marker("by_hand")]

@@ -94,6 +94,8 @@ class Gimp:
             "HOME": self.home,
             "STYLEENGINE_HOME": self.home / "engine",
         }
+        if "OMP_NUM_THREADS" in os.environ:  # beside another GIMP there are fewer for this one
+            environment["OMP_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"]
         for name, value in environment.items():
             options += ["--env", f"{name}={value}"]
         return [str(GIMP_ROOT), "run", str(self.root), *options, "--", *map(str, words)]
