@@ -234,5 +234,24 @@ def converse(image, drawables, config, note):
     return studio.inserted
 
 
+def keep_icons_from_a_full_disk():
+    """Has GLib put its temporary files into the folder of the user's session, which is in memory.
+
+    GTK ends a process that cannot load an icon, and newer ones write each into such a file first;
+    GIMP, which shows a message of its own then, ends likewise. Only GLib is told: others may want
+    more room than there is in memory.
+    """
+    session, usual = os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR")
+    if not (os.path.isdir(session) and os.access(session, os.W_OK)):
+        return
+    os.environ["TMPDIR"] = session
+    GLib.get_tmp_dir()  # it asks once
+    if usual is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = usual
+
+
 if __name__ == "__main__":
+    keep_icons_from_a_full_disk()
     Gimp.main(NeuralStyle.__gtype__, sys.argv)
