@@ -67,6 +67,7 @@ KILLED, SILENT = "sentence: was killed", "sentence: answer"
 PROCESSES = {
     "engine killed": KILLED,
     "engine stopped": SILENT,
+    "engine stopped for a while": "result",
     "engine ends": "sentence: stopped while",
     "plug-in killed": "ended",
     "plug-in stopped for a while": "result",
@@ -77,9 +78,13 @@ EDITS = (
     *("crop", "canvas size", "image scaled", "image turned", "image flipped"),
     *("layer to image size", "layer moved", "layer deleted", "layer painted over", "layer hidden"),
     *("layer locked", "layer into a group", "layer mask", "live filter", "merged", "greyscale"),
-    *("palette", "precision", "profile", "selection", "channel deleted", "image closed"),
+    *("palette", "precision", "profile", "selection", "channel deleted", "image closed", "undone"),
 )
 FULL = ("the plug-in's folder full", "the temporary folder full", "both folders full")
+HOSTILE = (
+    *("nonsense in every file of settings", "strange values in every file of settings"),
+    *("pipes, folders and devices as settings", "a stranger's notes and results"),
+)
 EVERY = {
     ("script", "pixels", "engine killed"),
     ("script", "strip", "engine killed"),
@@ -87,11 +92,12 @@ EVERY = {
     ("script", "painting", "plug-in killed, engine deaf"),
     ("script", "pixels", "precision"),
     ("script", "painting", "both folders full"),
+    ("dialog", "painting", "both folders full"),
     ("dialog", "painting", "engine killed"),
     ("dialog", "idle", "engine killed"),
     ("dialog", "result", "image closed"),
 }
-"""A few of each kind; the others by hand, for they take half an hour for each GIMP."""
+"""A few of each kind; the others by hand, for they take an hour for each GIMP."""
 
 
 def _in_gimp() -> Iterator[Row]:
@@ -104,6 +110,8 @@ def _in_gimp() -> Iterator[Row]:
             if moment in ("greeting", "weights"):
                 continue  # nothing of the image is read or written then
             for edit in EDITS:
+                if edit == "undone" and where == "script":
+                    continue  # its image has no window in which one undoes
                 if edit == "image closed" and where == "script":
                     # GIMP keeps an image for a script that waits for what it has called with it.
                     yield Row(where, moment, edit, "result", CLOSED)
@@ -113,6 +121,8 @@ def _in_gimp() -> Iterator[Row]:
             yield Row(where, "painting", fault, "result")
         for moment in ("greeting", "painting"):
             yield Row(where, moment, "plug-in killed, engine deaf", "ended")
+    for fault in HOSTILE:  # are there before the dialog opens
+        yield Row("dialog", "idle", fault, "closed")
     for moment in MOMENTS[:-1]:
         # Nothing is painted yet while it greets: Escape means the dialog then.
         holds = "closed" if moment == "greeting" else "nothing"

@@ -64,9 +64,11 @@ class Bench:
         self.helpers = context["helpers"]
         self.style = self.folder / "style.png"
         self.style.write_bytes(b"not decoded by the scripted engine")
-        for folder in (self.orders, self.temporary, self.home):
-            folder.mkdir(exist_ok=True)
+        session = self.folder / "session"  # in memory, where people log in
+        for folder in (self.orders, self.temporary, self.home, session):
+            folder.mkdir(mode=0o700, exist_ok=True)
         os.environ.update(FAULTS_SAID=str(self.said), TMPDIR=str(self.temporary))
+        os.environ["XDG_RUNTIME_DIR"] = str(session)
         record = {"command": ["python3", context["engine"], str(self.orders)], "protocol": 1}
         (Path(context["plugin"]) / "engine.json").write_text(json.dumps(record))
         os.environ["FAULTS_SOCKET"] = str(self.folder / "socket")

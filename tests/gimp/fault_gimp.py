@@ -2,6 +2,8 @@
 
 import array
 import hashlib
+import json
+import zlib
 
 from gi.repository import Gegl, Gimp, Gio
 
@@ -15,7 +17,14 @@ DISPLAYS = []
 
 def users():
     """The images that are not ours."""
-    return [image for image in Gimp.get_images() if image.get_parasite(MARK) is None]
+    return [image for image in Gimp.get_images() if not is_ours(image)]
+
+
+def is_ours(image):
+    """Whether it has our mark, or is opened just now and will have it."""
+    file = image.get_file() if image.is_valid() else None
+    named = file is not None and "/neural-style-" in file.get_path()
+    return named or (image.is_valid() and image.get_parasite(MARK) is not None)
 
 
 def hidden():
@@ -35,12 +44,13 @@ def new_image(size, shown):
         # In red and green no place is like another; blue says where it is when made small, too.
         red = bytes(x * 7 % 61 for x in range(width))
         green = bytes(x * 3 % 53 for x in range(width))
+        blue = [bytes(100 * x // width + more for x in range(width)) for more in range(120)]
         data, row = bytearray(), bytearray(b"\xff" * 4 * width)
         for y in range(height):
             shift = y * y * 31 % width
             row[0::4] = red[shift:] + red[:shift]
             row[1::4] = green[shift:] + green[:shift]
-            row[2::4] = bytes((60 * x // width + 180 * y // height) for x in range(width))
+            row[2::4] = blue[120 * y // height]
             data += row
         buffer = layer.get_buffer()
         buffer.set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B'A u8", bytes(data))
@@ -198,7 +208,14 @@ def is_inverse(image, layer):
     return all(abs(255 - a - b) <= 2 for a, b in zip(ours, theirs, strict=True))
 
 
-def noted(layer, note):
-    """A layer with a note of a stranger's."""
-    parasite = Gimp.Parasite.new("neural-style-settings", 1, note.encode("utf-8", "surrogatepass"))
-    Gimp.Item.get_by_id(layer).attach_parasite(parasite)
+def strange(image, layer, says):
+    """Gives a layer a stranger's note, and its image a stranger's results."""
+    image, layer = Gimp.Image.get_by_id(image), Gimp.Item.get_by_id(layer)
+    layer.attach_parasite(Gimp.Parasite.new(NOTE, 1, says.encode()))
+    about = {"note": says, "name": "x" * 9000, "source": layer.get_tattoo(), "layer": -1}
+    head = json.dumps({**about, "size": [1, 1]}).encode() + b"\n"
+    bomb = b"{}\n" + zlib.compress(bytes(9 << 20))
+    for number, data in enumerate((head + zlib.compress(bytes(4)), b"\n", b"[" * 99_999, bomb)):
+        name = f"neural-style-result-{number:020d}"
+        image.attach_parasite(Gimp.Parasite.new(name, 0, array.array("b", data)))
+    image.clean_all()

@@ -11,6 +11,7 @@ import time
 
 from display import press, window
 from fault_bench import until
+from fault_files import HOSTILE, SAYS, clear, prepare
 
 SUCCESS = 3
 SIZE = 200  # no preview or sample has it
@@ -22,7 +23,7 @@ class Trial:
     def __init__(self, bench, row):
         self.bench, self.row = bench, row
         self.in_dialog = row.where == "dialog"
-        self.closed = self.mounted = False
+        self.closed = self.mounted = self.apart = False
 
     # --- up to the moment ----------------------------------------------------------------------
 
@@ -42,6 +43,11 @@ class Trial:
         size = "LARGE" if row.moment == "pixels" else "SMALL"
         made = bench.editing.ask(f"answer = new_image({size}, {self.in_dialog})")
         self.image, self.layer = made
+        if row.fault in HOSTILE:
+            prepare(row.fault, bench.home)
+            if HOSTILE[row.fault] is None:
+                says = json.dumps(SAYS)
+                bench.editing.ask(f"strange({self.image}, {self.layer}, {says!r})")
         self.before = self.snapshot()
         self.begin()
         self.plug_in, self.engine = bench.plug_ins(), bench.engine()
@@ -52,6 +58,8 @@ class Trial:
             if self.mounted:
                 for folder in self.mounted:
                     subprocess.run(["umount", "-l", str(folder)], check=True)
+            if row.fault in HOSTILE:
+                clear(bench.home)
         seconds = max(seconds, self.follow())
         complaints = bench.complaints(since) if "killed" not in row.fault else []
         assert not complaints, complaints
@@ -73,6 +81,8 @@ class Trial:
             until(bench.at, "the greeting")
             return
         until(lambda: "preview" in self.runs(), "the preview")
+        if self.row.fault in HOSTILE:
+            return
         self.paint()
         if self.row.moment == "idle":
             until(lambda: self.count() == 3, "the result")
@@ -112,6 +122,11 @@ class Trial:
     def inject(self):
         fault, bench = self.row.fault, self.bench
         target = {"engine": [self.engine], "plug-in": self.plug_in, "GIMP": [bench.gimp.pid]}
+        if fault in HOSTILE:
+            for text in bench.told():
+                check_words(text)
+            until(self.escaped, "the dialog to close")
+            return
         who, _, what = fault.partition(" ")
         if what in ("killed", "killed, engine deaf"):
             signalled(target[who], signal.SIGKILL)
@@ -141,8 +156,19 @@ class Trial:
             self.edit(fault)
             bench.let_go()
 
+    def escaped(self):
+        """Whether Escape has closed the dialog."""
+        if target := self.dialog():
+            press(target, "Escape")
+        return not target
+
     def edit(self, name):
-        self.bench.editing.ask(f"edit({name!r}, {self.image}, {self.layer})")
+        if name == "undone":  # which no procedure does
+            press(until(lambda: window(" – GIMP$"), "GIMP's window"), "ctrl+z")
+            until(lambda: self.snapshot() != self.before, "the undo")
+            self.bench.editing.ask("[each.clean_all() for each in users()]")
+        else:
+            self.bench.editing.ask(f"edit({name!r}, {self.image}, {self.layer})")
         self.closed = name == "image closed"
         self.before = [] if self.closed else self.snapshot()
 
@@ -215,6 +241,7 @@ class Trial:
             known = {image["id"] for image in self.before}
             new = [image for image in now if image["id"] not in known]
             assert all(is_ours(image) for image in new), new
+            self.apart = bool(new)
             now = [without_ours(image) for image in now if image["id"] in known]
             assert now == [without_ours(image) for image in self.before], (now, self.before)
             return
@@ -274,8 +301,10 @@ class Trial:
         return bench.gone_after(left)
 
     def undone(self):
-        """One undo takes a result back."""
-        if self.row.holds != "result" or self.row.moment in ("idle", "greeting") or self.closed:
+        """One undo takes a result back that is in the image."""
+        if self.row.holds != "result" or self.row.moment in ("idle", "greeting"):
+            return
+        if self.closed or self.apart:
             return
         target = until(lambda: window(" – GIMP$"), "GIMP's window")
         press(target, "ctrl+z")
@@ -310,9 +339,13 @@ def without_ours(image):
 
 def check_sentence(text, words):
     assert isinstance(text, str) and words in text, (text, words)
+    check_words(text)
+    assert len(text.splitlines()) in (1, 2) and text[0].isupper(), text
+
+
+def check_words(text):
     for bad in ("Traceback", "unexpected", "{", "None"):
         assert bad not in text, text
-    assert len(text.splitlines()) in (1, 2) and text[0].isupper(), text
 
 
 def signalled(pids, number):
