@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from choice.choice import Choice, StyleChoice, blend_from, blend_text, choice_from, quick
-from choice.kept import MOST_RECENT, NO_LOOKS, Folders, Presets, Recent, read_json, write_json
+from choice.kept import (
+    MOST_RECENT,
+    NO_LOOKS,
+    Folders,
+    Presets,
+    Recent,
+    read_json,
+    with_look,
+    write_json,
+)
 from choice.known import Known, fingerprint
 from choice.note import Made, note_from, note_text
 from choice.styles import SHIPPED, TITLES, at_hand, choice_of, pictures_in, title
@@ -272,17 +281,17 @@ def test_shipped_presets_are_valid_and_named_for_translation(presets):
 
 
 def test_own_presets_are_kept_apart_from_shipped_ones(presets, tmp_path):
-    shipped = presets.shipped_names()
+    shipped = list(presets.shipped())
     mine = Settings(strength=91.0, device="cpu")
     presets.save("Mine", mine)
     presets.save(shipped[1], Settings(strength=12.0))
-    assert presets.own_names() == ["Mine", shipped[1]]
-    assert presets.shipped_names() == [shipped[0], *shipped[2:]]
+    assert list(presets.own()) == ["Mine", shipped[1]]
+    assert list(presets.shipped()) == [shipped[0], *shipped[2:]]
     again = Presets(PLUGIN / "presets.json", tmp_path / "mine" / "presets.json")
-    assert again.settings("Mine", Settings()).strength == 91.0
-    assert again.settings(shipped[1], Settings()).strength == 12.0
+    assert again.own()["Mine"].strength == 91.0
+    assert again.own()[shipped[1]].strength == 12.0
     again.delete(shipped[1])
-    assert presets.settings(shipped[1], Settings()).strength != 12.0
+    assert presets.shipped()[shipped[1]].strength != 12.0
 
 
 TIME_AND_MACHINE = {"preset": "best", "size": 2048, "iterations": 77, "device": "cuda:1"}
@@ -290,7 +299,7 @@ TIME_AND_MACHINE = {"preset": "best", "size": 2048, "iterations": 77, "device": 
 
 def test_a_preset_is_a_look_and_leaves_time_and_machine_alone(presets, tmp_path):
     presets.save("Mine", Settings(strength=91.0, preset="classic", size=300, iterations=9))
-    got = presets.settings("Mine", Settings(shapes=3.0, **TIME_AND_MACHINE))
+    got = with_look(Settings(shapes=3.0, **TIME_AND_MACHINE), presets.own()["Mine"])
     assert got == Settings(strength=91.0, **TIME_AND_MACHINE)
     assert json.loads((tmp_path / "mine" / "presets.json").read_text()) == {
         "Mine": {"strength": 91.0}
@@ -300,11 +309,9 @@ def test_a_preset_is_a_look_and_leaves_time_and_machine_alone(presets, tmp_path)
 def test_what_an_old_file_of_presets_says_about_time_and_machine_is_passed_over(presets, tmp_path):
     old = {"Mine": {"strength": 12.0, "preset": "draft", "size": 640, "device": "mps"}}
     write_json(tmp_path / "mine" / "presets.json", old)
-    got = presets.settings("Mine", Settings(**TIME_AND_MACHINE))
+    got = with_look(Settings(**TIME_AND_MACHINE), presets.own()["Mine"])
     assert got == Settings(strength=12.0, **TIME_AND_MACHINE) and not put_aside()
-    for name in presets.shipped_names():
-        got = presets.settings(name, Settings(**TIME_AND_MACHINE))
-        assert all(getattr(got, k) == v for k, v in TIME_AND_MACHINE.items())
+    assert all(look == with_look(Settings(), look) for look in presets.shipped().values())
 
 
 # --- styles -------------------------------------------------------------------------------------

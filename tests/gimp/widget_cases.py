@@ -159,9 +159,11 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
     from widgets.style_browser import StyleBrowser
 
     browser = StyleBrowser(Mnemonics(), lambda: None, lambda folder: None, lambda folder: None)
-    for group in ("one", "two"):
-        styles = [StyleChoice(f"file:///{group}{k}.jpg", name=f"{group}{k}") for k in range(3)]
-        browser.set_group(group, group, [(style, None) for style in styles])
+    groups = {
+        group: [StyleChoice(f"file:///{word}{k}.jpg", name=f"{word}{k}") for k in range(3)]
+        for group, word in (("own", "one"), ("shipped", "two"))
+    }
+    browser.set_groups(groups, [], [])
     window = Gtk.Window(default_width=500, default_height=500)
     window.add(browser)
     window.show_all()
@@ -173,7 +175,7 @@ def case_control_and_click_keeps_what_is_chosen_in_other_groups():
 
     clicked(browser._view, 1)
     assert chosen() == ["one1"], chosen()
-    browser._sources.view = "two"
+    browser._sources.view = "shipped"
     clicked(browser._view, 0, Gdk.ModifierType.CONTROL_MASK)
     assert sorted(chosen()) == ["one1", "two0"], chosen()
     clicked(browser._view, 2, Gdk.ModifierType.CONTROL_MASK)
@@ -195,7 +197,7 @@ def browser_of(*names, changed=lambda: None):
 
     browser = StyleBrowser(Mnemonics(), changed, lambda folder: None, lambda folder: None)
     styles = [StyleChoice(f"file:///{name}.jpg", name=name) for name in names]
-    browser.set_group("one", "One", [(style, None) for style in styles])
+    browser.set_groups({"own": styles}, [], [])
     window = Gtk.Window(default_width=500, default_height=500)
     window.add(browser)
     window.show_all()
@@ -349,13 +351,13 @@ def case_samples_are_kept_for_the_photo_and_the_style_they_are_of():
 
 def case_what_was_used_lately_comes_newest_first():
     browser, view = browser_of("a", "b", "c")
-    browser.set_kept([], ["file:///c.jpg", "file:///a.jpg", "file:///gone.jpg"])
+    browser.set_groups({}, [], ["file:///c.jpg", "file:///a.jpg", "file:///gone.jpg"])
     assert names_in(view) == ["a", "b", "c"]
     browser._sources.view = "recent"
     assert names_in(view) == ["c", "a"]
     browser.set_recent(["file:///b.jpg", "file:///c.jpg", "file:///a.jpg"])
     assert names_in(view) == ["b", "c", "a"]
-    browser._sources.view = "one"
+    browser._sources.view = "own"
     assert names_in(view) == ["a", "b", "c"]
 
 

@@ -38,19 +38,20 @@ class Presets:
         entries = found.items() if isinstance(found, dict) else ()
         return {name: values for name, values in entries if isinstance(values, dict)}
 
-    def own_names(self) -> list[str]:
-        """The user's presets."""
-        return list(self._read(self._own))
+    def own(self) -> dict[str, Settings]:
+        """The user's presets, by name; what one does not mention is as in the defaults."""
+        return self._looks(self._read(self._own))
 
-    def shipped_names(self) -> list[str]:
+    def shipped(self) -> dict[str, Settings]:
         """The product's presets that no preset of the user hides."""
         own = self._read(self._own)
-        return [name for name in self._read(self._shipped) if name not in own]
+        shipped = self._read(self._shipped)
+        return self._looks({name: each for name, each in shipped.items() if name not in own})
 
-    def settings(self, name: str, current: Settings) -> Settings:
-        """``current`` with the look called ``name``: what that does not mention is reset."""
-        values = {**self._read(self._shipped), **self._read(self._own)}.get(name, {})
-        return with_look(current, Settings().with_valid(values))
+    @staticmethod
+    def _looks(presets: dict[str, dict[str, Any]]) -> dict[str, Settings]:
+        plain = Settings()
+        return {name: with_look(plain, plain.with_valid(each)) for name, each in presets.items()}
 
     def save(self, name: str, settings: Settings) -> None:
         """Keeps the look of ``settings`` under ``name``, as far as it differs from the defaults."""

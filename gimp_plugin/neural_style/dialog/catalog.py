@@ -17,7 +17,6 @@ from dialog.guard import Guard, Steps
 from dialog.subject import Subject
 from disk.regular import is_regular
 from engine import installed
-from language.texts import _
 from pixels.hidden import shown_images
 from pixels.layers import all_layers
 from pixels.style_pictures import places
@@ -44,14 +43,11 @@ class Catalog:
         recent = [at_hand(uri) for uri in self.chosen.recent.uris()]
         loose = dict.fromkeys((*favorites, *recent))
         files = [StyleChoice(u, name=title(u)) for u in loose if u not in known and is_regular(u)]
-        browser.set_group("loose", "", [(style, None) for style in files])
-        browser.set_group("own", _("My folders"), [(style, None) for style in own])
-        browser.set_group("shipped", _("Included"), [(style, None) for style in shipped])
         painted = self._subject.numbers
         layers = [style for style in _layers() if style.layer not in painted]
-        browser.set_group("layers", _("Open layers"), [(style, None) for style in layers])
+        groups = {"loose": files, "own": own, "shipped": shipped, "layers": layers}
+        browser.set_groups(groups, favorites, recent)
         browser.folders.show_folders(folders)
-        browser.set_kept(favorites, recent)
         browser.star = lambda style, starred: self.chosen.favorites.set(style.uri, starred)
         browser.set(browser.get())  # what was in a folder that is gone stays chosen
         self._drawing.stop()

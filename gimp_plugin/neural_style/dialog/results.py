@@ -28,6 +28,11 @@ class Results:
     def __bool__(self) -> bool:
         return bool(self._history.entries)
 
+    @property
+    def are_loose(self) -> bool:
+        """Whether there is one of this dialog that the image has no layer of."""
+        return any(each.pixels and each.layer is None for each in self._history.entries)
+
     def restore(self) -> None:
         """Brings back what earlier dialogs have made of these layers."""
         self._steps.stop()

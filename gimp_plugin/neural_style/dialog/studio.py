@@ -17,6 +17,7 @@ from dialog.catalog import Catalog
 from dialog.delivery import Delivery
 from dialog.dropped import Dropped
 from dialog.guard import Guard
+from dialog.leaving import question
 from dialog.offer import Offer
 from dialog.previews import Previews
 from dialog.recall import recall, tell_what_was_put_aside
@@ -198,15 +199,14 @@ class Studio:
         self.session.cancel()
         return True
 
-    def escape(self) -> bool:
-        """Cancels the painting; asks before a dialog with results closes. True if it stays."""
-        if self.cancel():
-            return True
-        question = _(
-            "Close the dialog? Its results are here again when you open it on this layer, "
-            "until the image is closed."
-        )
-        return bool(self.results) and not confirmed(self.window.dialog, question, _("C_lose"))
+    def leave(self, deliberate: bool) -> None:
+        """Closes, if the user wants what that means. A key first cancels the painting."""
+        if not deliberate and self.cancel():
+            return
+        loose, painting = self.results.are_loose, self.session.is_painting
+        asked = question(painting, bool(self.results), loose, deliberate)
+        if not asked or confirmed(self.window.dialog, asked, _("C_lose")):
+            self.close()
 
     def close(self) -> None:
         """Ends everything."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from gi.repository import GimpUi, Gtk
 
 from choice.choice import Choice
+from dialog.actions import Actions
 from language.mnemonics import Mnemonics
 from language.texts import _
 from widgets.history_bar import HistoryBar
@@ -33,58 +33,6 @@ SIZE = (1040, 680)
 SIDE_PX = 400
 RESULTS_PX = 60
 EDGE_PX = 60  # around the window on a screen that is hardly larger
-
-
-class Actions(Protocol):
-    """What the user can do; the window only says that they have."""
-
-    def choice_changed(self) -> None:
-        """Another style or setting."""
-
-    def paint_instead(self, paintings: bool) -> None:
-        """Paint the paintings themselves, or what they were made from."""
-
-    def start(self) -> None:
-        """Paint."""
-
-    def keep(self) -> None:
-        """Stop, and keep the picture so far."""
-
-    def cancel(self) -> bool:
-        """Stop, and keep nothing; False if there was nothing to stop."""
-
-    def close(self) -> None:
-        """Leave."""
-
-    def came_back(self) -> None:
-        """The window is in use again: the layer may have changed meanwhile."""
-
-    def looked(self) -> None:
-        """Another part of the picture, or at another size."""
-
-    def set_up(self) -> None:
-        """See to the engine."""
-
-    def copy_report(self) -> None:
-        """What somebody who helps needs to know."""
-
-    def fetch(self, from_file: bool) -> None:
-        """Download the pretrained network, or stop doing so; or take a file that is there."""
-
-    def add_folder(self, folder: Path) -> None:
-        """Look for styles in a folder."""
-
-    def forget_folder(self, folder: Path) -> None:
-        """Look there no more."""
-
-    def history(self, action: str, entry: Any) -> None:
-        """Do something with an earlier result."""
-
-    def touch(self) -> None:
-        """Change the opacity or the mode of the finished layer."""
-
-    def escape(self) -> bool:
-        """Stop, or leave if that is wanted; True if the dialog stays."""
 
 
 class Window:
@@ -142,7 +90,8 @@ class Window:
         self._beside_paint()
         self.dialog.connect("response", self._response)
         self.dialog.connect("focus-in-event", self._focused)
-        on_escape(self.dialog, lambda: self.styles.end_search() or actions.escape())
+        self.dialog.connect("delete-event", lambda *_: True)  # whoever answers to it may stay
+        on_escape(self.dialog, self._escape)
         content.show_all()
 
     def _notices(self, keys: Mnemonics) -> None:
@@ -305,7 +254,12 @@ class Window:
         elif response == Gtk.ResponseType.APPLY:
             self.actions.keep()
         elif response != Gtk.ResponseType.CLOSE or not self.actions.cancel():
-            self.actions.close()
+            self.actions.leave(deliberate=True)
+
+    def _escape(self) -> bool:
+        if not self.styles.end_search():
+            self.actions.leave(deliberate=False)
+        return True
 
     def _focused(self, _dialog: Any, _event: Any) -> bool:
         self.actions.came_back()

@@ -61,16 +61,13 @@ class PresetRow(Gtk.Box):
 
     def _fill(self) -> None:
         """Lists the presets anew."""
-        named = [(OWN, name) for name in self._presets.own_names()]
-        named += [(SHIPPED, name) for name in self._presets.shipped_names()]
-        self._looks = {
-            kind + name: self._presets.settings(name, Settings()) for kind, name in named
-        }
+        known = (OWN, self._presets.own()), (SHIPPED, self._presets.shipped())
+        self._looks = {kind + name: each for kind, looks in known for name, each in looks.items()}
         self._quiet = True
         self._combo.remove_all()
         self._combo.append(CUSTOM, _("Custom"))
-        for kind, name in named:
-            self._combo.append(kind + name, _shown(name))
+        for entry in self._looks:
+            self._combo.append(entry, _shown(entry.split(":", 1)[1]))
         self._quiet = False
 
     def compare(self, settings: Settings) -> None:

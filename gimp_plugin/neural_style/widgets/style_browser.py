@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -13,13 +13,22 @@ from gi.repository import Gdk, GdkPixbuf, Gtk
 from choice.choice import StyleChoice
 from choice.styles import title
 from language.mnemonics import Mnemonics
-from language.texts import _
+from language.texts import N_, _
 from widgets.blend_rows import BlendRows
 from widgets.search_field import SearchField
 from widgets.style_shelf import FAVORITES, KEY, RECENT, Shelf
 from widgets.style_sources import StyleSources
 from widgets.thumbnail_view import ThumbnailView
 from widgets.thumbnails import THUMB_PX
+
+OTHER = "other"
+VIEWS = {
+    "own": N_("My folders"),
+    "shipped": N_("Included"),
+    "layers": N_("Open layers"),
+    OTHER: N_("Others"),
+}
+"""The groups of styles that can be looked at alone."""
 
 
 class StyleBrowser(Gtk.Box):
@@ -101,22 +110,25 @@ class StyleBrowser(Gtk.Box):
 
     # --- what there is -------------------------------------------------------------------------
 
-    def set_group(
-        self, group: str, heading: str, styles: Iterable[tuple[StyleChoice, Any]]
+    def set_groups(
+        self,
+        groups: Mapping[str, Iterable[StyleChoice]],
+        favorites: Iterable[str],
+        recent: Iterable[str],
     ) -> None:
-        """Fills a group of styles. With each style comes its thumbnail, None to make it later."""
+        """Fills groups of styles; and which are favourites, and which were used lately, newest
+        first: their keys."""
         with self._quietly():
-            self._shelf.set_group(group, styles)
-            if heading and self._shelf.styles_of(group):
-                self._sources.add_view(group, heading)
+            self._shelf.recent = list(recent)
+            self._shelf.prefer(favorites)
+            self._shelf.set_groups(groups)
+            self._offer_views()
             self._show_selection()
 
-    def set_kept(self, favorites: Iterable[str], recent: Iterable[str]) -> None:
-        """Which styles are favourites, and which were used lately, newest first: their keys."""
-        with self._quietly():
-            self._shelf.favorites, self._shelf.recent = set(favorites), list(recent)
-            self._shelf.arrange()
-            self._show_selection()
+    def _offer_views(self) -> None:
+        for group, heading in VIEWS.items():
+            if self._shelf.styles_of(group):
+                self._sources.add_view(group, _(heading))
 
     def set_recent(self, recent: Iterable[str]) -> None:
         """What was used lately is something else now."""
@@ -202,7 +214,8 @@ class StyleBrowser(Gtk.Box):
             new = [s for s in self._chosen.values() if self._shelf.style(s.key) is None]
             if new:
                 others = [*new, *self._shelf.styles_of("other")]
-                self.set_group("other", _("Others"), [(style, None) for style in others])
+                self._shelf.set_groups({OTHER: others})
+                self._offer_views()
             self._show_selection()
             self._show_blend()
 

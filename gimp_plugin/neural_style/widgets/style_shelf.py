@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from gi.repository import GdkPixbuf, GLib, Gtk
 
@@ -60,22 +59,22 @@ class Shelf:
 
     # --- what there is -------------------------------------------------------------------------
 
-    def set_group(self, group: str, styles: Iterable[tuple[StyleChoice, Any]]) -> None:
-        """Fills a group. With each style comes its thumbnail, None to make it later."""
-        self._entries = {k: e for k, e in self._entries.items() if e.group != group}
-        for style, picture in styles:
-            if style.key in self._entries:
-                continue
-            name = shown(style.name or title(style.uri), MOST_NAME)
-            hint = GLib.markup_escape_text(shown(_hint(name, style.uri, group), MOST_HINT))
-            words = folded(f"{name} {file_name(style.uri)}")
-            self._entries[style.key] = Entry(style, group, name, hint, words)
-            if picture is not None:
-                self._pictures[style.key] = picture
-            elif style.uri and style.key not in self._asked:
-                self._asked.add(style.key)
-                self._thumbs.make(style.uri, partial(self.set_picture, style.key))
+    def set_groups(self, groups: Mapping[str, Iterable[StyleChoice]]) -> None:
+        """Fills groups. Thumbnails of files are made soon; those of layers come later."""
+        self._entries = {k: e for k, e in self._entries.items() if e.group not in groups}
+        for group, styles in groups.items():
+            for style in styles:
+                if style.key not in self._entries:
+                    self._entries[style.key] = _entry(style, group)
+                if style.uri and style.key not in self._asked:
+                    self._asked.add(style.key)
+                    self._thumbs.make(style.uri, partial(self.set_picture, style.key))
         self.refresh()
+
+    def prefer(self, keys: Iterable[str]) -> None:
+        """The favourites; they come first when the styles are next put in order."""
+        self.favorites = set(keys)
+        self._first = set(self.favorites)
 
     def style(self, key: str) -> StyleChoice | None:
         """The style of this key."""
@@ -90,11 +89,7 @@ class Shelf:
     def show(self, view: str, search: str) -> None:
         """Shows a view, and of that what holds all the words of ``search``."""
         self._view, self._search = view, search
-        self.arrange()
-
-    def arrange(self) -> None:
-        """Puts the favourites first, which else stay where they are."""
-        self._first = set(self.favorites)
+        self.prefer(self.favorites)
         self.refresh()
 
     def refresh(self) -> None:
@@ -177,6 +172,12 @@ class Shelf:
         """A thumbnail: of the style that is pointed at the style itself."""
         sample = self._samples.get(key) if self.shows_samples and key != self.pointed else None
         return sample or self._pictures.get(key) or _blank()
+
+
+def _entry(style: StyleChoice, group: str) -> Entry:
+    name = shown(style.name or title(style.uri), MOST_NAME)
+    hint = GLib.markup_escape_text(shown(_hint(name, style.uri, group), MOST_HINT))
+    return Entry(style, group, name, hint, folded(f"{name} {file_name(style.uri)}"))
 
 
 def folded(text: str) -> str:
