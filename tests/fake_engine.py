@@ -1,5 +1,6 @@
 """A scripted engine that speaks the protocol, for tests: `fake_engine.py [--dump DIR] [MODE]`.
 
+Its colours also tell the style and the strength apart if the mode is ``tinted``.
 The mode can also come from the style picture, whose bytes then are ``fake:MODE``. It inverts
 the colours of the content unless the mode asks for one of the failures below. With ``--dump`` it
 leaves ``pid``, ``environment.json``, ``run.json``, ``content.raw`` and ``style.raw`` in DIR.
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "styleengine"))
@@ -254,6 +256,14 @@ def misbehave_in_run(mode, run, spec, content):
     return True
 
 
+def tinted(content, style, settings):
+    """Pixels with a share of red that depends on what is painted with."""
+    pixels = bytearray(content)
+    shift = zlib.crc32(style + repr(settings["strength"]).encode()) % 200
+    pixels[0::4] = bytes((value + shift) // 2 for value in pixels[0::4])
+    return bytes(pixels)
+
+
 def main():
     arguments = sys.argv[1:]
     folder = None
@@ -293,6 +303,8 @@ def main():
         if header.get("spot"):
             spec, content = spot_of(content, spec, header["spot"])
         mode = style[5:].decode() if style.startswith(b"fake:") else start_mode
+        if mode == "tinted" and spec.dtype == "u8":
+            content = tinted(content, style, header["settings"])
         say("a-newer-event", id=run)
         for step in range(1, 4):
             progress(run, step)

@@ -49,8 +49,15 @@ def window(title):
 
 def press(target, *keys):
     """Keys, in a window."""
-    xdotool("windowactivate", "--sync", target)
-    xdotool("windowfocus", "--sync", target)
+    # Its own "--sync" waits 15 s for a menu or a question in front of the window.
+    for set_it, ask, patience in (
+        ("windowactivate", ("getactivewindow",), 2.0),
+        ("windowfocus", ("getwindowfocus", "-f"), 0.5),
+    ):
+        xdotool(set_it, target)
+        end = time.monotonic() + patience
+        while xdotool(*ask) != [str(target)] and time.monotonic() < end:
+            time.sleep(0.02)
     for key in keys:
         xdotool("key", "--clearmodifiers", key)
 

@@ -50,7 +50,8 @@ def until(condition, what):
 def start_gimp():
     log = open(FOLDER / "gimp.log", "wb")  # noqa: SIM115
     command = ["gimp", "--no-splash", "--new-instance", CONTEXT["photo"]]
-    subprocess.Popen(command, stdout=log, stderr=log)
+    asking = {"PYTHONPATH": CONTEXT.get("inside", ""), "NEURAL_STYLE_ASK": str(FOLDER)}
+    subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **asking})
 
 
 def image_window():
@@ -80,6 +81,18 @@ def probe(action=""):
     return json.loads(answer.read_text())
 
 
+def ask(code):
+    """Runs lines of Python within our plug-in, whose dialog is open; what they call ``answer``."""
+    path = FOLDER / "answer.json"
+    path.unlink(missing_ok=True)
+    (FOLDER / "ask.part").write_text(code)
+    os.replace(FOLDER / "ask.part", FOLDER / "ask.py")
+    until(path.exists, "the plug-in to answer")
+    told = json.loads(path.read_text())
+    assert "problem" not in told, told["problem"]
+    return told["answer"]
+
+
 def use_engine(*command):
     record = {"command": list(command), "protocol": 1}
     ENGINE_RECORD.write_text(json.dumps(record))
@@ -98,6 +111,9 @@ def painting_engine():
 
 
 STYLE = Path(CONTEXT["style"])
+TOURED = not CONTEXT["download"]
+"""Whether the real engine paints throughout, for pictures of the dialog."""
+_scripted = False
 SIZE = CONTEXT["size"]
 
 
@@ -269,7 +285,7 @@ def step_a_style_is_previewed_by_itself():
     press(dialog(), "alt+t", "Home", "space")
     until(lambda: pane() != before, "the quick preview")
     assert layer_count() == 1
-    first = settled_preview()
+    first = settled_preview() if TOURED else pane()
     press(dialog(), "Right", "Right", "Right", "Right", "Right", "space")
     until(lambda: pane() != first, "the preview of another style")
     settled_preview()
@@ -278,15 +294,16 @@ def step_a_style_is_previewed_by_itself():
 
 
 def settled_preview():
-    """The preview's picture when the engine has finished it: nothing has moved for a while."""
+    """The preview's picture when the engine has finished it: nothing has moved for a while, of the
+    scripted engine a short one."""
+    looks = []
 
     def calm():
         _, _, width, height = geometry(dialog())
-        looks = [(pane(), picture_of(dialog(), f"{width - 20}x30+10+{height - 98}"))]
-        for _ in range(12):
-            time.sleep(0.25)
-            looks.append((pane(), picture_of(dialog(), f"{width - 20}x30+10+{height - 98}")))
-        return all(look == looks[0] for look in looks)
+        looks.append((pane(), picture_of(dialog(), f"{width - 20}x30+10+{height - 98}")))
+        last = looks[-4 if _scripted else -13 :]
+        time.sleep(0.15)
+        return len(last) > 3 and all(look == last[0] for look in last)
 
     until(calm, "calm")
     return pane()
@@ -323,10 +340,11 @@ def step_full_size_shows_a_spot_and_moves():
 
 def step_paint_makes_a_layer_and_the_dialog_stays():
     before = pane()
-    press(dialog(), "alt+p")
+    press(dialog(), "Return")  # Paint is the button that Return means
     until(lambda: pane() != before, "the painting")
-    looks = set()
-    soon(lambda: looks.add(pane()) or len(looks) > 16, 40)  # a small one is done before
+    if TOURED:
+        looks = set()
+        soon(lambda: looks.add(pane()) or len(looks) > 16, 40)
     tour("3-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
@@ -440,6 +458,40 @@ def step_before_and_after_stand_side_by_side():
     until(lambda: pane() == painted, "the painting alone")
 
 
+def step_all_controls_have_names_and_the_keyboard_walks_them():
+    """Once around, with the keyboard alone, in the order in which they stand; and out of what is
+    behind *Advanced*, once that is open."""
+    global _scripted
+    if not TOURED:  # what follows needs no real painting
+        close_dialog()
+        use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP), "tinted")
+        _scripted = True
+        open_dialog()
+    assert ask("import keyboard; answer = keyboard.nameless()") == []
+    press(dialog(), "alt+t")
+    for is_open in (False, True):
+        ask("import keyboard; keyboard.begin()")
+        told = ask("import keyboard; answer = keyboard.told()")
+        xdotool("key", "--delay", "40", *["Tab"] * told["stops"])
+        told = until(walked_all, "the way around")
+        assert not told["unseen"], told
+        assert told["default"] == "Paint", told
+        marks = [told["order"].index(name) for name in ("Strength", "Advanced", "Quality", "Paint")]
+        assert marks == sorted(marks), told
+        behind = [name in told["order"] for name in ("Seed", "Iterations", "Device")]
+        assert behind == [is_open] * 3, told
+        before = told["stops"]
+        press(dialog(), "alt+v", "space")
+        now = "import keyboard; answer = keyboard.told()['stops']"
+        until(lambda: ask(now) != before, "Advanced to open, or to close")  # noqa: B023
+    press(dialog(), "alt+t")
+
+
+def walked_all():
+    told = ask("import keyboard; answer = keyboard.told()")
+    return None if told["missed"] else told
+
+
 def step_a_style_is_found_by_typing_and_starred_by_keys():
     before = settled(pane)
     press(dialog(), "alt+t", *"wave", "Return")
@@ -480,7 +532,7 @@ def drop(path, on_picture=False):
                 round(from_y + part * (to_y - from_y)),
             )
             time.sleep(0.03)  # a hand is not faster either
-        time.sleep(0.5)  # the target answers in its own time, and nothing tells when it has
+        time.sleep(0.3)  # the target answers in its own time, and nothing tells when it has
         xdotool("mouseup", 1)
         time.sleep(0.5)
     finally:
@@ -548,18 +600,24 @@ def step_a_painted_file_dropped_on_the_picture_brings_its_settings():
     settled_preview()
 
 
-def step_escape_leaves_no_process_and_the_settings_are_kept():
-    def question():
-        press(dialog(), "Escape")
-        return max(until(lambda: visible_windows() - before, "the question"), key=int)
-
+def question(*keys):
+    """The window with the question that a key of the dialog's leads to."""
     before = visible_windows()
-    press(question(), "Escape")  # the dialog stays
-    until(lambda: not visible_windows() - before, "the question to go")
-    assert dialog()
-    asked = question()
+    press(dialog(), *keys)
+    return max(until(lambda: visible_windows() - before, "the question"), key=int)
+
+
+def answer(asked, key):
+    xdotool("key", "--clearmodifiers", key)
+    until(lambda: asked not in visible_windows(), "the question to go")
+
+
+def step_escape_leaves_no_process_and_the_settings_are_kept():
+    answer(question("Escape"), "Escape")
+    assert dialog() and plug_ins()
+    asked = question("Escape")
     screenshot("escape")
-    press(asked, "alt+l")
+    answer(asked, "alt+l")
     until(lambda: not (dialog() or plug_ins()), "the end of the dialog")
     kept = json.loads((HOME / "engine" / "gimp-settings.json").read_text())
     assert kept["size"] == SIZE and kept["styles"], kept
@@ -590,6 +648,21 @@ def results_bar():
     """The pixels of the thumbnails of results."""
     _, _, _, height = geometry(dialog())
     return picture_of(dialog(), f"40x24+72+{height - 115}")
+
+
+def step_closing_asks_where_something_would_be_lost():
+    pid = start_painting()
+    asked = question("alt+F4")
+    screenshot("unfinished")
+    answer(asked, "Escape")
+    assert dialog() and is_running(pid) and not (FAKE_DUMP / "stopped").exists()
+    press(dialog(), "Escape")
+    until((FAKE_DUMP / "stopped").exists, "the end of the run")
+    press(image_window(), "ctrl+z")
+    until(lambda: layer_count() == 2, "the result to be gone from the image")
+    answer(question("alt+c"), "Escape")
+    press(image_window(), "ctrl+y")
+    until(lambda: layer_count() == 3, "the result to be back")
 
 
 def step_cancel_inserts_nothing_and_the_dialog_stays():

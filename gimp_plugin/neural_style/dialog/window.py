@@ -27,6 +27,8 @@ CSS = b"""
 button.neural-style-toggle:checked {
   background-image: none; background-color: #2a76c6; color: #ffffff; text-shadow: none;
 }
+frame.neural-style-picture > border { border: 2px solid transparent; border-radius: 2px; }
+frame.neural-style-focused > border { border-color: #2a76c6; }
 iconview.styles:selected { background-color: #2a76c6; color: #ffffff; border-radius: 4px; }
 """
 SIZE = (1040, 680)
@@ -170,6 +172,7 @@ class Window:
         over.add_overlay(notices)
         over.set_overlay_pass_through(notices, True)
         frame.add(over)
+        self._show_focus(frame)
         left.pack_start(self.subject, False, False, 0)
         left.pack_start(frame, True, True, 0)
         left.pack_start(self.view_row, False, False, 0)
@@ -190,6 +193,16 @@ class Window:
         middle.pack_start(left, True, True, 0)
         middle.pack_start(scroller, False, False, 0)
         return middle
+
+    def _show_focus(self, frame: Gtk.Frame) -> None:
+        """Has the frame show that the picture, which hides its own edges, has the keyboard."""
+        style = frame.get_style_context()
+        style.add_class("neural-style-picture")
+        for signal, change in (
+            ("focus-in-event", style.add_class),
+            ("focus-out-event", style.remove_class),
+        ):
+            self.pane.connect(signal, lambda _p, _e, change=change: change("neural-style-focused"))
 
     @property
     def is_steady(self) -> bool:

@@ -40,11 +40,16 @@ class SettingsPanel(Gtk.Box):
         self._row(self.quality, shown[0], keys, None)
         for field in shown[1:]:
             self._row(plain, field, keys, columns)
-        title = Gtk.Expander(label=keys.label(_("Advanced")), use_underline=True)
-        title.add(advanced)
-        self.pack_start(title, False, False, 0)
         for field in hidden:
             self._row(advanced, field, keys, columns)
+        title = Gtk.Expander(label=keys.label(_("Advanced")), use_underline=True)
+        title.add(advanced)
+        # What an expander hides the keyboard would still reach, and not leave again.
+        advanced.show_all()
+        advanced.set_no_show_all(True)
+        advanced.hide()
+        title.connect("notify::expanded", lambda *_: advanced.set_visible(title.get_expanded()))
+        self.pack_start(title, False, False, 0)
         self.set(Settings())
 
     def get(self) -> Settings:
@@ -142,6 +147,7 @@ class SettingsPanel(Gtk.Box):
         combo.append_text(field.default)
         entry = combo.get_child()
         entry.set_width_chars(8)
+        combo.forall(_leave_out_button)
         entry.connect("changed", self._tell)
         self._combos[field.name] = combo
         self._getters[field.name], self._setters[field.name] = entry.get_text, entry.set_text
@@ -176,3 +182,12 @@ class SettingsPanel(Gtk.Box):
         unit = BrushUnit(per_cent, width, self._tell)
         self._getters[WIDTH], self._setters[WIDTH] = unit.get, unit.set
         return unit
+
+
+def _leave_out_button(part: Gtk.Widget) -> None:
+    """Lets the keyboard pass a list's button: it would lead back to the field, for ever, and
+    Alt+Down opens the list as well."""
+    if isinstance(part, Gtk.ToggleButton):
+        part.set_can_focus(False)
+    elif isinstance(part, Gtk.Box):
+        part.forall(_leave_out_button)
