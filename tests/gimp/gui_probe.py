@@ -58,6 +58,19 @@ def act():
     elif ACTION == "select-none":
         Gimp.Selection.none(users_image())
         Gimp.displays_flush()
+    elif ACTION == "group-and-channel":
+        image = users_image()
+        layers = image.get_layers()
+        photo = [x for x in layers if not source_of(x)][-1]
+        group = Gimp.GroupLayer.new(image, "Group")
+        image.insert_layer(group, None, len(layers))
+        image.reorder_item(photo, group, 0)
+        w, h = image.get_width(), image.get_height()
+        image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, w, h / 2)
+        Gimp.Selection.save(image).set_name("Sky")
+        Gimp.Selection.none(image)
+        image.set_selected_layers([photo])  # it was the channel
+        Gimp.displays_flush()
     elif ACTION == "select-top-layer":
         image = users_image()
         image.set_selected_layers(image.get_layers()[:1])
@@ -73,6 +86,7 @@ def describe(image):
             "offsets": list(tuple(layer.get_offsets())[-2:]),
             "mask": layer.get_mask() is not None,
             "opacity": layer.get_opacity(),
+            "within": [x.get_name() for x in layer.get_children()] if layer.is_group() else [],
             "made-from": note_of(layer).get("painted-name", ""),
         }
         for layer in image.get_layers()

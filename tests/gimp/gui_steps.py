@@ -340,7 +340,7 @@ def step_full_size_shows_a_spot_and_moves():
 
 def step_paint_makes_a_layer_and_the_dialog_stays():
     before = pane()
-    press(dialog(), "Return")  # Paint is the button that Return means
+    press(dialog(), "alt+p")
     until(lambda: pane() != before, "the painting")
     if TOURED:
         looks = set()
@@ -481,7 +481,7 @@ def step_all_controls_have_names_and_the_keyboard_walks_them():
         behind = [name in told["order"] for name in ("Seed", "Iterations", "Device")]
         assert behind == [is_open] * 3, told
         before = told["stops"]
-        press(dialog(), "alt+v", "space")
+        press(dialog(), "alt+v")
         now = "import keyboard; answer = keyboard.told()['stops']"
         until(lambda: ask(now) != before, "Advanced to open, or to close")  # noqa: B023
     press(dialog(), "alt+t")
@@ -723,19 +723,47 @@ def step_several_layers_are_painted_one_after_another():
     until(lambda: layer_count() == before + 4, "both layers back")
 
 
+def grouped():
+    """The layers in the group, the uppermost first."""
+    return next(layer["within"] for layer in shown()[0] if layer["within"])
+
+
+def step_a_channel_is_a_place_and_what_is_in_a_group_stays_there():
+    use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP))
+    probe("group-and-channel")
+    photo, before = grouped(), layer_count()
+    other = (Path(CONTEXT["plugin"]) / "styles" / "style-night.jpg").as_uri()
+    choice = {"size": SIZE, "strength": 60.0, "styles": [{"uri": STYLE.as_uri()}, {"uri": other}]}
+    (HOME / "engine" / "gimp-settings.json").write_text(json.dumps(choice))
+    open_dialog()
+    focus = "import keyboard; answer = keyboard.name(keyboard.dialog().get_focus())"
+    press(dialog(), "alt+t", "Tab", "Tab")
+    until(lambda: ask(focus).startswith("Place of"), "the list of places")
+    xdotool("key", "Down")
+    tour("places")
+    press(dialog(), "alt+p")
+    until(lambda: len(grouped()) == len(photo) + 1, "the new layer in the group")
+    assert grouped()[1:] == photo and layer_count() == before
+    styles = json.loads((FAKE_DUMP / "run.json").read_text())["styles"]
+    assert styles[0]["mask"] and not styles[1].get("mask"), styles
+    mask = (FAKE_DUMP / "mask-0.raw").read_bytes()
+    assert mask[:9] == b"\xff" * 9 and mask[-9:] == bytes(9), "the upper half"
+    close_dialog()
+
+
 def step_the_menu_repeats_what_a_painted_layer_remembers():
-    probe("select-top-layer")
-    before = layer_count()
+    before = grouped()
     memory = HOME / "engine" / "gimp-settings.json"
     memory.write_text(json.dumps({"strength": 1.0}))
 
     until(lambda: walk_menus(image_window(), "t"), "the dialog")
     until(lambda: len(set(pane())) > 40, "the layer in the preview")
     press(dialog(), "alt+p")
-    until(lambda: layer_count() == before + 1, "the new layer")
+    until(lambda: len(grouped()) == len(before) + 1, "the new layer beside the one before")
     close_dialog()
     kept = json.loads(memory.read_text())
-    assert kept["strength"] != 1.0 and kept["size"] == SIZE and kept["styles"], kept
+    assert kept["strength"] == 60.0 and kept["size"] == SIZE, kept
+    assert [style.get("where", "") for style in kept["styles"]] == ["Sky", ""], kept
     mean_the_filter_itself_by_repeat()
 
 

@@ -40,9 +40,9 @@ class SettingsPanel(Gtk.Box):
         self._row(self.quality, shown[0], keys, None)
         for field in shown[1:]:
             self._row(plain, field, keys, columns)
+        title = Gtk.Expander(label=keys.label(_("Advanced")), use_underline=True)
         for field in hidden:
             self._row(advanced, field, keys, columns)
-        title = Gtk.Expander(label=keys.label(_("Advanced")), use_underline=True)
         title.add(advanced)
         # What an expander hides the keyboard would still reach, and not leave again.
         advanced.show_all()

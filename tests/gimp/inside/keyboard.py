@@ -1,4 +1,4 @@
-"""Within our plug-in: what the keyboard reaches in the dialog, and what a screen reader calls it."""
+"""Within our plug-in: what the keyboard reaches, and what a screen reader calls it."""
 
 from gi.repository import Atk, GLib, Gtk
 
@@ -85,9 +85,8 @@ def in_sight(widget):
     if scroller is None or scroller is widget:
         return True
     _x, y = widget.translate_coordinates(scroller, 0, 0)
-    return -2 <= y and y + min(widget.get_allocated_height(), 60) <= (
-        scroller.get_allocated_height() + 2
-    )
+    height = min(widget.get_allocated_height(), 60)
+    return y >= -2 and y + height <= scroller.get_allocated_height() + 2
 
 
 def told():
