@@ -93,4 +93,4 @@ def test_the_terminal_has_no_complaint_about_the_plug_in(gui, gimp):
     ours = [line for line in lines if "neural_style.py" in line or "plug-ins/neural_style" in line]
     assert len(lines) > 2  # GIMP itself says something
     bad = [line for line in ours if "CRITICAL" in line or "Warning" in line or "WARNING" in line]
-    assert not [line for line in bad if "dbind-WARNING" not in line]  # there is no such bus here
+    assert not [line for line in bad if "org.a11y.Bus" not in line]  # which is not there

@@ -205,7 +205,8 @@ class Studio:
             return
         loose, painting = self.results.are_loose, self.session.is_painting
         asked = question(painting, bool(self.results), loose, deliberate)
-        if not asked or confirmed(self.window.dialog, asked, _("C_lose")):
+        stay = _("_Keep painting") if painting else ""
+        if not asked or confirmed(self.window.dialog, asked, _("C_lose"), stay):
             self.close()
 
     def close(self) -> None:

@@ -24,8 +24,9 @@ from widgets.view_row import ViewRow
 
 # GIMP's themes hardly show which thumbnail is chosen, or whether a button is pressed.
 CSS = b"""
-button.neural-style-toggle:checked {
-  background-image: none; background-color: #2a76c6; color: #ffffff; text-shadow: none;
+button.neural-style-toggle:checked { background-image: none; background-color: #2a76c6; }
+button.neural-style-toggle:checked, button.neural-style-toggle:checked label {
+  color: #ffffff; text-shadow: none;
 }
 frame.neural-style-picture > border { border: 2px solid transparent; border-radius: 2px; }
 frame.neural-style-focused > border { border-color: #2a76c6; }
@@ -95,6 +96,7 @@ class Window:
         self.dialog.connect("delete-event", lambda *_: True)  # whoever answers to it may stay
         on_escape(self.dialog, self._escape)
         content.show_all()
+        self.styles.take_focus()
 
     def _notices(self, keys: Mnemonics) -> None:
         self.problem = Notice(Gtk.MessageType.ERROR)

@@ -73,13 +73,14 @@ def ask_name(parent: Gtk.Window, heading: str, start: str) -> str:
     return name if accepted else ""
 
 
-def confirmed(parent: Gtk.Window, question: str, yes: str) -> bool:
-    """Whether the user says ``yes`` (a label with its letter marked); Return alone says no."""
+def confirmed(parent: Gtk.Window, question: str, yes: str, no: str = "") -> bool:
+    """Whether the user says ``yes`` and not ``no`` (labels with their letters marked; without one
+    it is Cancel); Return alone says no."""
     dialog = Gtk.MessageDialog(
         transient_for=parent, modal=True, message_type=Gtk.MessageType.QUESTION, text=question,
         destroy_with_parent=True,  # the image may be closed meanwhile
     )  # fmt: skip
-    dialog.add_button(_("_Cancel"), Gtk.ResponseType.CANCEL)
+    dialog.add_button(no or _("_Cancel"), Gtk.ResponseType.CANCEL)
     dialog.add_button(yes, Gtk.ResponseType.OK)
     dialog.set_default_response(Gtk.ResponseType.CANCEL)
     answer = dialog.run()

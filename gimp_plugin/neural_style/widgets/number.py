@@ -20,6 +20,7 @@ class Number(Gtk.SpinButton):
         self.set_width_chars(4)
         self.connect("changed", self._typed)
         self.connect("output", self._show)
+        self._show(self)  # GTK has written the value its own way
 
     def _typed(self, _entry: Any) -> None:
         place, text = self.get_position(), self.get_text()

@@ -13,22 +13,13 @@ from gi.repository import Gdk, GdkPixbuf, Gtk
 from choice.choice import StyleChoice
 from choice.styles import title
 from language.mnemonics import Mnemonics
-from language.texts import N_, _
+from language.texts import _
 from widgets.blend_rows import BlendRows
 from widgets.search_field import SearchField
 from widgets.style_shelf import FAVORITES, KEY, RECENT, Shelf
-from widgets.style_sources import StyleSources
+from widgets.style_sources import OTHER, StyleSources
 from widgets.thumbnail_view import ThumbnailView
 from widgets.thumbnails import THUMB_PX
-
-OTHER = "other"
-VIEWS = {
-    "own": N_("My folders"),
-    "shipped": N_("Included"),
-    "layers": N_("Open layers"),
-    OTHER: N_("Others"),
-}
-"""The groups of styles that can be looked at alone."""
 
 
 class StyleBrowser(Gtk.Box):
@@ -122,13 +113,8 @@ class StyleBrowser(Gtk.Box):
             self._shelf.recent = list(recent)
             self._shelf.prefer(favorites)
             self._shelf.set_groups(groups)
-            self._offer_views()
+            self._sources.offer_views(self._shelf.groups)
             self._show_selection()
-
-    def _offer_views(self) -> None:
-        for group, heading in VIEWS.items():
-            if self._shelf.styles_of(group):
-                self._sources.add_view(group, _(heading))
 
     def set_recent(self, recent: Iterable[str]) -> None:
         """What was used lately is something else now."""
@@ -215,7 +201,7 @@ class StyleBrowser(Gtk.Box):
             if new:
                 others = [*new, *self._shelf.styles_of("other")]
                 self._shelf.set_groups({OTHER: others})
-                self._offer_views()
+                self._sources.offer_views(self._shelf.groups)
             self._show_selection()
             self._show_blend()
 
@@ -273,6 +259,10 @@ class StyleBrowser(Gtk.Box):
         self._changed()
 
     # --- search and favourites -----------------------------------------------------------------
+
+    def take_focus(self) -> None:
+        """Gives the thumbnails the keyboard."""
+        self._view.grab_focus()
 
     def end_search(self) -> bool:
         """The Escape key; False if it is not meant for the search."""

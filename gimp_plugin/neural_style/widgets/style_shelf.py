@@ -80,6 +80,11 @@ class Shelf:
         """The style of this key."""
         return self._entries[key].style if key in self._entries else None
 
+    @property
+    def groups(self) -> set[str]:
+        """The groups that hold a style."""
+        return {entry.group for entry in self._entries.values()}
+
     def styles_of(self, group: str) -> list[StyleChoice]:
         """The styles in a group."""
         return [entry.style for entry in self._entries.values() if entry.group == group]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
 from gi.repository import Gio, Gtk
 
 from language.mnemonics import Mnemonics
-from language.texts import _
+from language.texts import N_, _
 from widgets.file_dialog import ask
 from widgets.folder_menu import FolderMenu
 from widgets.style_shelf import ALL, FAVORITES, RECENT
+
+OTHER = "other"
+GROUPS = {
+    "own": N_("My folders"),
+    "shipped": N_("Included"),
+    "layers": N_("Open layers"),
+    OTHER: N_("Others"),
+}
 
 
 class StyleSources(Gtk.Box):
@@ -58,10 +66,12 @@ class StyleSources(Gtk.Box):
     def view(self, view: str) -> None:
         self._views.set_active_id(view)
 
-    def add_view(self, view: str, name: str) -> None:
-        """Lists another view, unless it is there."""
-        if view not in [row[1] for row in self._views.get_model()]:
-            self._views.append(view, name)
+    def offer_views(self, groups: Container[str]) -> None:
+        """Lists groups of styles as views, too; one that was there stays."""
+        listed = [row[1] for row in self._views.get_model()]
+        for group, name in GROUPS.items():
+            if group in groups and group not in listed:
+                self._views.append(group, _(name))
 
     def _open_file(self, _button: Any) -> None:
         self.take(ask(self, _("Choose style pictures"), Gtk.FileChooserAction.OPEN))

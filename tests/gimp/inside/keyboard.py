@@ -59,6 +59,13 @@ def nameless():
     ]  # fmt: skip
 
 
+def messages():
+    """What lies over the picture."""
+    bars = [w for w in everything(dialog()) if isinstance(w, Gtk.InfoBar) and w.get_mapped()]
+    parts = [part for bar in bars for part in everything(bar) if isinstance(part, Gtk.Label)]
+    return [part.get_text() for part in parts if part.get_mapped()]
+
+
 def begin():
     """Remembers from now on where the focus goes, and whether that can be seen."""
     _tour.clear()
