@@ -89,7 +89,10 @@ class Engine:
         networks = self._networks(chosen, weights, plan, device)
         trunks = {name: found.trunk for name, found in networks.items()}
         additive = self.plugins.style_loss(plan.style_loss).additive
-        plan, layouts = fit_to_memory(plan, width, height, chosen, entry, trunks, additive, device)
+        parts, here = self.group.size, self.group.here
+        plan, layouts = fit_to_memory(
+            plan, width, height, chosen, entry, trunks, additive, device, parts, here
+        )
         used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
         pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
         pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))

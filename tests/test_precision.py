@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from styleengine.machine import devices, folders
-from styleengine.networks import precision
+from styleengine.networks import integers, precision
 from styleengine.networks.base import Network
 from styleengine.networks.precision import (
     CANDIDATES,
@@ -29,6 +29,7 @@ from tests.helpers import environment
 CPU = torch.device("cpu")
 BFLOAT16 = Precision(torch.bfloat16, True)
 WINOGRAD = Precision(channels_last=True, winograd=True)
+INTEGERS = Precision(channels_last=True, integers=True)
 
 
 class Net(Network):
@@ -125,7 +126,7 @@ def test_the_probe_leaves_near_ties_to_the_more_exact(clock):
 
 def test_fewer_products_are_taken_where_they_are_faster(clock):
     names = [PLAIN.name, *(c.name for c in CANDIDATES["cpu"])]
-    clock.update(zip(names, (1.0, 0.95, 0.6, 9.0), strict=True))
+    clock.update(zip(names, (1.0, 0.95, 0.6, 9.0, 9.0, 9.0), strict=True))
 
     def make():
         torch.manual_seed(1)
@@ -133,6 +134,33 @@ def test_fewer_products_are_taken_where_they_are_faster(clock):
 
     assert choose_precision(make, CPU, "toy") == WINOGRAD
     assert choose_precision(make, CPU, "toy") == WINOGRAD  # as remembered
+
+
+@pytest.mark.skipif(not integers.available(), reason="no exact whole numbers on this processor")
+@pytest.mark.parametrize(("tolerance", "chosen"), [(1.0, INTEGERS), (1e-4, WINOGRAD)])
+def test_whole_numbers_are_taken_where_they_are_faster_and_good_enough(clock, tolerance, chosen):
+    names = [PLAIN.name, *(c.name for c in CANDIDATES["cpu"])]
+    clock.update(zip(names, (1.0, 0.95, 0.6, 9.0, 0.3, 9.0), strict=True))
+
+    def make():
+        torch.manual_seed(1)
+        net = VGG19(("relu2_1",))
+        net.integer_tolerance = tolerance
+        return net
+
+    assert choose_precision(make, CPU, "toy") == chosen
+
+
+def test_whole_numbers_are_not_tried_where_sums_overflow(clock, monkeypatch):
+    clock.update({"float32": 1.0, "float32 channels-last": 0.95, "bfloat16 channels-last": 9.0})
+    clock["float32 channels-last Winograd"] = 0.6  # no seconds for another
+    monkeypatch.setattr(integers, "available", lambda: False)
+
+    def make():
+        torch.manual_seed(1)
+        return VGG19(("relu2_1",))
+
+    assert choose_precision(make, CPU, "toy") == WINOGRAD
 
 
 def test_the_network_with_fewer_products_is_the_same_network():

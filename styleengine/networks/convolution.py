@@ -98,7 +98,7 @@ class _ConvReLU(torch.autograd.Function):
         through = torch.ops.aten.threshold_backward(g, y, 0)
         if maxima:
             where, *kept = maxima
-            pooled = kept[0] if kept else _like(y, ctx.pooled)
+            pooled = kept[0] if kept else like(y, ctx.pooled)
             through = torch.ops.aten.max_pool2d_with_indices_backward(
                 through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
             )
@@ -107,12 +107,12 @@ class _ConvReLU(torch.autograd.Function):
             below = _fewer_products_backward(through, ctx.kernel, padding)
         else:
             below, _, _ = torch.ops.aten.convolution_backward(
-                through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
+                through, like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
                 False, (0, 0), 1, (True, False, False),
             )  # fmt: skip
         if ctx.border == "replicate":
             rows, columns = ctx.wrap
-            below = _folded(_folded(below, -1, columns), -2, rows)
+            below = folded(folded(below, -1, columns), -2, rows)
         return below, None, None, None, None, None, None
 
 
@@ -122,7 +122,7 @@ def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border, wra
     size = winograd.padded_size(height, width)
     padded = _on_zeros(x, size, 1)
     if border == "replicate":
-        _continue(padded[..., : height + 2, : width + 2], wrap)
+        continue_ends(padded[..., : height + 2, : width + 2], wrap)
     found = [winograd.conv_relu(p, kernel, bias) for p in padded.permute(0, 2, 3, 1)]
     return _stacked(found)[..., :height, :width]
 
@@ -157,7 +157,7 @@ def _on_zeros(x: Tensor, size: tuple[int, int], border: int) -> Tensor:
     return out
 
 
-def _like(y: Tensor, shape: torch.Size) -> Tensor:
+def like(y: Tensor, shape: torch.Size) -> Tensor:
     """An empty map of another shape, in the dtype and layout of ``y``."""
     layout = torch.channels_last if _is_channels_last(y) else torch.contiguous_format
     return torch.empty(shape, dtype=y.dtype, device=y.device, memory_format=layout)
@@ -166,13 +166,13 @@ def _like(y: Tensor, shape: torch.Size) -> Tensor:
 def _continued(x: Tensor, wrap: Wrap) -> Tensor:
     """The values of `replicate`, with one pass over the map."""
     n, c, h, w = x.shape
-    wide = _like(x, torch.Size((n, c, h + 2, w + 2)))
+    wide = like(x, torch.Size((n, c, h + 2, w + 2)))
     wide[..., 1:-1, 1:-1] = x
-    _continue(wide, wrap)
+    continue_ends(wide, wrap)
     return wide
 
 
-def _continue(wide: Tensor, wrap: Wrap) -> None:
+def continue_ends(wide: Tensor, wrap: Wrap) -> None:
     """Repeats what lies one position inside in the outermost positions, on the same side or, where
     the map closes, on the other."""
     for axis, closes in zip((-2, -1), wrap, strict=True):
@@ -181,7 +181,7 @@ def _continue(wide: Tensor, wrap: Wrap) -> None:
         wide.narrow(axis, -1, 1).copy_(wide.narrow(axis, last, 1))
 
 
-def _folded(g: Tensor, axis: int, closes: bool) -> Tensor:
+def folded(g: Tensor, axis: int, closes: bool) -> Tensor:
     """The gradient by a map, from that by the map with its ends along ``axis`` repeated."""
     inner = g.narrow(axis, 1, g.shape[axis] - 2)
     for end, other in ((0, -1), (-1, 0)):

@@ -17,6 +17,7 @@ from torch import Tensor
 from styleengine.machine import folders
 from styleengine.machine.devices import describe
 from styleengine.machine.files import open_file
+from styleengine.networks import integers
 from styleengine.networks.base import Network
 from styleengine.networks.trunk import CPU, PLAIN, Precision, Trunk
 from styleengine.protocol import EngineError
@@ -39,6 +40,8 @@ CANDIDATES = {
         Precision(channels_last=True),
         Precision(channels_last=True, winograd=True),
         Precision(torch.bfloat16, True),
+        Precision(channels_last=True, integers=True),
+        Precision(torch.bfloat16, True, integers=True),
     ),
     "cuda": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
     "xpu": (Precision(channels_last=True), Precision(torch.bfloat16, True)),
@@ -77,8 +80,8 @@ def _candidates(device: torch.device) -> list[Precision]:
     """The precisions worth a trial on ``device``, the most exact first."""
     found = [PLAIN, *CANDIDATES.get(device.type, ())]
     if device.type == "cpu" and not _has_bfloat16():
-        return [c for c in found if c.dtype != torch.bfloat16]
-    return found
+        found = [c for c in found if c.dtype != torch.bfloat16]
+    return [c for c in found if not c.integers or integers.available()]
 
 
 def _has_bfloat16() -> bool:
@@ -129,7 +132,11 @@ def _probe(
         reference, _ = _timed_gradient(Trunk(make(), CPU, PLAIN), image)
     image = image.to(device)
     nets = ((candidate, make()) for candidate in candidates)
-    trunks = [Trunk(n, device, c) for c, n in nets if n.has_winograd or not c.winograd]
+    trunks = [
+        Trunk(n, device, c)
+        for c, n in nets
+        if (n.has_winograd or not c.winograd) and (n.has_integers or not c.integers)
+    ]
     times, errors = _in_turns(trunks, image, reference)
     chosen, best = PLAIN, float("inf")
     for trunk, seconds, error in zip(trunks, times, errors, strict=True):

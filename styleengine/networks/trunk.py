@@ -16,17 +16,18 @@ from styleengine.networks.extractor import OPEN, Wrap
 @dataclass(frozen=True)
 class Precision:
     """Number format and memory layout of the trunk, and whether its convolutions multiply less
-    (`winograd`); everything else stays float32."""
+    (`winograd`) or multiply whole numbers (`integers`); everything else stays float32."""
 
     dtype: torch.dtype = torch.float32
     channels_last: bool = False
     winograd: bool = False
+    integers: bool = False
 
     @property
     def name(self) -> str:
         """For people: "bfloat16 channels-last"."""
         layout = " channels-last" if self.channels_last else ""
-        way = " Winograd" if self.winograd else ""
+        way = " Winograd" if self.winograd else " integers" if self.integers else ""
         return str(self.dtype).removeprefix("torch.") + layout + way
 
 
@@ -44,16 +45,19 @@ class Trunk:
         net.to(memory_format=self._format)  # type: ignore[call-overload]
         if precision.winograd:
             net.use_winograd()
+        if precision.integers:
+            net.use_integers()
         self.units, self.balance, self.geometry = net.units, net.balance, net.geometry
         self.metrics: Mapping[str, Tensor] = {n: m.to(device) for n, m in net.metrics.items()}
-        self.tolerance, self.values = net.tolerance, net.values
+        self.tolerance = net.integer_tolerance if precision.integers else net.tolerance
+        self.values = net.values
         self._layers: tuple[str, ...] | None = None
         self._wrap = OPEN
 
     def only(self, layers: Sequence[str]) -> Trunk:
         """The same network, computed no further than the last of ``layers`` if it can do that."""
         cut = copy.copy(self)
-        cut._layers = tuple(layers)
+        cut._layers, cut._net = tuple(layers), self._net.afresh()
         return cut
 
     def closed(self, wrap: Wrap) -> Trunk | None:

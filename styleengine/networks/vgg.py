@@ -8,6 +8,7 @@ after the last layer that is asked for, frozen, and read at any subset of its la
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleengine.networks import winograd
+from styleengine.networks import integer_chain, winograd
 from styleengine.networks.base import Network
 from styleengine.networks.convolution import Border, conv_relu, replicate
 from styleengine.networks.extractor import OPEN, Geometry, Wrap
+from styleengine.networks.integer_chain import Link
+from styleengine.networks.integers import Kernel, Ranges
 from styleengine.protocol import EngineError
 from styleengine.weights.vgg_layout import BLOCKS
 
@@ -79,6 +82,8 @@ class VGG19(Network):
         self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
         self._kernels: dict[int, Tensor] = {}
+        self._integers: dict[int, Kernel] = {}
+        self._ranges = Ranges()
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
@@ -100,6 +105,7 @@ class VGG19(Network):
             if left:
                 modules.append(nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2))
         self.geometry = geometry
+        self.has_integers = pooling == "max" and all(n.startswith("relu") for n in self.taps)
         self.features = nn.Sequential(*modules)
         self.eval().requires_grad_(False)
 
@@ -122,6 +128,8 @@ class VGG19(Network):
             border: Border = "replicate" if edged else "zeros"
             if i < done:
                 pass
+            elif i in self._integers:
+                return found | self._in_integers(i, x, wanted, border, wrap)
             elif isinstance(module, nn.Conv2d) and name not in self.taps:
                 assert module.bias is not None
                 pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
@@ -147,6 +155,37 @@ class VGG19(Network):
                 continue
             if module.in_channels * module.out_channels >= winograd.WORTHWHILE:
                 self._kernels[i] = winograd.transformed(module.weight)
+
+    def use_integers(self) -> None:
+        """From now on computes all convolutions behind the first as `integers`."""
+        for i, module in enumerate(self.features):
+            if i and isinstance(module, nn.Conv2d):
+                assert module.bias is not None
+                self._integers[i] = Kernel(module.weight, module.bias)
+
+    def afresh(self) -> VGG19:
+        """The same network; in integers it has seen nothing yet."""
+        new = copy.copy(self)
+        new._ranges = Ranges()
+        return new
+
+    def _in_integers(
+        self, first: int, x: Tensor, layers: set[str], border: Border, wrap: Wrap
+    ) -> dict[str, Tensor]:
+        """Those of ``layers`` that come after the map ``x``, from the convolution ``first`` on."""
+        links: list[Link] = []
+        taps: list[str] = []
+        last = max((i for i, n in self._at.items() if n in layers), default=-1)
+        for i, kernel in self._integers.items():
+            if not first <= i <= last:
+                continue
+            name = self._at[i + 1]
+            links.append(Link(kernel, name in layers, self._is_pooled(i + 2)))
+            taps += [name] if name in layers else []
+        if not links:
+            return {}
+        found = integer_chain.maps(x, links, border, wrap, self._ranges)
+        return dict(zip(taps, found, strict=True))
 
     def _is_pooled(self, i: int) -> bool:
         """Whether maxima are taken at that place."""
