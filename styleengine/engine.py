@@ -29,7 +29,7 @@ from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
 from styleengine.plugins.registry import Plugins, load_plugins
 from styleengine.protocol import PREVIEW_PX, EngineError, Progress, Sentence, Settings
-from styleengine.scene import finishing, going_on
+from styleengine.scene import finishing, going_on, steady
 from styleengine.scene.scene import Scene
 from styleengine.together import launch
 from styleengine.together.group import Group
@@ -46,6 +46,7 @@ class _Order:
     layouts: list[Layout]
     faces: tuple[Face, ...]
     precisions: dict[str, Precision]
+    follows: bool
 
 
 class Engine:
@@ -172,6 +173,7 @@ class Engine:
             device,
             parts,
             here,
+            steady.MEMORY if job.steady or job.frame is not None else 0,
         )
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]
@@ -187,6 +189,12 @@ class Engine:
             notes += scene.enlarged()
         if settings.faces == "keep" and settings.preset != "classic":
             scene = dataclasses.replace(scene, faces=self._faces.find(scene.small(LONG_SIDE)))
+        first = 0
+        if job.frame is not None and job.spot is None and settings.preset != "classic":
+            found = steady.followed(scene.levels.source, job.frame)
+            if found is not None:
+                first, plan = steady.planned(plan, found)
+                scene = dataclasses.replace(scene, plan=plan, followed=found)
         if job.spot is not None:
             yield from self._spot(job, scene, networks, layouts, device, should_stop, started)
             return
@@ -195,11 +203,12 @@ class Engine:
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
         painter = Painter(plan, layouts, pace, should_stop)
         if layouts[-1].parts > 1:
+            follows = scene.followed is not None
             precisions = {name: trunk.precision for name, trunk in trunks.items()}
             self.group.begin()
-            self.group.first(_Order(job, chosen, plan, layouts, scene.faces, precisions))
+            self.group.first(_Order(job, chosen, plan, layouts, scene.faces, precisions, follows))
         yield pace.progress("prepare")
-        first, before = 0, job.before
+        before = None if scene.followed is not None else job.before
         classic = settings.preset == "classic"  # which begins with the photo
         if before is not None and going_on.fits(before, whole) and not classic:
             first, picture = going_on.start(scene, before, settings)
@@ -227,10 +236,13 @@ class Engine:
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {used[0].trunk.precision.name}"
         notes += painter.notes
+        frame = steady.frame(scene.levels.source, image) if job.steady else None
         height, width = plan.sizes[painter.scale]
         reached = width, height
         stopped = painter.stopped
-        yield Result(result, settings, source, about, seconds, stopped, reached, tuple(notes))
+        yield Result(
+            result, settings, source, about, seconds, stopped, reached, tuple(notes), frame
+        )
 
     def _spot(
         self,
@@ -271,6 +283,9 @@ class Engine:
         device = self._device(order.chosen)
         networks = self._networks(order.chosen, job.weights, plan, device, order.precisions)
         scene = dataclasses.replace(Scene.of(job, plan, device), faces=order.faces)
+        if order.follows and job.frame is not None:
+            found = steady.followed(scene.levels.source, job.frame, 0.0)
+            scene = dataclasses.replace(scene, followed=found)
         pace = Pace(plan, layouts)
         painter = Painter(plan, layouts, pace, lambda: False)
         used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]

@@ -39,6 +39,21 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A frame of a film or an animation as it was painted, for the next one to be steady with.
+
+    ``content`` (h, w, 3) are the photo's colours, at `FLOW_PX` at most, ``alpha`` (h, w) its alpha,
+    None if it is opaque; ``painted`` (H, W, 3) is its painting, of the same shape, at the size at
+    which it was painted and before any finishing step; float16, 0–1. `steady.frame_of` makes one of
+    files.
+    """
+
+    content: np.ndarray
+    painted: np.ndarray
+    alpha: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """Pixels of a large picture, from ``left`` and ``top`` on."""
 
@@ -84,6 +99,9 @@ class Job:
     `going_on.start`. ``hold`` (h, w), float32 0–1, says how far the photo's shapes are held; it
     covers the content whatever its size.
 
+    ``frame`` is the frame before this one in a film, which the painting is to be steady with
+    instead of going on from ``before``; ``steady`` asks for that of this one, for the next.
+
     Of a ``spot`` only this is painted, and is the result; the content is then the whole picture
     made smaller, to no less than `OVERVIEW_PX`.
     """
@@ -97,6 +115,8 @@ class Job:
     before: Before | None = None
     hold: np.ndarray | None = None
     spot: Spot | None = None
+    frame: Frame | None = None
+    steady: bool = False
 
     @property
     def whole(self) -> Picture | Spot:
@@ -118,7 +138,8 @@ class Result:
 
     ``features`` and ``device`` say in words what was used; ``stopped`` that the run ended early
     because it was asked to; ``reached`` are the width and height at which it was painted last, and
-    then enlarged if the picture is larger; ``notes`` are things the user should know.
+    then enlarged if the picture is larger; ``notes`` are things the user should know; ``frame`` is
+    what the next frame of a film is to be steady with, if the job asked for that.
     """
 
     picture: Picture
@@ -129,6 +150,7 @@ class Result:
     stopped: bool = False
     reached: tuple[int, int] = (0, 0)
     notes: tuple[Sentence, ...] = ()
+    frame: Frame | None = None
 
 
 Event = Progress | Preview | Result

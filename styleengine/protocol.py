@@ -38,7 +38,9 @@ it goes on from, which stays what is gone on from. An engine knows it that accep
 A quick preview may say what ``painting {settings, width, height}`` it is for; with the result then
 comes an ``estimate {seconds, memory}`` of what that will take, seconds null while nobody knows.
 Consecutive runs that have the same text as ``series`` follow each other, as the frames of an
-animation do: each begins with the painting before, where its content has not changed.
+animation do: each begins with the painting before, where its content has not changed. If ``run``
+says ``steady: true``, it is painted as the run before was that said so, too, moved as the content
+has moved since.
 Unknown message types and unknown fields are ignored, so that either side may be a little newer than
 the other.
 """

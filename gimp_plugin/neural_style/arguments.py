@@ -18,6 +18,7 @@ STYLE = "style"
 STYLE_LAYER = "style-layer"
 BLEND = "blend"
 HOLD = "hold"
+STEADY = "steady"
 READWRITE = GObject.ParamFlags.READWRITE
 TAKEN_KEYS = "rcolshpye"  # by the two arguments above and the buttons of GIMP's own dialogs
 
@@ -63,6 +64,16 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
             "in the style's strokes and colours: white fully, gray less"
         ),
         "",
+        READWRITE,
+    )
+    procedure.add_boolean_argument(
+        STEADY,
+        _("Steady from layer to layer"),
+        _(
+            "Paints each layer as the one before, moved as the picture has moved: the frames "
+            "of an animation do not flicker. Layers of another size begin afresh."
+        ),
+        True,
         READWRITE,
     )
     for field in chosen:
@@ -111,8 +122,9 @@ def put_settings(config: Gimp.ProcedureConfig, settings: Settings) -> None:
         config.set_property(name.replace("_", "-"), value)
 
 
-def put_choice(config: Gimp.ProcedureConfig, choice: Choice) -> None:
+def put_choice(config: Gimp.ProcedureConfig, choice: Choice, steady: bool) -> None:
     """Makes a choice that of the call, which GIMP then remembers for its Repeat."""
+    config.set_property(STEADY, steady)
     put_settings(config, choice.settings)
     put_styles(config, choice.styles)
     config.set_property(HOLD, choice.hold)

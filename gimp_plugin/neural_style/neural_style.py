@@ -151,7 +151,8 @@ def paint(run_mode, image, drawables, config):
     for group in groups:
         measure(image, group)  # said before anything is read
     choice = arguments.choice_of_call(config)
-    layer = paint_all(run_mode, image, groups, choice)
+    steady = config.get_property(arguments.STEADY)
+    layer = paint_all(run_mode, image, groups, choice, steady)
     # Whoever calls has chosen them, and may have the layer painted again.
     chosen().called(choice.styles)
     return layer
@@ -230,7 +231,7 @@ def converse(image, drawables, config, note):
         raise Dismissed
     if config is not None and studio.used is not None:
         # What Filters > Repeat takes.
-        arguments.put_choice(config, studio.used)
+        arguments.put_choice(config, studio.used, studio.steady)
     return studio.inserted
 
 

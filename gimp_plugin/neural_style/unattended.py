@@ -34,8 +34,10 @@ class Dismissed(Exception):
     """The user has closed the dialog, or the engine has dropped the run."""
 
 
-def paint_all(run_mode, image, groups, choice):
+def paint_all(run_mode, image, groups, choice, steady=False):
     """Paints one layer after the other with one engine, without a dialog; returns the last.
+
+    ``steady`` ones are painted each as the one before, moved as the picture has moved.
 
     The new layers come when all are painted, in one step of the image's undo; if one fails, those
     before it come all the same.
@@ -53,7 +55,14 @@ def paint_all(run_mode, image, groups, choice):
                 settings = closing(choice.settings, source.layer, source.seen)
                 dpi, strips = on_paper(image, source.seen, reader.spec), reader.strips()
                 request = Request(
-                    settings, reader.spec, strips, styles, series=SERIES, hold=hold, dpi=dpi
+                    settings,
+                    reader.spec,
+                    strips,
+                    styles,
+                    series=SERIES if steady else "",
+                    hold=hold,
+                    dpi=dpi,
+                    steady=steady,
                 )
                 client = client or stack.enter_context(start(PLUGIN_DIR, os.environ))
                 follow(Job(client, request, canvas, poll_s=POLL_S), client)

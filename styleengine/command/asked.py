@@ -20,7 +20,7 @@ from styleengine.protocol import (
 )
 
 if TYPE_CHECKING:
-    from styleengine.jobs import Job, Style
+    from styleengine.jobs import Frame, Job, Style
     from styleengine.pictures.files import Picture
     from styleengine.pictures.picture import Floats
 
@@ -44,8 +44,8 @@ class Asked:
         about = dataclasses.replace(picture.about, painted=self.painted)
         return dataclasses.replace(picture, about=about, depth=self.depth or picture.depth)
 
-    def job(self, content: Picture) -> Job:
-        """The job for a photo."""
+    def job(self, content: Picture, steady: bool = False, frame: Frame | None = None) -> Job:
+        """The job for a photo; ``steady`` for one of a film, after ``frame``."""
         from styleengine.jobs import Job
 
         if self.dpi is not None:
@@ -60,6 +60,8 @@ class Asked:
             self.save_every,
             self.weights,
             hold=self.hold,
+            frame=frame,
+            steady=steady,
         )
 
 

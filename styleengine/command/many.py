@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from styleengine.command.asked import Asked, asked, files_read
+from styleengine.command.film import Film
 from styleengine.command.photos import places
 from styleengine.command.places import numbered, require_other, save_new, save_result
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
 from styleengine.protocol import EngineError
+from styleengine.together.launch import is_several
 from styleengine.together.sharing import SharingOut
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
         )
     if args.trace:
         raise EngineError("bad-setting", "--trace takes one photo.", "Leave it out for several.")
+    if args.steady and is_several():
+        raise EngineError(
+            "bad-setting",
+            "Each of steady frames needs the one before: several processes cannot share them.",
+            "Start it without torchrun, or leave --steady out.",
+        )
     folder = Path(output)
     pairs = list(zip(photos, places(photos, folder), strict=True))
     for _photo, target in pairs:
@@ -56,12 +64,15 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
         if todo:
             _make(folder)
             ask, engine = asked(args, photos), Engine()
+            film = Film(ask.settings) if args.steady else None
             with Watch(args.quiet, len(todo)) as watch:
                 for photo, target in sharing:
                     if not args.overwrite and not _is_new((photo, target)):
+                        if film is not None:
+                            film.has(photo, target)
                         continue
                     try:
-                        done = _paint(args, ask, engine, watch, photo, target)
+                        done = _paint(args, ask, engine, watch, photo, target, film)
                     except _Failed as failed:
                         failures.append((photo, failed.problem))
                         if not args.quiet:
@@ -101,7 +112,13 @@ def _make(folder: Path) -> None:
 
 
 def _paint(
-    args: argparse.Namespace, ask: Asked, engine: Engine, watch: Watch, photo: Path, target: Path
+    args: argparse.Namespace,
+    ask: Asked,
+    engine: Engine,
+    watch: Watch,
+    photo: Path,
+    target: Path,
+    film: Film | None,
 ) -> bool:
     """Paints one photo; whether it was painted, which it is not where Ctrl-C came.
 
@@ -116,7 +133,8 @@ def _paint(
     try:
         content = load(photo)
         require_writable(target, (content.width, content.height))
-        result = watch.paint(engine, ask.job(content), photo.name, keep=keep)
+        job = ask.job(content, film is not None, film.frame() if film is not None else None)
+        result = watch.paint(engine, job, photo.name, keep=keep)
     except EngineError as problem:
         if problem.code in OF_THE_PHOTO:
             raise _Failed(problem) from problem
@@ -126,6 +144,8 @@ def _paint(
     picture = ask.told(result.picture)
     # What raises here, a full disk, the next photo would find no better.
     save_result(target, picture, named=True)
+    if film is not None:
+        film.painted(result.frame)
     if not args.quiet:
         watch.say(f"{target}: {picture.width} × {picture.height} px in {result.seconds:.1f} s")
         for line in result.notes:

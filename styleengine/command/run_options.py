@@ -62,6 +62,12 @@ def add_run(commands: Any) -> None:
         help="of several photos, paint those, too, whose paintings are in the folder already",
     )
     run.add_argument(
+        "--steady",
+        action="store_true",
+        help="several photos are the frames of a film, in this order: each is painted as the one "
+        "before was, moved as the photo has moved, so that nothing flickers",
+    )
+    run.add_argument(
         "--depth",
         type=int,
         choices=(8, 16),

@@ -38,6 +38,7 @@ def objective_of(
     targets, alpha = scene.targets(scale), scene.alpha_at(scale)
     hold = scene.hold(scale) if method.hold else None
     faces = scene.held_faces(scale) if method.faces else None
+    steady = None if scene.followed is None else scene.followed.at(plan.sizes[scale])
     if stripe is not None:
 
         def seen(mask: Tensor | None) -> Tensor | None:
@@ -45,6 +46,7 @@ def objective_of(
 
         content, targets = stripe.view(content), seen_of(targets, seen)
         alpha, hold, faces = (seen(mask) for mask in (alpha, hold, faces))
+        steady = None if steady is None else (stripe.view(steady[0]), stripe.view(steady[1]))
     return PaintObjective(
         extractor,
         method,
@@ -58,6 +60,7 @@ def objective_of(
         faces=faces,
         wrap=plan.wrap,
         stripe=stripe,
+        steady=steady,
     )
 
 

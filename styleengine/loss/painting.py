@@ -12,6 +12,7 @@ from styleengine.loss.hold import Hold
 from styleengine.loss.nearest import NearestPlaces
 from styleengine.loss.objective import Objective
 from styleengine.loss.smoothness import Smoothness
+from styleengine.loss.steady import Steady
 from styleengine.loss.style import StyleStatistics
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.loss.term import Term
@@ -41,13 +42,15 @@ class PaintObjective(Objective):
         wrap: Wrap = OPEN,
         smoothed: Tensor | None = None,
         stripe: Stripe | None = None,
+        steady: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
         ``wrap`` tells along which axes the picture closes; ``smoothed`` (h, w), if given, weighs
-        the pixels for smoothness, too. All these are what is seen by a process that holds a
+        the pixels for smoothness, too; ``steady`` is what `Steady` asks for, its target and where.
+        All these are what is seen by a process that holds a
         ``stripe`` of the picture.
         """
         stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
@@ -71,6 +74,8 @@ class PaintObjective(Objective):
         if kept:
             instead = recolored(content, styles, alpha, stripe)
             terms.append(Hold(extractor, kept, instead, stripe, alpha))
+        if steady is not None:
+            terms.append(Steady(extractor, recipe.steady_weight, *steady, stripe.size))
         super().__init__(extractor, terms, content, styles, alpha, side, wrap, stripe)
 
 

@@ -19,6 +19,7 @@ from styleengine.scene import holding, resample
 from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.pyramid import Levels, Source, resized
+from styleengine.scene.steady import Followed
 from styleengine.scene.strokes import size_on_print
 from styleengine.together.group import Rows
 from styleengine.together.stripe import Stripe
@@ -104,7 +105,7 @@ class Scene:
     ``levels`` is the content at every scale of the plan. With ``keep_colors`` "luminance" the
     network is shown its luma only. With "palette" it is the styles that were recoloured, with the
     content's statistics (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer",
-    §3.1).
+    §3.1). ``followed`` is what goes over from the frame before, in a film.
     """
 
     plan: Plan
@@ -114,6 +115,7 @@ class Scene:
     seed: int
     held: Tensor | None = None
     faces: tuple[Face, ...] = ()
+    followed: Followed | None = None
 
     @classmethod
     def of(cls, job: Job, plan: Plan, device: torch.device) -> Scene:
@@ -199,8 +201,13 @@ class Scene:
         """A fresh picture for a scale to start from: ``before`` enlarged, or the initial one.
 
         Enlarging brings along the content's detail that the scale before could not show: the
-        optimisation need not find it again, which it cannot where the features are weak.
+        optimisation need not find it again, which it cannot where the features are weak. A frame of
+        a film begins with the frame before instead, where that shows the same.
         """
+        fresh = self._fresh(scale, before)
+        return fresh if self.followed is None else self.followed.start(fresh)
+
+    def _fresh(self, scale: int, before: Tensor | None) -> Tensor:
         content = self.content(scale)
         if before is not None:
             guide = self.content(scale - 1)
@@ -233,7 +240,11 @@ class Scene:
         content = stripe.cut(self.content(scale))
         part = rows.start, small
         found = resample.carry_part(result, guide, part, content, stripe.own.start, size)
-        return found.clamp_(0, 1)
+        found = found.clamp_(0, 1)
+        if self.followed is not None:
+            target, seen = self.followed.at(size)
+            found = torch.lerp(found, stripe.cut(target), stripe.cut(seen))
+        return found
 
     def shown(self, rgb: Floats) -> Tensor:
         """A picture (h, w, 3), 0–1, as the network is shown the content, (1, 3, h, w)."""

@@ -55,6 +55,7 @@ class Incoming:
     dpi: float | None = None
     spot: ArrivingSpot | None = None
     painting: tuple[Settings, int, int] | None = None
+    steady: bool = False
 
     @classmethod
     def of(cls, header: dict[str, Any]) -> Incoming:
@@ -84,6 +85,7 @@ class Incoming:
             dpi=_resolution(announced),
             spot=None if spot is None else ArrivingSpot.of(spot),
             painting=_painting(header.get("painting")),
+            steady=header.get("steady") is True,
         )
 
     def put(self, header: dict[str, Any], payload: bytes) -> None:

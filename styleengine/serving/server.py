@@ -35,7 +35,7 @@ from styleengine.together import launch
 
 if TYPE_CHECKING:
     from styleengine.engine import Engine
-    from styleengine.jobs import Before, Preview, Result
+    from styleengine.jobs import Before, Frame, Preview, Result
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Server:
         self._pulse = Pulse(self._outbox)
         self._engine: Engine | None = None
         self._before: tuple[str, Before | None] = ("", None)  # a series and its last picture
+        self._frame: Frame | None = None  # the same, if that was painted to be steady with
 
     def serve(self) -> None:
         """Runs until the source ends, and then ends the process."""
@@ -157,10 +158,11 @@ class Server:
             return
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
-            job = replace(job, before=self._before[1])
+            job = replace(job, before=self._before[1], frame=self._frame if incoming.steady else None)
         # What stands for itself leaves what is to be gone on with.
         if incoming.series and job.spot is None:
-            self._before = ("", None)
+            job = replace(job, steady=incoming.steady)
+            self._before, self._frame = ("", None), None
         expected = Expected()
         with closing(engine.run(job, lambda: inbox.asked(incoming) == "keep")) as events:
             for event in events:
@@ -179,7 +181,7 @@ class Server:
                         finished = None if event.stopped else job.settings
                         side = max(event.reached)
                         made = kept(job.content, event.picture, finished, side)
-                        self._before = (incoming.series, made)
+                        self._before, self._frame = (incoming.series, made), event.frame
 
     def _cancelled(self, job_id: str) -> None:
         self._outbox.send({"type": "cancelled", "id": job_id})

@@ -104,7 +104,8 @@ class Series:
         def request() -> Request:
             settings = closing(order.choice.settings, source.layer, source.seen)
             dpi, strips = on_paper(source.image, source.seen, reader.spec), reader.strips()
-            return Request(settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold, dpi)
+            given = settings, reader.spec, strips, styles, SHOWN_PX, order.name, hold, dpi
+            return Request(*given, steady=steady)
 
         def so_far(picture: PictureSoFar) -> None:
             size, shaped = (picture.width, picture.height), source.layer == self._subject.view.shown

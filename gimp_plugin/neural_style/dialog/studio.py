@@ -62,6 +62,7 @@ class Studio:
     ) -> None:
         self.image = image
         self.used: Choice | None = None
+        self.steady = True
         self.wants_set_up = ""
         """The problem for which the user wants the engine repaired."""
         self._installed = client.installed
@@ -183,7 +184,8 @@ class Studio:
         write_json(self._memory, choice.to_dict())
         self.catalog.used(choice.styles, self.window.styles)
         layers = tuple(self._subject.layers)
-        steady = len(layers) > 1 and self.window.is_steady
+        self.steady = self.window.is_steady
+        steady = len(layers) > 1 and self.steady
         # The painting goes on from its preview, and so becomes what that has shown.
         name = self.previews.series_of(choice) or (f"series {time.time()}" if steady else "")
         self.series.begin(Order(choice, layers, name, time.monotonic()), steady)

@@ -73,8 +73,8 @@ class Window:
         )  # fmt: skip
         self._steady.set_tooltip_text(
             _(
-                "Begins each layer with the painting of the one before, if it has the same size: "
-                "the frames of an animation flicker less."
+                "Paints each layer as the one before, moved as the picture has moved: the frames "
+                "of an animation do not flicker. Layers of another size begin afresh."
             )
         )
         self.history = HistoryBar(actions.history)

@@ -202,6 +202,7 @@ class EngineClient:
                 "styles": [announced(style) for style in styles],
                 "preview": request.shown_px,
                 "series": request.series,
+                "steady": request.steady,
                 **hold,
                 **spot_shape(request.spot),
                 **painting_shape(request.painting),

@@ -77,7 +77,8 @@ class Request:
     """One run: the settings, the content as strips from top to bottom, and the styles.
 
     ``shown_px`` is the longest side of the pictures so far that the engine shall send, 0 for none.
-    Runs of the same ``series`` follow each other like the frames of an animation.
+    Runs of the same ``series`` follow each other like the frames of an animation; ``steady`` ones
+    are painted as the one before was, moved as the content has moved.
     ``hold`` is what of the content stays what it is; ``dpi`` its pixels per inch on paper; of a
     ``spot`` only that is painted. ``painting`` is what a quick preview is for: settings, width and
     height.
@@ -93,6 +94,7 @@ class Request:
     dpi: float = 0.0
     spot: SpotPixels | None = None
     painting: tuple[Settings, int, int] | None = None
+    steady: bool = False
 
     @property
     def result_size(self) -> tuple[int, int]:
