@@ -42,12 +42,12 @@ class Before:
 class Frame:
     """A frame of a film or an animation as it was painted, for the next one to be steady with.
 
-    ``content`` (h, w, 3) are the photo's colours, at `FLOW_PX` at most, ``alpha`` (h, w) its alpha,
-    None if it is opaque; ``painted`` (H, W, 3) is its painting, of the same shape, at the size at
-    which it was painted and before any finishing step; float16, 0–1. `steady.frame_of` makes one of
-    files.
+    ``size`` is the height and width of the photo. Its colours, ``content`` (h, w, 3), ``alpha`` (h, w) its alpha, None if it is opaque,
+    and ``painted`` (h, w, 3), its painting, are of the size at which that was painted, before any
+    finishing step; float16, 0–1. `steady.frame_of` makes one of files.
     """
 
+    size: tuple[int, int]
     content: np.ndarray
     painted: np.ndarray
     alpha: np.ndarray | None = None

@@ -127,6 +127,32 @@ def test_a_name_with_signs_of_patterns_is_a_name(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_film_is_steady_and_goes_on_where_it_stopped(here):
+    (here / "film").mkdir()
+    photo = (picture(64, 100, 3, block=11).rgb * 255).astype(np.uint8)
+    for number in (8, 9, 10):  # in this order
+        frame = photo[:, 2 * number - 16 : 2 * number + 64]
+        Image.fromarray(np.ascontiguousarray(frame)).save(here / "film" / f"{number}.png")
+    noise = ("--init", "noise", "--size", "80")
+    assert run("film", "-o", "steady", "-q", "--steady", *noise) == 0
+    assert run("film", "-o", "alone", "-q", *noise) == 0
+
+    def painted(folder: str, number: int) -> np.ndarray:
+        with Image.open(here / folder / f"{number}.png") as image:
+            return np.asarray(image, float)[8:-8]
+
+    def apart(folder: str) -> float:
+        before, now = painted(folder, 9), painted(folder, 10)
+        return float(np.abs(before[:, 12:-8] - now[:, 10:-10]).mean())
+
+    assert painted("steady", 8).tolist() == painted("alone", 8).tolist()
+    assert apart("steady") < 0.5 * apart("alone")
+    whole = painted("steady", 10)
+    (here / "steady" / "10.png").unlink()
+    assert run("film", "-o", "steady", "-q", "--steady", *noise) == 0
+    assert np.abs(painted("steady", 10) - whole).mean() < 3  # of 255: from a file, in 8 bits
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
 def test_ctrl_c_leaves_whole_paintings_and_the_next_run_goes_on(env, here):
     line = ("run", "in/b.tif", "in/c.gif", "--style", "painting.png", "-o", "out", "--size", "48")

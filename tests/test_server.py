@@ -478,6 +478,28 @@ def test_runs_of_a_series_follow_each_other(own):
     assert same == [True, True, True, False, True, True], "what stands for itself ends no series"
 
 
+def test_steady_runs_are_painted_as_the_one_before(own):
+    own.hello()
+    settings = {**QUICK, "init": "noise", "iterations": 6}
+    style = to_pixels(tinted((0.8, 0.1, 0.1)), "u8")
+    apart = {}
+    for steady in (False, True):
+        found = []
+        for number in range(2):
+            job = f"steady-{steady}-{number}"
+            moved = np.roll(to_pixels(picture(48, 64, block=11), "u8"), 2 * number, 1)
+            own.send({
+                "type": "run", "id": job, "settings": {**settings, "seed": number},
+                "content": spec_of(moved), "styles": [spec_of(style)],
+                "series": f"film {steady}", "steady": steady,
+            })  # fmt: skip
+            send_pixels(own, job, style, of="style", index=0)
+            send_pixels(own, job, moved, of="content")
+            found.append(result_of(own, job)[1].astype(float))
+        apart[steady] = np.abs(np.roll(found[0], 2, 1) - found[1])[8:-8, 8:-8].mean()
+    assert apart[True] < 0.5 * apart[False], apart
+
+
 @pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
 def test_a_mask_arrives_in_strips_of_one_channel(engine, dtype):
     tints = [tinted((0.8, 0.1, 0.1)), tinted((0.1, 0.1, 0.8))]

@@ -24,6 +24,8 @@ from styleengine.together.group import ALONE, Group
 
 FIRST_MOVE = 0.02
 """Root mean square change of the first L-BFGS step, in picture values (0–1)."""
+SETTLED_MOVE = 0.003
+"""The same for a picture that begins near its end, as that of a film's next frame does."""
 
 CURVATURE = 1e-10
 """Smallest ``s·y / (|s| |y|)`` of a pair of L-BFGS' history: below it the pair says nothing."""
@@ -77,13 +79,14 @@ class LBFGS:
         retries: int = 6,
         scaling: BandScaling | None = None,
         group: Group = ALONE,
+        first_move: float = FIRST_MOVE,
     ) -> None:
         self.scaling, self._group = scaling, group
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self._tolerated_rise = tolerated_rise
         self._retries = retries
         self._failures = 0
-        self._first_move = FIRST_MOVE
+        self._first_move = first_move
         self._highest = -math.inf  # of the finite losses so far
         self._last: tuple[float, Tensor, Tensor] | None = None
         self._converged = False

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from styleengine.descent.band_scaling import BandScaling, first_guess
-from styleengine.descent.minimizers import LBFGS, Adam, Diverged, Minimizer
+from styleengine.descent.minimizers import (
+    FIRST_MOVE,
+    LBFGS,
+    SETTLED_MOVE,
+    Adam,
+    Diverged,
+    Minimizer,
+)
 from styleengine.descent.pace import Pace
 from styleengine.descent.shared_scaling import shared_guess
 from styleengine.loss.objective import Objective
@@ -215,7 +222,9 @@ class Painter:
         if optimizer == "adam":
             return Adam(group=self._group)
         history = self.layouts[self.scale].history
-        return LBFGS(history, scaling=self._make_scaling(history), group=self._group)
+        first = SETTLED_MOVE if self._plan.settled else FIRST_MOVE
+        scaling = self._make_scaling(history)
+        return LBFGS(history, scaling=scaling, group=self._group, first_move=first)
 
     def _make_scaling(self, history: int) -> BandScaling | None:
         """The minimiser's first guess, which begins as it was at the scale before.

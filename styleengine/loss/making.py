@@ -38,7 +38,7 @@ def objective_of(
     targets, alpha = scene.targets(scale), scene.alpha_at(scale)
     hold = scene.hold(scale) if method.hold else None
     faces = scene.held_faces(scale) if method.faces else None
-    steady = None if scene.followed is None else scene.followed.at(plan.sizes[scale])
+    steady = None if scene.followed is None else scene.followed.at(content)
     if stripe is not None:
 
         def seen(mask: Tensor | None) -> Tensor | None:

@@ -44,7 +44,7 @@ class Plan:
     run in rounds of at most ``round_steps``, each starting the minimiser afresh. ``methods`` holds
     the recipe of each scale, or the notebook's parameters for ``classic``. ``features`` names the
     extractor, ``fine`` that of the scales with `FINE_LAYERS` only. ``wrap`` tells along which axes
-    the picture closes.
+    the picture closes, ``settled`` that it begins near its end, as the next frame of a film does.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -60,6 +60,7 @@ class Plan:
     fine: str
     round_steps: int | None = None
     wrap: Wrap = OPEN
+    settled: bool = False
 
     @property
     def total_steps(self) -> int:

@@ -205,7 +205,7 @@ class Scene:
         a film begins with the frame before instead, where that shows the same.
         """
         fresh = self._fresh(scale, before)
-        return fresh if self.followed is None else self.followed.start(fresh)
+        return fresh if self.followed is None else self.followed.start(fresh, self.content(scale))
 
     def _fresh(self, scale: int, before: Tensor | None) -> Tensor:
         content = self.content(scale)
@@ -242,7 +242,7 @@ class Scene:
         found = resample.carry_part(result, guide, part, content, stripe.own.start, size)
         found = found.clamp_(0, 1)
         if self.followed is not None:
-            target, seen = self.followed.at(size)
+            target, seen = self.followed.at(self.content(scale))
             found = torch.lerp(found, stripe.cut(target), stripe.cut(seen))
         return found
 

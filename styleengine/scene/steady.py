@@ -16,13 +16,12 @@ from styleengine.pictures.picture import Picture, fit
 from styleengine.planning.plan import Plan
 from styleengine.scene import resample
 from styleengine.scene.closing import closed
+from styleengine.scene.color import luma
 from styleengine.scene.flow import box, optical_flow, scaled, warped
-from styleengine.scene.pyramid import Size, Source, resized
+from styleengine.scene.pyramid import Source, resized
 
 FLOW_PX = 512
 """Long side at which the motion is looked for, of frames that are as large."""
-SAME_SHAPE = 0.01
-"""How much proportions of two frames may differ, as a share."""
 BOTH_WAYS, SLACK = 0.01, 0.5
 """How far a place may come back from where it was, to be the same one: a share of the squared
 lengths of both ways, and pixels² (Sundaram, Brox, Keutzer 2010, eq. 5)."""
@@ -36,11 +35,11 @@ NEW_PX = 16.0
 scale first."""
 STEPS, LEAST_STEPS = 0.35, 4
 """The share of its steps that a scale needs that begins with the frame before."""
-CRISP, AROUND = 1.5, 4
+CRISP, AROUND = 1.2, 4
 """The gain at most, and the radius, in pixels, of what `_as_crisp` does."""
 TINY = 1e-6
-MEMORY = 60
-"""Bytes per pixel of the painting before, that moved, and what it takes to move it."""
+MEMORY = 100
+"""Bytes per pixel of photo and painting before, of that moved, and what it takes to move it."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,34 @@ class Followed:
     """What goes over from the frame before.
 
     ``flow`` (1, 2, h, w) is where each place was in that frame, in pixels of this size; ``seen``
-    (1, 1, h, w), 0–1, how surely it was to be seen there; ``painted`` (1, 3, H, W) is the painting.
+    (1, 1, h, w), 0–1, how surely it was to be seen there; ``light`` (1, 1, H, W) is that frame's
+    luma, and ``painted`` (1, 3, H, W) its painting.
     """
 
     flow: Tensor
     seen: Tensor
+    light: Tensor
     painted: Tensor
 
-    def at(self, size: Size) -> tuple[Tensor, Tensor]:
-        """The painting moved, (1, 3, H, W), and where it holds, (H, W), 0–1, at a ``size``."""
+    def at(self, content: Tensor) -> tuple[Tensor, Tensor]:
+        """The painting moved to a scale, (1, 3, H, W), and where it holds, (H, W), 0–1.
+
+        ``content`` (1, 3, H, W) is the photo there. Where the painting follows the photo, what
+        moving has taken from the photo before is given back to the painting.
+        """
+        size = content.shape[-2], content.shape[-1]
         flow, painted = scaled(self.flow, size), resized(self.painted, size)
-        target = _as_crisp(warped(painted, flow, sharp=True), warped(_crispness(painted), flow))
+        target = warped(painted, flow, sharp=True)
+        light, before = luma(content), warped(resized(self.light, size), flow, sharp=True)
+        gain = resample.local_gain(before, target).clamp_(0, resample.MOST_GAIN)
+        target = target.addcmul_(gain, light - before)
+        target = _as_crisp(target, warped(_crispness(painted), flow))
         seen = F.interpolate(self.seen, size=size, mode="bilinear", align_corners=False)
         return target.clamp_(0, 1), seen[0, 0]
 
-    def start(self, fresh: Tensor) -> Tensor:
+    def start(self, fresh: Tensor, content: Tensor) -> Tensor:
         """The picture (1, 3, H, W) to begin with: the ``fresh`` one where nothing was seen."""
-        target, seen = self.at((fresh.shape[-2], fresh.shape[-1]))
+        target, seen = self.at(content)
         return torch.lerp(fresh, target, seen).contiguous()
 
     @property
@@ -80,11 +90,11 @@ class Followed:
 
 def followed(source: Source, frame: Frame, least: float = LEAST) -> Followed | None:
     """What the photo ``source`` takes over from the frame before; None where that is another scene,
-    of which less than the share ``least`` is to be seen, or of another shape."""
-    height, width = frame.content.shape[:2]
-    if abs(width * source.height / (height * source.width) - 1) > SAME_SHAPE:
+    of which less than the share ``least`` is to be seen, or of another size."""
+    if frame.size != (source.height, source.width):
         return None
-    size = _flow_size(source.width, source.height)
+    long_side = min(FLOW_PX, max(frame.size), max(frame.content.shape))
+    size = fit(source.width, source.height, long_side)
     now, then = source.at(size), resized(resample.to_tensor(frame.content).to(source.device), size)
     flow = optical_flow(now, then)
     seen = visible(now, then, flow, optical_flow(then, now))
@@ -95,7 +105,8 @@ def followed(source: Source, frame: Frame, least: float = LEAST) -> Followed | N
             seen = seen * (alpha if where is None else warped(alpha, where))
     if float(seen.mean()) < least:
         return None
-    return Followed(flow, seen, resample.to_tensor(frame.painted).to(source.device))
+    light = luma(resample.to_tensor(frame.content)).to(source.device)
+    return Followed(flow, seen, light, resample.to_tensor(frame.painted).to(source.device))
 
 
 def planned(plan: Plan, followed: Followed) -> tuple[int, Plan]:
@@ -103,7 +114,7 @@ def planned(plan: Plan, followed: Followed) -> tuple[int, Plan]:
     sizes = plan.sizes
     near = [k for k, size in enumerate(sizes) if followed.new * max(size) <= NEW_PX]
     steps = tuple(min(n, max(LEAST_STEPS, round(STEPS * n))) for n in plan.steps)
-    return max(near, default=0), dataclasses.replace(plan, steps=steps)
+    return max(near, default=0), dataclasses.replace(plan, steps=steps, settled=True)
 
 
 def visible(now: Tensor, then: Tensor, flow: Tensor, back: Tensor) -> Tensor:
@@ -133,17 +144,15 @@ def frame_of(content: Picture, painted: Picture, wrap: Wrap) -> Frame:
 
 def frame(source: Source, painted: Tensor | np.ndarray) -> Frame:
     """What the next frame is steady with: a photo, and its painting (1, 3, H, W) or (H, W, 3)."""
-    size = _flow_size(source.width, source.height)
+    painted = resample.to_array(painted) if isinstance(painted, Tensor) else painted
+    size = painted.shape[0], painted.shape[1]
     alpha = source.alpha(size)
     return Frame(
+        (source.height, source.width),
         resample.to_array(source.at(size)).astype(np.float16),
-        (resample.to_array(painted) if isinstance(painted, Tensor) else painted).astype(np.float16),
+        painted.astype(np.float16),
         None if alpha is None else alpha[0, 0].cpu().numpy().astype(np.float16),
     )
-
-
-def _flow_size(width: int, height: int) -> Size:
-    return fit(width, height, min(FLOW_PX, max(width, height)))
 
 
 def _fine(image: Tensor) -> Tensor:

@@ -158,7 +158,9 @@ class Server:
             return
         job = incoming.job()
         if incoming.series and incoming.series == self._before[0]:
-            job = replace(job, before=self._before[1], frame=self._frame if incoming.steady else None)
+            job = replace(
+                job, before=self._before[1], frame=self._frame if incoming.steady else None
+            )
         # What stands for itself leaves what is to be gone on with.
         if incoming.series and job.spot is None:
             job = replace(job, steady=incoming.steady)

@@ -32,7 +32,7 @@ def test_the_answer_is_the_new_layer(gimp, folder):
     body = f"""
     (let* ((new (car (plug-in-neural-style #:run-mode RUN-NONINTERACTIVE #:image img
                       #:drawables (vector layer) #:style "{folder}/sunflowers.png"
-                      #:strength 70 #:preset "best" #:iterations 4)))
+                      #:strength 70 #:preset "best" #:iterations 4 #:steady FALSE)))
            (file (open-output-file "{answer}")))
       (write (list (car (gimp-item-get-name new)) (car (gimp-image-get-item-position img new))
                    (car (gimp-image-get-item-position img layer))
@@ -42,7 +42,9 @@ def test_the_answer_is_the_new_layer(gimp, folder):
     done = gimp.script_fu(PREPARE.format(body=body))
     assert done.returncode == 0, done.stderr
     assert answer.read_text() == '("sunflowers – Photo" 0 1 50)'
-    settings = json.loads((folder / "script-fu" / "run.json").read_bytes())["settings"]
+    run = json.loads((folder / "script-fu" / "run.json").read_bytes())
+    assert run["steady"] is False and not run["series"]
+    settings = run["settings"]
     assert (settings["strength"], settings["preset"], settings["iterations"]) == (70.0, "best", 4)
     assert settings["keep_colors"] == "off"
 
