@@ -43,9 +43,8 @@ class Frame:
     """A frame of a film or an animation as it was painted, for the next one to be steady with.
 
     ``size`` is the height and width of the photo. ``content`` (h, w, 3), its colours, ``alpha``
-    (h, w), None if it is opaque,
-    and ``painted`` (h, w, 3), its painting, are of the size at which that was painted, before any
-    finishing step; float16, 0–1. `steady.frame_of` makes one of files.
+    (h, w), None if it is opaque, and ``painted`` (h, w, 3), its painting, are of the size at which
+    that was painted, before any finishing step; float16, 0–1. `steady.frame_of` makes one of files.
     """
 
     size: tuple[int, int]
