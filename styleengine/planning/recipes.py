@@ -49,7 +49,7 @@ class Recipe:
     `FINE` do without: they change no shape, and the maps would take as much as the picture."""
     faces: Mapping[str, float] = field(default_factory=lambda: {"relu4_2": 0.8, "relu3_1": 0.35})
     """The same for eyes and mouths, whose shapes are smaller."""
-    steady_weight: float = 20.0
+    steady_weight: float = 50.0
     """How firmly a frame of a film keeps to the one before, where that shows the same."""
     largest: int | None = None
     """Long side above which the picture is not painted but enlarged; None for no limit."""
