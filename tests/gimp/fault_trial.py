@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from display import press, window
+from display import press, window, xdotool
 from fault_bench import until
 from fault_files import HOSTILE, SAYS, clear, prepare
 
@@ -151,10 +151,27 @@ class Trial:
             press(self.dialog(), "Escape")
             bench.let_go()
         elif fault == "window closed":
-            press(self.dialog(), "alt+F4")
+            self.close_window()
         else:
             self.edit(fault)
             bench.let_go()
+
+    def close_window(self):
+        """As the window manager does it; of a painting under way the dialog asks."""
+        before = self.windows()
+        press(self.dialog(), "alt+F4")
+
+        def gone():
+            if self.dialog() and self.windows() - before:
+                xdotool("key", "alt+l")
+                time.sleep(0.3)  # no second one while the first is at work
+            return not self.dialog()
+
+        until(gone, "the dialog to close")
+
+    @staticmethod
+    def windows():
+        return set(xdotool("search", "--onlyvisible", "--name", ".*"))
 
     def escaped(self):
         """Whether Escape has closed the dialog."""
