@@ -88,10 +88,16 @@ def confirmed(parent: Gtk.Window, question: str, yes: str, no: str = "") -> bool
     return answer == Gtk.ResponseType.OK
 
 
-def on_escape(window: Gtk.Window, action: Callable[[], bool]) -> None:
-    """Calls ``action`` at the Escape key; if it returns True the window hears nothing of it."""
+def on_escape(window: Gtk.Dialog, action: Callable[[], bool]) -> None:
+    """Calls ``action`` at the Escape key; if it returns False the window closes, wherever the
+    keyboard is: a message with buttons would keep the key to itself.
+    """
 
     def pressed(_window: Any, event: Any) -> bool:
-        return event.keyval == Gdk.KEY_Escape and action()
+        if event.keyval != Gdk.KEY_Escape:
+            return False
+        if not action():
+            window.emit("close")
+        return True
 
     window.connect("key-press-event", pressed)
