@@ -500,6 +500,11 @@ def test_what_is_no_picture() -> None:
     assert "HEIC" in refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "a.heic").message
     assert "JPEG XL" in refused(bytes(imagecodecs.jpegxl_encode(RGB8)), "a.jxl").message
     assert "of a kind that cannot be read" in refused(b"v/1\x01" + bytes(99), "a.exr").message
+    floats = tiff(np.zeros((9, 9), np.float32), photometric="minisblack")
+    entry = struct.pack("<HHIH", 258, 3, 1, 32)  # BitsPerSample
+    assert entry in floats
+    odd = floats.replace(entry, struct.pack("<HHIH", 258, 3, 1, 24))
+    assert "of a kind that cannot be read" in refused(odd, "f24.tif").message
     complex_tiff = tiff(np.zeros((9, 9), np.complex64))
     assert "of a kind that cannot be read" in refused(complex_tiff, "fft.tif").message
 

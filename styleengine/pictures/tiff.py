@@ -117,6 +117,8 @@ def _page(page: Any, data: bytes, most: int) -> Raw | None:
     }
     if page.photometric not in spaces or page.dtype is None or page.dtype.kind not in "uf":
         return None
+    if page.dtype.kind == "f" and page.bitspersample != 8 * page.dtype.itemsize:
+        return None  # of 24 bits, of which there are several kinds
     space, colors = spaces[page.photometric]
     if page.samplesperpixel < colors or page.samplesperpixel > colors + 8:
         return None
