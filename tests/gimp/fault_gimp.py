@@ -142,7 +142,9 @@ def grouped(image, layer):
 EDITS = {
     "crop": lambda image, layer: image.crop(150, 100, 30, 20),
     "canvas size": lambda image, layer: image.resize(900, 700, 50, 30),
-    "image scaled": lambda image, layer: image.scale(120, 90),
+    "image scaled": lambda image, layer: image.scale(
+        image.get_width() // 2, image.get_height() // 2
+    ),
     "image turned": lambda image, layer: image.rotate(Gimp.RotationType.DEGREES90),
     "image flipped": lambda image, layer: image.flip(Gimp.OrientationType.HORIZONTAL),
     "layer to image size": lambda image, layer: layer.resize_to_image_size(),
