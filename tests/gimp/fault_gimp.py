@@ -42,8 +42,8 @@ def new_image(size, shown):
         image.insert_layer(layer, None, 0)
         layer.set_offsets(20, 10)
         # In red and green no place is like another; blue says where it is when made small, too.
-        red = bytes(x * 7 % 61 for x in range(width))
-        green = bytes(x * 3 % 53 for x in range(width))
+        red = bytes(x * 7 % 17 for x in range(width))
+        green = bytes(x * 5 % 13 for x in range(width))
         blue = [bytes(100 * x // width + more for x in range(width)) for more in range(120)]
         data, row = bytearray(), bytearray(b"\xff" * 4 * width)
         for y in range(height):
