@@ -768,14 +768,10 @@ def step_the_menu_repeats_what_a_painted_layer_remembers():
 
 
 def agreed():
-    """Clicks "Use them" in the message over the preview, which is as high as its text."""
-    _, _, width, _ = geometry(dialog())
-    for down in range(40, 120, 12):
-        xdotool("mousemove", "--window", dialog(), width - 424 - 228, down, "click", 1)
-        time.sleep(0.2)
-        if strangers_file_was_sent():
-            return True
-    return False
+    """Clicks "Use them" in the message over the preview."""
+    place = ask("import keyboard; answer = keyboard.place_of('Use them')")
+    xdotool("mousemove", "--window", dialog(), *place, "click", 1)
+    return soon(strangers_file_was_sent, 3)
 
 
 def step_what_a_strangers_layer_names_is_read_only_if_the_user_agrees():

@@ -17,9 +17,13 @@ class Notice(Gtk.Revealer):
         self._bar = Gtk.InfoBar(message_type=kind, show_close_button=False)
         self._text = Gtk.Label(xalign=0.0, wrap=True, selectable=True, max_width_chars=80)
         self._text.set_can_focus(False)
-        self._bar.get_content_area().add(self._text)
-        self._progress = Gtk.ProgressBar(show_text=True, no_show_all=True, valign=Gtk.Align.CENTER)
-        self._bar.get_content_area().pack_end(self._progress, False, False, 0)
+        self._progress = Gtk.ProgressBar(show_text=True, no_show_all=True)
+        # Beside the text, as a bar has them, long buttons would leave it no room.
+        self._buttons = Gtk.Box(spacing=6, halign=Gtk.Align.END)
+        box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
+        for each in (self._text, self._progress, self._buttons):
+            box.add(each)
+        self._bar.get_content_area().pack_start(box, True, True, 0)
         self._bar.show_all()
         self.add(self._bar)
 
@@ -28,7 +32,7 @@ class Notice(Gtk.Revealer):
         button = Gtk.Button(label=label, use_underline=True)
         button.connect("clicked", lambda _button: action())
         button.show()
-        self._bar.get_action_area().add(button)
+        self._buttons.add(button)
         return button
 
     def say(self, text: str) -> None:

@@ -66,6 +66,17 @@ def messages():
     return [part.get_text() for part in parts if part.get_mapped()]
 
 
+def place_of(label):
+    """The middle of a button in the dialog."""
+    window = dialog()
+    button = next(
+        w for w in everything(window)
+        if isinstance(w, Gtk.Button) and (w.get_label() or "").replace("_", "") == label
+    )  # fmt: skip
+    width, height = button.get_allocated_width(), button.get_allocated_height()
+    return button.translate_coordinates(window, width // 2, height // 2)
+
+
 def begin():
     """Remembers from now on where the focus goes, and whether that can be seen."""
     _tour.clear()
