@@ -35,6 +35,8 @@ much of what VGG19 sees there is hidden from it, and so is some grain."""
 TOLERANCE = 0.2
 """Largest relative error of the gradient that a faster precision may have. Far less than the error
 of the network itself, and no difference can be seen in the pictures."""
+INTEGER_TOLERANCE = 0.35
+"""The same for whole numbers, which have 0.25."""
 VALUES = 680
 """Numbers that a step holds per pixel, see `NETWORK_VALUES`; at 1 megapixel 675 are held."""
 MAPPED = {
@@ -56,7 +58,7 @@ class Draft(VGG19):
     512 channels; the others in the draft's own, with their ``metrics``.
     """
 
-    tolerance, values = TOLERANCE, VALUES
+    tolerance, integer_tolerance, values = TOLERANCE, INTEGER_TOLERANCE, VALUES
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -68,15 +69,18 @@ def load(
     precision: Precision | None = None,
 ) -> Shelved:
     """The network of ``entry`` on ``device``, in that precision or in the fastest right one."""
-    nets = [build(entry, request)]
-    source, kind = nets[0].source or entry.label, nets[0].kind or type(nets[0]).__name__
+    net = build(entry, request)
+    source, kind = net.source or entry.label, net.kind or type(net).__name__
 
     def make() -> Network:
-        return nets.pop() if nets else build(entry, request)
+        try:
+            return copy.deepcopy(net)
+        except (RuntimeError, TypeError):  # what a plug-in's network holds need not be copied
+            return build(entry, request)
 
     precision = precision or choose_precision(make, device, kind)
     allocator.give_back()
-    trunk = Trunk(make(), device, precision)
+    trunk = Trunk(net, device, precision)
     return Shelved(trunk, source, seconds_per_pixel(device, kind, precision))
 
 
