@@ -155,12 +155,22 @@ class Window:
         buttons = self._start.get_parent()
         buttons.pack_start(box, True, True, 0)
         buttons.set_child_secondary(box, True)
-        buttons.set_child_non_homogeneous(box, True)
+        # All as wide as "Stop and keep", they would not fit a small screen in every language.
+        for each in (box, self._keep):
+            buttons.set_child_non_homogeneous(each, True)
+        widths = []
+        for text in (self._close_texts[True], self._close_texts[False]):
+            self._cancel.set_label(text)
+            widths.append(self._cancel.get_preferred_width()[1])
+        self._cancel.set_size_request(max(widths), -1)  # whichever it says, nothing moves
         box.show_all()
 
     def show_estimate(self, text: str) -> None:
         """What painting will take; empty while nobody knows."""
         self.estimate.set_text(text)
+        width = self.estimate.create_pango_layout(text).get_pixel_size()[0]
+        if width > self.estimate.get_allocated_width():
+            self.estimate.set_size_request(width, -1)
 
     def _middle(self) -> Gtk.Widget:
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
