@@ -29,7 +29,7 @@ from styleengine.engine import Engine
 from styleengine.jobs import Before, Job, Part, Preview, Result, Spot, Style
 from styleengine.machine import devices
 from styleengine.pictures.files import Picture
-from styleengine.planning.spots import Area, sample_middles
+from styleengine.planning.spots import Area
 from styleengine.protocol import OVERVIEW_PX, PREVIEW_PX, Settings
 from styleengine.scene import going_on
 from styleengine.scene.resample import resize, to_array, to_tensor
@@ -38,8 +38,8 @@ PAIRS = 3
 VIEW = (640, 448)
 PLACES = ((0.3, 0.35), (0.7, 0.7))
 """Middles of the spots, across and down."""
-MARGIN, SAMPLE = 0.04, 0.064
-"""As the plug-in's ``view/parts.py`` has them."""
+MARGIN = 0.04
+"""As the plug-in's ``view/parts.py`` has it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,20 +111,14 @@ def of_spot(work: Job, before: Before, place: tuple[float, float]) -> Job:
         max(0, min(n - v, round(p * n - v / 2)))
         for p, n, v in zip(place, whole, (width, height), strict=True)
     )
-    parts: tuple[Part, ...] = ()
+    part: Part | None = None
     overview = photo
     if max(whole) > OVERVIEW_PX:
         overview = in_bytes(shrunk(photo, OVERVIEW_PX))
-        margin, side = (round(part * max(whole)) for part in (MARGIN, SAMPLE))
-        areas = [Area(top, left, top + height, left + width).grown(margin, whole[::-1])]
-        for down, across in sample_middles(whole[::-1]):
-            y, x = (round(p * n - side / 2) for p, n in ((down, whole[1]), (across, whole[0])))
-            areas.append(Area(max(0, y), max(0, x), y + side, x + side))
-        parts = tuple(
-            Part(Picture(photo.rgb[a.top : a.bottom, a.left : a.right]), a.left, a.top)
-            for a in areas
-        )
-    spot = Spot((left, top, width, height), whole, (width, height), parts)
+        margin = round(MARGIN * max(whole))
+        a = Area(top, left, top + height, left + width).grown(margin, whole[::-1])
+        part = Part(Picture(photo.rgb[a.top : a.bottom, a.left : a.right]), a.left, a.top)
+    spot = Spot((left, top, width, height), whole, (width, height), part)
     return dataclasses.replace(work, content=overview, before=before, spot=spot, preview=width)
 
 

@@ -75,9 +75,9 @@ def _check_spot(spot: Spot, content: Picture, classic: bool) -> None:
     inside = inside and left + width <= spot.width and top + height <= spot.height
     if not inside or not (0 < spot.size[0] <= width and 0 < spot.size[1] <= height):
         raise EngineError("protocol", "The spot does not lie in the picture.")
-    for part in spot.parts:
-        require_usable(part.picture, "content")
-    if not spot.parts and (content.width, content.height) != spot.whole:
+    if spot.part is not None:
+        require_usable(spot.part.picture, "content")
+    elif (content.width, content.height) != spot.whole:
         raise EngineError("protocol", "Of a large picture the spot is missing.")
 
 

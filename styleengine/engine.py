@@ -23,7 +23,7 @@ from styleengine.networks.faces import LONG_SIDE, Face, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
-from styleengine.painting_spots import Bases, SpotPainter
+from styleengine.painting_spots import Courses, SpotPainter
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
@@ -62,7 +62,7 @@ class Engine:
         self.group = launch.group() if group is None else group
         self._shelf = Shelf()
         self._faces = FaceFinder()
-        self._bases = Bases()
+        self._courses = Courses()
 
     def prepare(self, settings: Settings, weights: str | None = None) -> None:
         """Loads the network that a run with ``settings`` will need, so that it can begin at once.
@@ -257,7 +257,8 @@ class Engine:
         """Paints the spot of a job."""
         settings, style_loss = job.settings, self.plugins.style_loss(scene.plan.style_loss)
         passed = going_on.passed(scene.plan)
-        base = self._bases.get(job, scene)
+        self._courses.begin(job)
+        base = self._courses.base(job, scene)
         if base is None:
             plan = scene.plan.upto(passed)
             used = [networks[plan.features_at(scale)] for scale in range(passed + 1)]
@@ -269,8 +270,8 @@ class Engine:
             yield from course.alone(0, passed + 1)
             base = painter.release()
             if not painter.stopped:
-                self._bases.keep(job, base)
-        spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base))
+                self._courses.keep(base)
+        spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base), self._courses)
         yield from spot.paint(should_stop)
         touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
         picture, seconds = spot.picture(touches), time.monotonic() - started

@@ -67,15 +67,15 @@ class Spot:
     """A spot of a picture, to be seen as it will be when all of it has been painted.
 
     ``area`` (left, top, width, height) lies in the picture of ``whole`` (width, height) pixels; the
-    result is of ``size`` (width, height), at most that of the area. ``parts`` are what is known of
-    the picture at full size: the spot with a margin, and samples of the rest. None are needed of a
-    picture that is the job's content itself.
+    result is of ``size`` (width, height), at most that of the area. ``part`` is what is known at
+    full size: the spot with a margin. None is needed of a picture that is the job's
+    content itself.
     """
 
     area: tuple[int, int, int, int]
     whole: tuple[int, int]
     size: tuple[int, int]
-    parts: tuple[Part, ...] = ()
+    part: Part | None = None
 
     @property
     def width(self) -> int:

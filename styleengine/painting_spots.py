@@ -1,62 +1,83 @@
 """A spot of a picture painted as it will be in the whole one, in seconds instead of minutes.
 
-From the scale of the quick preview on only the spot is painted, and samples that stand for the rest
-of the picture; see `planning.spots`.
+From the scale of the quick preview on only the spot is painted, as if the rest of the picture were
+painted, too; see `loss.spot`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
 
+from styleengine.descent.band_scaling import first_guess
+from styleengine.descent.minimizers import FIRST_MOVE, LBFGS, Diverged
 from styleengine.descent.pace import Pace
-from styleengine.descent.painter import Painter
 from styleengine.jobs import Before, Job, Preview, Spot
 from styleengine.loss.making import seen_of
-from styleengine.loss.spot import SpotObjective
-from styleengine.loss.style_losses import StyleLoss
+from styleengine.loss.painting import PaintObjective
+from styleengine.loss.spot import Course, SpotObjective, Units
+from styleengine.loss.style_losses import MomentsLoss, StyleLoss
 from styleengine.machine import allocator, memory
 from styleengine.networks.shelf import Shelved
 from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
 from styleengine.planning.layout import USABLE
 from styleengine.planning.plan import Plan
-from styleengine.planning.recipes import Recipe
-from styleengine.planning.spots import Area, Size, sample_middles, sample_patches, spot_patches
+from styleengine.planning.recipes import FINE, Recipe
+from styleengine.planning.spots import Area, Size, spot_areas
 from styleengine.protocol import Progress, Settings
 from styleengine.scene import finishing, going_on, outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.known import Known
 from styleengine.scene.scene import Scene
-from styleengine.scene.sheet import Sheet
 from styleengine.scene.windows import Window, carried, part
 
-MARGIN, SAMPLE_MARGIN = 48, 32
-"""Most pixels around what is painted of the spot, and of samples, at a scale."""
+log = logging.getLogger(__name__)
+
+STEPS, FINE_STEPS = 3, 1
+"""Steps at a scale, and at one above `FINE`: a spot of a few hundred pixels knows too little of the
+picture for its minimiser's next ones to lead where the picture's do."""
+FINE_MOVE = 0.01
+"""Root mean square change of a fine step, in picture values (0–1)."""
 
 
-class Bases:
-    """Whole pictures at the scale of a quick preview that spots were painted from: the last one."""
+class Courses:
+    """What spots ask for that is the same for all of a picture: kept for the last one."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Before | None, Settings, Tensor] | None = None
+        self._of: tuple[Before | None, Settings | None] = None, None
+        self._base: Tensor | None = None
+        self._courses: dict[int, tuple[list[Course], Units]] = {}
 
-    def get(self, job: Job, scene: Scene) -> Tensor | None:
-        """The base of a job's spot, (1, 3, h, w), if it is known."""
+    def begin(self, job: Job) -> None:
+        """Forgets what is not of this job's picture."""
+        before, settings = self._of
+        if job.before is None or job.before is not before or job.settings != settings:
+            self._base, self._courses = None, {}
+        self._of = job.before, job.settings
+
+    def base(self, job: Job, scene: Scene) -> Tensor | None:
+        """The whole picture at the scale of the quick preview, (1, 3, h, w), if it is known."""
         before = job.before
-        if before is None or not going_on.fits(before, job.whole):
-            return None
-        if self._kept is not None and self._kept[0] is before and self._kept[1] == job.settings:
-            return self._kept[2]
-        return going_on.finished(scene, before, job.settings)
+        if self._base is None and before is not None and going_on.fits(before, job.whole):
+            self._base = going_on.finished(scene, before, job.settings)
+        return self._base
 
-    def keep(self, job: Job, base: Tensor) -> None:
-        """Keeps one for the spots to come."""
-        self._kept = job.before, job.settings, base
+    def keep(self, base: Tensor) -> None:
+        """Keeps the picture for the spots to come."""
+        self._base = base
+
+    def at(
+        self, scale: int, make: Callable[[], tuple[list[Course], Units]]
+    ) -> tuple[list[Course], Units]:
+        """The courses of the styles at a scale."""
+        if scale not in self._courses:
+            self._courses[scale] = make()
+        return self._courses[scale]
 
 
 class SpotPainter:
@@ -70,18 +91,20 @@ class SpotPainter:
         style_loss: StyleLoss,
         device: torch.device,
         base: tuple[int, Tensor],
+        courses: Courses,
     ) -> None:
         assert job.spot is not None
         self._job, self._scene, self._plan = job, scene, scene.plan
         self._networks, self._style_loss, self._device = networks, style_loss, device
-        self._spot, self._known = job.spot, Known(scene, job.spot)
+        self._spot, self._known = job.spot, Known(scene, job.spot, job.content)
         self._first, start = base[0] + 1, base[1]
+        self._courses = courses
         sizes = scene.plan.sizes
-        self._now = Window(start, sizes[base[0]])
+        self._now = Window(start, sizes[base[0]], wrap=scene.plan.wrap)
         self._scale = base[0]
         self._area = _area(job.spot)
         self._whole = job.spot.height, job.spot.width
-        self._sheets = self._laid_out(self._last())
+        self._areas = self._laid_out(self._last())
         self.source, self.stopped = "", False
 
     def _last(self) -> int:
@@ -91,132 +114,107 @@ class SpotPainter:
         enough = (k for k, size in enumerate(sizes) if max(size) >= wanted - 1)
         return next(enough, len(sizes) - 1)
 
-    def _laid_out(self, last: int) -> dict[int, Sheet]:
-        sizes, plan = self._plan.sizes[: last + 1], self._plan
-        margins: dict[int, int] = {}
-        for scale in range(self._first, last + 1):
-            method = plan.methods[scale]
-            margin = fitting.margin(
-                self._networks[plan.features_at(scale)].trunk, method, self._style_loss.additive
-            )
-            if margin is None or not isinstance(method, Recipe):
-                return {}  # seen as a whole only: the spot is what the preview has shown
-            margins[scale] = margin
-        if not margins:
-            return {}
+    def _laid_out(self, last: int) -> dict[int, Area]:
+        sizes = self._plan.sizes[: last + 1]
+        methods = self._plan.methods[self._first : last + 1]
+        usual = all(isinstance(method, Recipe) for method in methods)
+        if not usual or not isinstance(self._style_loss, MomentsLoss) or not methods:
+            return {}  # seen as a whole only: the spot is what the preview has shown
         area = self._area.scaled(self._whole, sizes[-1])
-        most = {k: min(MARGIN, margin) for k, margin in margins.items()}
-        spots = spot_patches(sizes, self._first, area, most)
-        middles = self._known.middles or sample_middles(self._whole)
-        return {
-            scale: Sheet.of(sizes[scale], [spots[scale], *sample_patches(
-                sizes[scale], middles, min(SAMPLE_MARGIN, margins[scale])
-            )])
-            for scale in margins
-        }  # fmt: skip
+        return spot_areas(sizes, self._first, area, self._plan.wrap)
 
     def paint(self, should_stop: Callable[[], bool]) -> Iterator[Progress | Preview]:
         """All scales; yields the progress, and the spot as it is now."""
-        if not self._sheets:
+        if not self._areas:
             return
-        scales = sorted(self._sheets)
-        plan = self._sheet_plan(scales)
-        networks = [self._networks[plan.features_at(k)] for k in range(len(scales))]
+        plan = self._spot_plan()
+        networks = [self._networks[plan.features_at(k)] for k in range(len(plan.sizes))]
         trunks = {name: found.trunk for name, found in self._networks.items()}
         room = USABLE * memory.free(self._device)
         layouts = fitting.laid_out(plan, trunks, True, self._device, room)
-        # What is left for these few pixels to say in half precision is not worth it.
-        layouts = [dataclasses.replace(each, narrow=False) for each in layouts]
         self.source = networks[0].source
         pace = Pace(plan, layouts, self.source, [n.rate for n in networks])
-        painter = Painter(plan, layouts, pace, should_stop)
         yield pace.progress("prepare")
-        before: Sheet | None = None
-        for number, scale in enumerate(scales):
-            sheet = self._sheets[scale]
-            content = sheet.filled(partial(self._seen, scale))
-            start = self._start(scale, sheet, before, content)
-            objective = self._objective(scale, sheet, content, layouts[number].side)
-            painter.go_on(number, start * objective.root)
-            for step in painter.paint(objective):
-                yield step
+        for number, (scale, area) in enumerate(sorted(self._areas.items())):
+            pace.begin(number)
+            content = self._known.at(scale, area)
+            guide = self._known.at(scale - 1, self._now.area)
+            size = self._plan.sizes[scale]
+            image = carried(self._now, guide, content, size, area).contiguous()
+            objective = self._objective(scale, area, content)
+            move = FINE_MOVE if _is_fine(size) else FIRST_MOVE
+            minimizer = LBFGS(scaling=first_guess(image, plan.history), first_move=move)
+            for step in range(plan.steps[number]):
+                try:
+                    minimizer.step(image, *objective(image))
+                except Diverged:
+                    log.warning("a spot went astray at scale %d", scale)
+                    return
+                pace.stepped()
+                self._scale = scale
+                self._now = Window(image, size, area.top, area.left, self._plan.wrap)
+                yield pace.progress("paint")
                 due = pace.preview_due(self._job.preview_steps)
-                if self._job.preview and (due or step.step == 1):  # sharper than what was seen
-                    self._take(scale, sheet, painter.picture / objective.root)
+                if self._job.preview and (due or step == 0):  # sharper than what was seen
                     yield Preview(self.picture(), pace.step)
-            self._take(scale, sheet, painter.release() / objective.root)
+                if should_stop():
+                    self.stopped = True
+                    return
             del objective
             allocator.give_back()
-            before, self.stopped = sheet, painter.stopped
-            if painter.stopped:
-                return
 
-    def _seen(self, scale: int, _number: int, area: Area) -> Tensor:
-        return self._known.at(scale, area)
-
-    def _sheet_plan(self, scales: Sequence[int]) -> Plan:
-        plan = self._plan
+    def _spot_plan(self) -> Plan:
+        """The plan of what is painted of each scale."""
+        scales, plan = sorted(self._areas), self._plan
         return dataclasses.replace(
             plan,
-            sizes=tuple(self._sheets[k].size for k in scales),
-            steps=tuple(plan.steps[k] for k in scales),
+            sizes=tuple(self._areas[k].size for k in scales),
+            steps=tuple(FINE_STEPS if _is_fine(plan.sizes[k]) else STEPS for k in scales),
             methods=tuple(plan.methods[k] for k in scales),
         )
 
-    def _take(self, scale: int, sheet: Sheet, picture: Tensor) -> None:
-        """Makes a ``picture`` of a sheet what there is."""
-        self._scale, self._painted = scale, picture
-        spot = sheet.patches[0].seen
-        self._now = Window(sheet.seen(picture, 0), sheet.whole, spot.top, spot.left)
-
-    def _start(self, scale: int, sheet: Sheet, before: Sheet | None, content: Tensor) -> Tensor:
-        """What the patches of a scale begin with: those of the scale before, enlarged."""
-
-        def enlarged(number: int, area: Area) -> Tensor:
-            result = self._now
-            if before is not None:
-                at = before.patches[number].seen
-                image = before.seen(self._painted, number)
-                result = Window(image, before.whole, at.top, at.left)
-            guide = self._known.at(scale - 1, result.area)
-            return carried(result, guide, sheet.seen(content, number), sheet.whole, area)
-
-        return sheet.filled(enlarged)
-
-    def _objective(
-        self, scale: int, sheet: Sheet, content: Tensor, side: int | None
-    ) -> SpotObjective:
+    def _objective(self, scale: int, area: Area, content: Tensor) -> SpotObjective:
         scene, plan = self._scene, self._plan
-        method = plan.methods[scale]
+        method, size = plan.methods[scale], plan.sizes[scale]
         assert isinstance(method, Recipe)
+        only = self._networks[plan.features_at(scale)].trunk.only(plan.at(scale))
+        targets = scene.targets(scale)
 
         def cut(whole: Tensor | None) -> Tensor | None:
             if whole is None:
                 return None
-            return sheet.filled(lambda _, area: part(whole[None, None], area))[0, 0]
+            return Window(whole[None, None], size, wrap=plan.wrap).at(size, area).image[0, 0]
 
-        weights = sheet.weights(self._device)
-        alpha = cut(scene.alpha_at(scale))
-        targets = seen_of(scene.targets(scale), cut)
-        only = self._networks[plan.features_at(scale)].trunk.only(plan.at(scale))
-        return SpotObjective(
+        def make() -> tuple[list[Course], Units]:
+            growth, small = max(size) / max(plan.sizes[scale - 1]), self._first - 1
+            seen = dataclasses.replace(method, near_layers={}, hold={}, faces={})
+            loss = self._style_loss
+            whole = PaintObjective(
+                only, seen, loss, scene.content(small), scene.targets(small), scene.alpha_at(small)
+            )
+            found = [Course.of(only, seen, loss, t.image, growth, t.alpha) for t in targets]
+            return found, Units.of(whole)
+
+        courses, units = self._courses.at(scale, make)
+        objective = SpotObjective(
             only,
             method,
             self._style_loss,
             content,
-            targets,
-            weights if alpha is None else weights * alpha,
+            list(zip(seen_of(targets, cut), courses, strict=True)),
+            cut(scene.alpha_at(scale)),
             (plan.content_factor, plan.tv_factor),
-            side=side,
             hold=cut(scene.hold(scale)) if method.hold else None,
             faces=cut(scene.held_faces(scale)) if method.faces else None,
         )
+        units.give(objective)
+        return objective
 
     # --- what comes of it ------------------------------------------------------------------------
 
     def picture(self, touches: Sequence[finishing.Touch] = ()) -> Picture:
         """The spot as it is now, at the size asked for, with ``touches``."""
-        image, last = self._now, max([*self._sheets, self._first - 1])
+        image, last = self._now, max([*self._areas, self._first - 1])
         if self._scale < last:
             size = self._plan.sizes[last]
             area = self._area.scaled(self._whole, size)
@@ -232,7 +230,8 @@ class SpotPainter:
         self, image: Window, content: Tensor, size: Size, area: Area, scale: int | None = None
     ) -> Window:
         guide = self._known.at(self._scale if scale is None else scale, image.area)
-        return Window(carried(image, guide, content, size, area), size, area.top, area.left)
+        found = carried(image, guide, content, size, area)
+        return Window(found, size, area.top, area.left, self._plan.wrap)
 
     def _shown(self) -> tuple[Size, Area]:
         """The size that the whole picture has where the spot has the size asked for, and the spot
@@ -267,6 +266,10 @@ class SpotPainter:
         own = mask.shape[-2], mask.shape[-1]
         area = self._area.scaled(self._whole, own)
         return resample.resize(part(mask, area), size).clamp(0, 1)
+
+
+def _is_fine(size: Size) -> bool:
+    return max(size) > FINE
 
 
 def _area(spot: Spot) -> Area:

@@ -33,8 +33,8 @@ whole picture, and is the result: ``area`` is [left, top, width, height] in a pi
 [width, height], ``size`` [width, height] that of the result. The content then is the whole picture,
 made smaller if it has more than `OVERVIEW_PX`; of such a one ``parts``, a list of
 ``{width, height, dtype, left, top}``, come at full size as ``pixels`` with ``of: "spot"``: first
-the area with a margin, then samples of the rest. Its ``series`` is that of the quick preview that
-it goes on from, which stays what is gone on from. An engine knows it that accepts "spot".
+the area with a margin, all that is needed. Its ``series`` is that of the quick preview that it goes
+on from, which stays what is gone on from. An engine knows it that accepts "spot".
 A quick preview may say what ``painting {settings, width, height}`` it is for; with the result then
 comes an ``estimate {seconds, memory}`` of what that will take, seconds null while nobody knows.
 Consecutive runs that have the same text as ``series`` follow each other, as the frames of an

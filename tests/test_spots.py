@@ -10,61 +10,39 @@ import torch
 
 from styleengine.jobs import Part, Preview, Spot, Style
 from styleengine.loss.painting import PaintObjective
-from styleengine.loss.spot import SpotObjective
+from styleengine.loss.spot import Course, SpotObjective
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.networks.extractor import ExtractorRequest
 from styleengine.networks.shelf import load
 from styleengine.pictures.picture import Picture
 from styleengine.planning.plan import make_plan
-from styleengine.planning.spots import STEP, Area, sample_middles, sample_patches, spot_patches
+from styleengine.planning.spots import STEP, Area, spot_areas
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
+from styleengine.scene.resample import resize
 from styleengine.scene.scene import StyleTarget
-from styleengine.scene.sheet import Sheet
 from tests.helpers import events_of, job, paint, picture, tinted
 
 SIZES = ((512, 341), (947, 631), (1753, 1168), (3243, 2161), (6000, 4000))
-MARGINS = {1: 64, 2: 32, 3: 32, 4: 32}
 
 
+@pytest.mark.parametrize("wrap", [(False, False), (False, True)])
 @pytest.mark.parametrize("spot", [Area(3000, 1700, 3480, 2340), Area(0, 0, 100, 4000)])
-def test_each_scale_is_painted_as_far_as_the_next_one_sees(spot):
-    patches = spot_patches(SIZES, 1, spot, MARGINS)
-    assert sorted(patches) == [1, 2, 3, 4]
-    assert patches[4].painted.top <= spot.top and patches[4].painted.right >= spot.right
-    for scale, patch in patches.items():
+def test_each_scale_is_painted_as_far_as_the_next_one_sees(spot, wrap):
+    areas = spot_areas(SIZES, 1, spot, wrap)
+    assert sorted(areas) == [1, 2, 3, 4]
+    assert areas[4].top <= spot.top and areas[4].right >= spot.right
+    for scale, area in areas.items():
         height, width = SIZES[scale]
-        for area in (patch.seen, patch.painted):
-            assert area.top % STEP == area.left % STEP == 0
-            assert 0 <= area.top < area.bottom <= height and 0 <= area.left < area.right <= width
+        assert area.top % STEP == area.left % STEP == 0
+        assert 0 <= area.top < area.bottom <= height and area.left < area.right
+        assert wrap[1] or (area.left >= 0 and area.right <= width)
         if scale < 4:
-            needed = patches[scale + 1].seen.scaled(SIZES[scale + 1], SIZES[scale])
-            assert patch.painted.top <= needed.top and patch.painted.bottom >= needed.bottom
-            assert patch.painted.left <= needed.left and patch.painted.right >= needed.right
-
-
-def test_samples_lie_all_over_the_picture():
-    samples = sample_patches(SIZES[2], sample_middles(SIZES[2]), 32)
-    assert 6 <= len(samples) <= 10 and len({s.painted for s in samples}) == len(samples)
-    tops, lefts = ([getattr(s.painted, n) for s in samples] for n in ("top", "left"))
-    assert max(tops) > 1200 > 500 > min(tops) and max(lefts) > 700 > 400 > min(lefts)
-
-
-def test_the_sheets_pixels_stand_for_all_of_the_picture():
-    spot = spot_patches(SIZES[:2], 1, Area(100, 100, 300, 420), MARGINS)[1]
-    samples = sample_patches(SIZES[1], sample_middles(SIZES[1]), 32)
-    sheet = Sheet.of(SIZES[1], [spot, *samples])
-    weights = sheet.weights(torch.device("cpu"))
-    assert float(weights.sum()) == pytest.approx(SIZES[1][0] * SIZES[1][1])
-    inner = spot.painted.within(spot.seen)
-    part = sheet.seen(weights, 0)[inner.top : inner.bottom, inner.left : inner.right]
-    assert (part == 1).all() and sheet.seen(weights, 0).sum() == part.numel()
-    whole = torch.rand(1, 3, *SIZES[1])
-    filled = sheet.filled(lambda _, a: whole[..., a.top : a.bottom, a.left : a.right])
-    for number, patch in enumerate(sheet.patches):
-        a = patch.seen
-        there = whole[..., a.top : a.bottom, a.left : a.right]
-        assert torch.equal(sheet.seen(filled, number), there)
+            needed = areas[scale + 1].scaled(SIZES[scale + 1], SIZES[scale])
+            assert area.top <= needed.top and area.bottom >= needed.bottom
+            assert area.left <= needed.left and area.right >= needed.right
+    if spot.left == 0:
+        assert (areas[1].left < 0) == wrap[1]
 
 
 @pytest.fixture(scope="module")
@@ -72,39 +50,35 @@ def network(plain_precision):
     entry = load_plugins(()).extractor("draft")
     plan = make_plan(Settings(features="draft"), 96, 96, entry)
     request = ExtractorRequest(plan.layers, "max", None, "draft")
-    method = dataclasses.replace(plan.methods[-1], hold={}, faces={})
+    method = dataclasses.replace(plan.methods[-1], hold={}, faces={}, near_layers={})
     return load(entry, request, torch.device("cpu")).trunk, method
 
 
-def test_of_a_sheet_that_is_the_picture_the_gradient_is_that_of_the_picture(network):
+def test_where_the_picture_is_the_styles_small_copy_the_gradient_is_that_of_the_picture(network):
     trunk, method = network
     generator = torch.Generator().manual_seed(3)
-    content, style, image = (torch.rand(1, 3, 96, 96, generator=generator) for _ in range(3))
-    given = (trunk, method, CovarianceLoss(), content, [StyleTarget(style)])
-    usual = PaintObjective(*given, None, 1.0, 1.0)(image)
-    for weight in (1.0, 7.0):
-        objective = SpotObjective(*given, torch.full((96, 96), weight), (1.0, 1.0))
-        loss, gradient = objective(image * objective.root)
-        assert loss == pytest.approx(usual[0], rel=1e-3)
-        apart = (gradient * objective.root - usual[1]).norm() / usual[1].norm()
-        assert apart < 1e-3, weight
+    content, style = (torch.rand(1, 3, 96, 96, generator=generator) for _ in range(2))
+    target = StyleTarget(style)
+    course = Course.of(trunk, method, CovarianceLoss(), style, 2.0)
+    image = resize(resize(style, (48, 48)), (96, 96))
+    given = trunk, method, CovarianceLoss(), content
+    usual = PaintObjective(*given, [target], None, 1.0, 1.0)(image)
+    found = SpotObjective(*given, [(target, course)], None, (1.0, 1.0))(image)
+    assert found[0] == pytest.approx(usual[0], rel=1e-3)
+    assert (found[1] - usual[1]).norm() < 1e-3 * usual[1].norm()
 
 
-def test_margins_stay_and_samples_do_not_count_more_for_standing_for_many(network):
+def test_a_spot_that_has_the_styles_detail_is_pulled_no_further(network):
     trunk, method = network
-    half = torch.rand(1, 3, 96, 96)
-    content, style = torch.cat([half, half], 3), torch.rand(1, 3, 96, 96)
-    image = torch.rand(1, 3, 96, 96)
-    image = torch.cat([image, image], 3)
-    weights = torch.zeros(96, 192)
-    weights[24:72, 24:72], weights[24:72, 120:168] = 1.0, 9.0
-    given = (trunk, method, CovarianceLoss(), content, [StyleTarget(style)])
-    objective = SpotObjective(*given, weights, (1.0, 1.0))
-    _, gradient = objective(image * objective.root)
-    gradient = gradient / objective.root  # by a move of the sheet itself
-    assert (gradient[..., weights == 0] == 0).all()
-    one, other = gradient[..., 32:64, 32:64], gradient[..., 32:64, 128:160]
-    assert (one - other).norm() < 0.2 * one.norm()  # two copies of one place
+    style = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(3))
+    course = Course.of(trunk, method, CovarianceLoss(), style, 2.0)
+    blurred = resize(resize(style, (48, 48)), (96, 96))
+    method = dataclasses.replace(method, content_weight=0.0, tv_weight=0.0)
+    given = trunk, method, CovarianceLoss(), blurred, [(StyleTarget(style), course)]
+    objective = SpotObjective(*given, None, (1.0, 1.0))
+    first = objective(blurred)
+    arrived = objective(style)
+    assert arrived[0] < 0.01 * first[0] and arrived[1].norm() < 0.1 * first[1].norm()
 
 
 SPOT = Spot((300, 160, 200, 160), (640, 480), (200, 160))
@@ -135,13 +109,12 @@ def test_the_spot_is_what_the_whole_painting_shows_there(engine):
     assert any(isinstance(e, Progress) and e.stage == "paint" for e in events)
 
 
-def test_parts_of_a_picture_are_as_good_as_all_of_it(engine):
+def test_a_part_of_a_picture_is_as_good_as_all_of_it(engine):
     photo = picture(480, 640, block=40)
     whole = paint(engine, spotted(photo=photo)).picture.rgb
-    areas = [(220, 80, 360, 320), (0, 0, 200, 200), (440, 280, 200, 200), (20, 250, 200, 200)]
-    parts = tuple(Part(Picture(photo.rgb[y : y + h, x : x + w]), x, y) for x, y, w, h in areas)
+    part = Part(Picture(photo.rgb[80:400, 220:580]), 220, 80)
     small = picture(480, 640, block=40).rgb.reshape(240, 2, 320, 2, 3).mean((1, 3))
-    spot = dataclasses.replace(SPOT, parts=parts)
+    spot = dataclasses.replace(SPOT, part=part)
     found = paint(engine, spotted(spot, Picture(np.ascontiguousarray(small)))).picture.rgb
     assert np.abs(found - whole).mean() < 0.03
 
@@ -179,3 +152,12 @@ def test_a_spot_can_be_stopped_and_is_kept_as_it_is(engine):
 def test_a_spot_that_is_none_is_refused(engine, spot, settings):
     with pytest.raises(EngineError):
         paint(engine, spotted(dataclasses.replace(SPOT, **spot), **settings))
+
+
+def test_at_the_end_of_a_picture_that_closes_a_spot_is_painted_as_in_its_middle(engine):
+    photo = picture(480, 640, block=40)
+    rolled = dataclasses.replace(photo, rgb=np.roll(photo.rgb, 320, 1))
+    there, here = (Spot((x, 160, 120, 160), (640, 480), (120, 160)) for x in (0, 320))
+    one = paint(engine, spotted(there, photo, wrap="both")).picture.rgb
+    other = paint(engine, spotted(here, rolled, wrap="both")).picture.rgb
+    assert np.abs(one - other).mean() < 0.03

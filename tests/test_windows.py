@@ -44,3 +44,12 @@ def test_detail_is_carried_to_a_part_as_to_the_whole():
     window = Window(part(painted, known), (120, 180), known.top, known.left)
     found = carried(window, part(small, known), part(content, area), size, area)
     assert (found - part(expected, area)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("size", [(60, 90), (200, 300), (120, 180)])
+def test_beyond_the_ends_of_a_picture_that_closes_lies_its_other_end(size):
+    image, wrap = picture(120, 180), (False, True)
+    whole = resample.resize(image, size, wrap)
+    found = Window(image, (120, 180), wrap=wrap).at(size, Area(8, -20, 40, 30)).image
+    expected = part(whole.roll(20, -1), Area(8, 0, 40, 50))
+    assert (found - expected).abs().max() < 2e-5

@@ -85,7 +85,7 @@ class Content(Term):
         count, first, second = sums.tolist()
         self._count = max(count, TINY)
         mean = first / self._count
-        self._variance = second / self._count - mean**2 + FLAT_VARIANCE
+        self.variance = second / self._count - mean**2 + FLAT_VARIANCE
 
     def local(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
         """How far each position is from the photo's."""
@@ -96,7 +96,7 @@ class Content(Term):
             values = values * tile.seen(self.focus, stride)
         if self._alpha is not None:
             values = values * self.weight(self._alpha, self._layer, ours, tile)
-        return [Local(self._weight / self._variance / self._count, values, stride)]
+        return [Local(self._weight / self.variance / self._count, values, stride)]
 
 
 def weighted_sums(features: Tensor, weight: Tensor | None) -> Tensor:

@@ -150,7 +150,7 @@ class Objective:
             add_up(total, group)
         loss, pulls = 0.0, []
         for term, total in totals.items():
-            value, by = _derivatives(term.of_statistics, total) if total else (0.0, total)
+            value, by = derivatives(term.of_statistics, total) if total else (0.0, total)
             loss += value
             pulls += [(term, key, slope) for key, slope in by.items()]
         gradient, of_all = torch.empty_like(image, dtype=dtype), loss
@@ -228,7 +228,7 @@ def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
     return extractor(image)
 
 
-def _derivatives(
+def derivatives(
     function: Callable[[Mapping[Key, Statistics]], Tensor], statistics: Mapping[Key, Statistics]
 ) -> tuple[float, dict[Key, Statistics]]:
     """The value of a function of statistics, and its derivative by each of them, of their kind."""

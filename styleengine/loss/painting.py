@@ -40,35 +40,33 @@ class PaintObjective(Objective):
         hold: Tensor | None = None,
         faces: Tensor | None = None,
         wrap: Wrap = OPEN,
-        smoothed: Tensor | None = None,
         stripe: Stripe | None = None,
         steady: tuple[Tensor, Tensor] | None = None,
+        style: StyleStatistics | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
-        ``wrap`` tells along which axes the picture closes; ``smoothed`` (h, w), if given, weighs
-        the pixels for smoothness, too; ``steady`` is what `Steady` asks for, its target and where.
-        All these are what is seen by a process that holds a
-        ``stripe`` of the picture.
+        ``wrap`` tells along which axes the picture closes; ``steady`` is what `Steady` asks for,
+        its target and where. All these are what is seen by a process that holds a ``stripe`` of
+        the picture. ``style`` is the term of the style if that knows the styles already; no places
+        are compared then.
         """
         stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
-        layers = dict(recipe.style_layers)
-        if recipe.band_weight:
-            layers[BAND] = recipe.band_weight
-            extractor = Banded(extractor)
+        extractor, layers = style_layers(recipe, extractor)
         balance = extractor.balance
-        layers = {n: w * balance.get(n, 1.0) for n, w in layers.items()}
         name, pool, exponent = recipe.content_layer, recipe.content_pool, recipe.content_focus
         held = recipe.content_weight * content_factor * balance.get(name, 1.0)
         calm = recipe.tv_weight * tv_factor * balance.get(TV, 1.0)
 
-        style = StyleStatistics(extractor, layers, style_loss, stripe, alpha)
+        shown = styles if style is None else ()
+        style = style or StyleStatistics(extractor, layers, style_loss, stripe, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe)
-        near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
-        places = NearestPlaces(extractor, near, styles, stripe, alpha, photo)
-        smoothness = Smoothness(extractor, calm, stripe.size, wrap, smoothed)
+        self.style, self.photo = style, photo
+        near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items() if shown}
+        places = NearestPlaces(extractor, near, shown, stripe, alpha, photo)
+        smoothness = Smoothness(extractor, calm, stripe.size, wrap)
         terms: list[Term] = [style, photo, places, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
@@ -76,7 +74,16 @@ class PaintObjective(Objective):
             terms.append(Hold(extractor, kept, instead, stripe, alpha))
         if steady is not None:
             terms.append(Steady(extractor, recipe.steady_weight, *steady, stripe.size))
-        super().__init__(extractor, terms, content, styles, alpha, side, wrap, stripe)
+        super().__init__(extractor, terms, content, shown, alpha, side, wrap, stripe)
+
+
+def style_layers(recipe: Recipe, extractor: Extractor) -> tuple[Extractor, dict[str, float]]:
+    """The network with all layers that styles are compared at, and how much each weighs."""
+    layers = dict(recipe.style_layers)
+    if recipe.band_weight:
+        layers[BAND] = recipe.band_weight
+        extractor = Banded(extractor)
+    return extractor, {n: w * extractor.balance.get(n, 1.0) for n, w in layers.items()}
 
 
 def held_at(

@@ -115,7 +115,7 @@ class StyleStatistics(Term):
         """The unit of each layer and region; lets go of the pictures."""
         add_up(self._own, self._stripe.group)
         add_up(self._nothing, self._stripe.group)
-        self._units = {key: self._unit(key) for key in self._own}
+        self.units = {key: self._unit(key) for key in self._own}
         del self._own, self._nothing, self._styles
 
     def statistics(self, found: Found, tile: Tile, *, covered: bool) -> dict[Key, Statistics]:
@@ -131,7 +131,7 @@ class StyleStatistics(Term):
         parts = []
         for key, ours in statistics.items():
             name, region = key[0], self._regions[key[1]]
-            factor = self._weights[name] * (region.area / self._units[key])
+            factor = self._weights[name] * (region.area / self.units[key])
             for targets, share in region.targets:
                 distance = self._measures[name].distance(ours, targets[name, 0])
                 parts.append(factor * share * distance)

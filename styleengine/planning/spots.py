@@ -1,23 +1,22 @@
-"""Which parts of a picture are painted so that a spot of it comes out as in the whole picture.
+"""Which part of a picture is painted at each scale so that a spot of it comes out as in the whole.
 
-A spot by itself would be driven to the style's statistics, which only the whole picture is to have:
-a sky would get all of the style's darks. So beside the spot samples of the rest are painted, each
-of whose pixels stands for many; together they have the picture's statistics, from step to step.
+What the style asks of all of the picture together is not left to the spot, see `loss.spot`; so only
+the spot and a margin around it are painted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from styleengine.networks.extractor import OPEN, Wrap
 
 Size = tuple[int, int]
 STEP = 16
 """What all areas begin at multiples of, so that poolings fall where they do in the whole."""
-SAMPLES = 8
-"""About how many samples stand for the rest of the picture."""
-SAMPLE = 96
-"""Side of what is painted of a sample, in pixels of a scale."""
+MARGIN = 16
+"""Pixels that are painted around what is wanted of a scale, as those at the edge see too little."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,19 @@ class Area:
         """Height and width."""
         return self.bottom - self.top, self.right - self.left
 
-    @property
-    def pixels(self) -> int:
-        """How many there are."""
-        return self.size[0] * self.size[1]
-
     def within(self, outer: Area) -> Area:
         """The same in a picture that begins where ``outer`` does."""
         top, left = self.top - outer.top, self.left - outer.left
         return Area(top, left, top + self.size[0], left + self.size[1])
+
+    def cut(self, other: Area) -> Area:
+        """What both have."""
+        return Area(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
 
     def scaled(self, own: Size, size: Size) -> Area:
         """The least area that has all of this, of a picture of ``own`` size, in one of ``size``."""
@@ -50,66 +53,32 @@ class Area:
         return Area(
             math.floor(self.top * down + 1e-6),
             math.floor(self.left * across + 1e-6),
-            min(size[0], math.ceil(self.bottom * down - 1e-6)),
-            min(size[1], math.ceil(self.right * across - 1e-6)),
+            math.ceil(self.bottom * down - 1e-6),
+            math.ceil(self.right * across - 1e-6),
         )
 
-    def grown(self, margin: int, size: Size) -> Area:
-        """With a margin around, in whole steps, as far as a picture of ``size`` goes."""
-        return Area(
-            max(0, self.top // STEP * STEP - margin),
-            max(0, self.left // STEP * STEP - margin),
-            min(size[0], -(-self.bottom // STEP) * STEP + margin),
-            min(size[1], -(-self.right // STEP) * STEP + margin),
-        )
+    def grown(self, margin: int, size: Size, wrap: Wrap = OPEN) -> Area:
+        """With a margin around, in whole steps, as far as a picture of ``size`` goes.
+
+        Along an axis of ``wrap`` it goes on beyond its ends, where its other end lies.
+        """
+        top, left = (n // STEP * STEP - margin for n in (self.top, self.left))
+        bottom, right = (-(-n // STEP) * STEP + margin for n in (self.bottom, self.right))
+        if not wrap[0]:
+            top, bottom = max(0, top), min(size[0], bottom)
+        if not wrap[1]:
+            left, right = max(0, left), min(size[1], right)
+        return Area(top, left, bottom, right)
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A part of a picture that is painted by itself: ``seen`` with the margin that its gradient
-    depends on, ``painted`` without."""
+def spot_areas(sizes: Sequence[Size], first: int, spot: Area, wrap: Wrap = OPEN) -> dict[int, Area]:
+    """What is painted for a ``spot`` (of the last size) at each scale from ``first`` on.
 
-    seen: Area
-    painted: Area
-
-
-def spot_patches(
-    sizes: Sequence[Size], first: int, spot: Area, margins: Mapping[int, int]
-) -> dict[int, Patch]:
-    """The patch of a ``spot`` (of the last size) at each scale from ``first`` on.
-
-    Each is painted as far as the next one sees.
+    At each the next one finds what it begins with.
     """
-    found: dict[int, Patch] = {}
+    found: dict[int, Area] = {}
     wanted, size = spot, sizes[-1]
     for scale in range(len(sizes) - 1, first - 1, -1):
-        inner = wanted.scaled(size, sizes[scale]).grown(0, sizes[scale])
-        seen = inner.grown(margins[scale], sizes[scale])
-        found[scale] = Patch(seen, inner)
-        wanted, size = seen, sizes[scale]
+        found[scale] = wanted.scaled(size, sizes[scale]).grown(MARGIN, sizes[scale], wrap)
+        wanted, size = found[scale], sizes[scale]
     return found
-
-
-def sample_patches(size: Size, middles: Sequence[tuple[float, float]], margin: int) -> list[Patch]:
-    """The samples of a scale of ``size`` around ``middles`` (down and across, 0–1 each)."""
-    found = []
-    for middle in middles:
-        low = [
-            max(0, min(n - SAMPLE, round(m * n - SAMPLE / 2)) // STEP * STEP)
-            for m, n in zip(middle, size, strict=True)
-        ]
-        painted = Area(low[0], low[1], min(size[0], low[0] + SAMPLE), min(size[1], low[1] + SAMPLE))
-        found.append(Patch(painted.grown(margin, size), painted))
-    return found
-
-
-def sample_middles(size: Size, count: int = SAMPLES) -> list[tuple[float, float]]:
-    """Places of about so many samples, evenly over a picture of ``size``: down and across, 0–1."""
-    height, width = size
-    columns = max(1, round(math.sqrt(count * width / height)))
-    rows = max(1, round(count / columns))
-    return [
-        ((row + 0.5) / rows, (column + 0.5) / columns)
-        for row in range(rows)
-        for column in range(columns)
-    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.planning.spots import Area, Size
 from styleengine.scene.color import luma
 from styleengine.scene.resample import MOST_GAIN, local_gain
@@ -21,12 +22,14 @@ enlarges."""
 @dataclass(frozen=True)
 class Window:
     """What is known of a picture of ``whole`` (h, w): the ``image`` (1, C, h, w) of an area, which
-    begins at ``top`` and ``left``."""
+    begins at ``top`` and ``left``. ``wrap`` tells along which axes the picture closes: there areas
+    may lie beyond its ends."""
 
     image: Tensor
     whole: Size
     top: int = 0
     left: int = 0
+    wrap: Wrap = OPEN
 
     @property
     def area(self) -> Area:
@@ -39,30 +42,40 @@ class Window:
 
         What lies outside of this window is taken to go on as its edge does.
         """
-        if size == self.whole:
-            image = part(self.image, area.within(self.area))
-            if image.shape[-2:] == area.size:
-                return Window(image, size, area.top, area.left)
+        own = self.area
+        if (
+            size == self.whole
+            and (own.top <= area.top and area.bottom <= own.bottom)
+            and (own.left <= area.left and area.right <= own.right)
+        ):
+            return Window(part(self.image, area.within(own)), size, area.top, area.left, self.wrap)
         shrinks = size[0] < self.whole[0] or size[1] < self.whole[1]
         image = self.image
         for axis, start, stop, first in (
             (0, area.top, area.bottom, self.top),
             (1, area.left, area.right, self.left),
         ):
-            weights = _weights(
-                self.whole[axis], size[axis], start, stop, first, image.shape[axis - 2], shrinks
-            )
-            weights = weights.to(image)
+            known, closes = image.shape[axis - 2], self.wrap[axis]
+            lengths = self.whole[axis], size[axis]
+            weights = _weights(*lengths, start, stop, first, known, shrinks, closes).to(image)
             image = weights @ image if axis == 0 else image @ weights.T
-        return Window(image, size, area.top, area.left)
+        return Window(image, size, area.top, area.left, self.wrap)
 
 
 @lru_cache(maxsize=64)
 def _weights(
-    length: int, wanted: int, start: int, stop: int, first: int, known: int, shrinks: bool
+    length: int,
+    wanted: int,
+    start: int,
+    stop: int,
+    first: int,
+    known: int,
+    shrinks: bool,
+    closes: bool,
 ) -> Tensor:
     """The resampling of a line of ``length`` to ``wanted`` pixels as a matrix: the results from
-    ``start`` to ``stop`` by the ``known`` pixels from ``first`` on."""
+    ``start`` to ``stop`` by the ``known`` pixels from ``first`` on. What lies beyond an end of a
+    line that closes is what lies at the other."""
     scale = length / wanted
     stretch = max(scale, 1.0) if shrinks else 1.0
     sharpness = SMOOTH if shrinks else SHARP
@@ -71,10 +84,12 @@ def _weights(
     lowest = math.floor(float(middle[0]) - reach)
     taps = torch.arange(lowest, math.ceil(float(middle[-1]) + reach) + 1, dtype=torch.float64)
     weights = _cubic((taps[None] - middle[:, None]).abs() / stretch, sharpness)
-    if shrinks:  # nothing lies beyond the edges; where it enlarges, the edges go on
+    if shrinks and not closes:  # nothing lies beyond the edges; where it enlarges, the edges go on
         weights[:, (taps < 0) | (taps >= length)] = 0
     weights = weights / weights.sum(1, keepdim=True)
-    place = taps.long().clamp(0, length - 1).sub_(first).clamp_(0, known - 1)
+    place = taps.long() if closes else taps.long().clamp(0, length - 1)
+    place = (place - first) % length if closes and known == length else place - first
+    place = place.clamp(0, known - 1)
     found = torch.zeros(stop - start, known, dtype=torch.float64)
     return found.index_add_(1, place, weights).float()
 
@@ -95,10 +110,9 @@ def carried(result: Window, before: Tensor, content: Tensor, size: Size, area: A
     """`resample.carry` of a part: ``result`` at ``area`` of the larger ``size``, with the detail of
     ``content`` (1, 3, h, w), which is the photo there; ``before`` is the photo where ``result`` is.
     """
-    whole, top, left = result.whole, result.top, result.left
     light = luma(before)
-    gain = Window(local_gain(light, result.image), whole, top, left)
+    gain = replace(result, image=local_gain(light, result.image))
     painted = result.at(size, area).image
-    detail = luma(content) - Window(light, whole, top, left).at(size, area).image
+    detail = luma(content) - replace(result, image=light).at(size, area).image
     painted = painted + gain.at(size, area).image.clamp(0, MOST_GAIN) * detail
     return painted.clamp(0, 1)

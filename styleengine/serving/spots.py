@@ -67,7 +67,7 @@ class ArrivingSpot:
             (left, top, width, height),
             (self.whole[0], self.whole[1]),
             (self.size[0], self.size[1]),
-            parts,
+            parts[0] if parts else None,
         )
 
 

@@ -60,7 +60,7 @@ class Part:
 @dataclass(frozen=True)
 class SpotPixels:
     """A spot that is to be painted as in the whole picture; the request's content is the whole,
-    made smaller if it is large, and ``parts`` then are the spot with a margin, and samples.
+    made smaller if it is large, and ``parts`` then has the spot with a margin.
 
     ``area`` is left, top, width and height in a picture of ``whole`` (width, height); ``size``
     (width, height) is that of the result.

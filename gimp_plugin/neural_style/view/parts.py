@@ -8,43 +8,24 @@ from protocol import OVERVIEW_PX
 from view.viewport import Area
 
 STEP = 16
-MARGIN, SAMPLE = 0.04, 0.064
-"""Parts of the long side: the margin around the spot, and the side of a sample. From the smallest
-scale that the small picture does not show they are 64 and 100 pixels there."""
-SAMPLES = 8
+MARGIN = 0.04
+"""Part of the long side that the margin around the spot is: from the smallest scale that the small
+picture does not show, 64 pixels there."""
 MOST_PIXELS = 640_000
 """Of the spot as it is shown: more would take long."""
 
 
 def parts_of(whole: tuple[int, int], spot: Area) -> list[Area]:
     """The areas of a picture of ``whole`` (width, height) that are sent at full size: the spot with
-    a margin, and samples of the rest. None of a picture that is sent at full size anyway."""
+    a margin. None of a picture that is sent at full size anyway."""
     long_side = max(whole)
     if long_side <= OVERVIEW_PX:
         return []
-    margin, side = _steps(MARGIN * long_side), _steps(SAMPLE * long_side)
+    margin = math.ceil(MARGIN * long_side / STEP) * STEP
     x, y, width, height = spot
     left, top = max(0, x - margin), max(0, y - margin)
     right, bottom = min(whole[0], x + width + margin), min(whole[1], y + height + margin)
-    parts = [(left, top, right - left, bottom - top)]
-    for across, down in middles(whole):
-        corner = [
-            max(0, min(length - side, round(place * length - side / 2)))
-            for place, length in zip((across, down), whole)
-        ]
-        parts.append((corner[0], corner[1], min(side, whole[0]), min(side, whole[1])))
-    return parts
-
-
-def middles(whole: tuple[int, int]) -> list[tuple[float, float]]:
-    """Places evenly over a picture, across and down, 0–1."""
-    columns = max(1, round(math.sqrt(SAMPLES * whole[0] / whole[1])))
-    rows = max(1, round(SAMPLES / columns))
-    return [
-        ((column + 0.5) / columns, (row + 0.5) / rows)
-        for row in range(rows)
-        for column in range(columns)
-    ]
+    return [(left, top, right - left, bottom - top)]
 
 
 def spot_in(seen: Area, scale: float) -> tuple[Area, tuple[int, int]]:
@@ -66,7 +47,3 @@ def covers(outer: Area, inner: Area) -> bool:
         and outer[0] + outer[2] >= inner[0] + inner[2]
         and outer[1] + outer[3] >= inner[1] + inner[3]
     )
-
-
-def _steps(length: float) -> int:
-    return math.ceil(length / STEP) * STEP
