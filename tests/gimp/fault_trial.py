@@ -303,15 +303,7 @@ class Trial:
         bench.let_go()
         left = [*bench.plug_ins(), *bench.engines()]
 
-        def closes():
-            if target := self.dialog():
-                press(target, "alt+c")
-            end = time.monotonic() + 3
-            while (there := self.dialog()) and time.monotonic() < end:
-                time.sleep(0.05)
-            return not there
-
-        until(closes, "the dialog to close")
+        self.close_window()
         bench.running.end()
         return bench.gone_after(left)
 
