@@ -92,12 +92,15 @@ EVERY = {
     ("script", "painting", "plug-in killed, engine deaf"),
     ("script", "pixels", "precision"),
     ("script", "painting", "both folders full"),
-    ("dialog", "painting", "both folders full"),
     ("dialog", "painting", "engine killed"),
     ("dialog", "idle", "engine killed"),
     ("dialog", "result", "image closed"),
 }
-"""A few of each kind; the others by hand, for they take an hour for each GIMP."""
+"""A few of each kind; the others by hand, for they take an hour for each GIMP.
+
+A full temporary folder in the dialog is not among them: GIMP 3.2 ends there with any message that
+it shows, as when this suite asks for an image that has just gone.
+"""
 
 
 def _in_gimp() -> Iterator[Row]:
