@@ -34,7 +34,10 @@ def describe(name: str) -> Sentence:
         return Sentence("Apple GPU")
     if name == "xpu":
         return Sentence(torch.xpu.get_device_name())
-    return Sentence.of("CPU, {n} threads", n=torch.get_num_threads())
+    threads = torch.get_num_threads()
+    return (
+        Sentence.of("CPU, {n} threads", n=threads) if threads > 1 else Sentence("CPU, one thread")
+    )
 
 
 def pick(name: str) -> torch.device:
