@@ -357,8 +357,8 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
 
 
 def step_the_last_touch_and_the_layer_are_one_undo():
-    x, y, width, height = geometry(dialog())
-    xdotool("mousemove", x + width - 85, y + height - 121, "click", 1)  # about half
+    place = ask("import keyboard; answer = keyboard.place_of('Opacity')")
+    xdotool("mousemove", "--window", dialog(), *place, "click", 1)  # about half
     until(lambda: shown()[0][0]["opacity"] < 90, "the opacity from the dialog")
     opacity = shown()[0][0]["opacity"]
     tour("last-touch")

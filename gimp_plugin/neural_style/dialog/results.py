@@ -136,7 +136,8 @@ class Results:
 
     def look_again(self) -> None:
         """The user may have changed the layer, or removed it."""
-        self._show_touch()
+        if not self._touching:  # a click that brings the dialog forward moves the control first
+            self._show_touch()
 
     def touch(self) -> None:
         """The user moves the controls: as often as GIMP has followed, it goes on."""

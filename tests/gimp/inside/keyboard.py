@@ -67,14 +67,18 @@ def messages():
 
 
 def place_of(label):
-    """The middle of a button in the dialog."""
+    """The middle of a button, or of a slider, in the dialog."""
     window = dialog()
-    button = next(
-        w for w in everything(window)
-        if isinstance(w, Gtk.Button) and (w.get_label() or "").replace("_", "") == label
-    )  # fmt: skip
-    width, height = button.get_allocated_width(), button.get_allocated_height()
-    return button.translate_coordinates(window, width // 2, height // 2)
+    found = next(w for w in everything(window) if w.get_mapped() and called(w) == label)
+    width, height = found.get_allocated_width(), found.get_allocated_height()
+    return found.translate_coordinates(window, width // 2, height // 2)
+
+
+def called(widget):
+    """What stands on a button or before a slider; None for others."""
+    if isinstance(widget, Gtk.Button):
+        return (widget.get_label() or "").replace("_", "")
+    return name(widget) if isinstance(widget, Gtk.Scale) else None
 
 
 def begin():
