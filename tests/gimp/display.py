@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 
 
@@ -12,7 +13,7 @@ def start_display(width=1400, height=900):
     reader, writer = os.pipe()
     size = f"{width}x{height}x24"
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", size, "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", size, "-nolisten", "tcp", "-noreset"],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
     )
@@ -27,9 +28,18 @@ def windows_are_managed():
     manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
     while manager.poll() is None:
         if xdotool("get_desktop"):  # only a window manager tells
+            threading.Thread(target=_keep, args=[manager], daemon=True).start()
             return True
         time.sleep(0.1)
     return False
+
+
+def _keep(manager):
+    """Starts another window manager whenever one has gone, as it had in some runs."""
+    while True:
+        manager.wait()
+        manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL)
+        time.sleep(0.2)
 
 
 def xdotool(*words):
