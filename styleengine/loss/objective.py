@@ -165,11 +165,8 @@ class Objective:
                 loss += part.factor * float(tile.covered(part.values.detach(), part.stride).sum())
             below: dict[str, Tensor] = {}
             for term, key, slope in pulls:
-                layer = key[0]
-                pull = term.pull(key, slope, found[layer], tile)
-                below[layer] = below[layer] + pull if layer in below else pull
-            ends = [local, *(found[n] for n in below)]
-            (g,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
+                add(below, key[0], term.pull(key, slope, found[key[0]], tile))
+            g = gradient_by(x, local, found, below)
             self.stripe.place(gradient, tile).copy_(tile.covered(g) * factor)
             yield (1 + 2 * (number + 1) * share) / 3
         allocator.give_back()
@@ -226,6 +223,14 @@ def _is_whole(tile: Tile) -> bool:
 @torch.no_grad()
 def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
     return extractor(image)
+
+
+def gradient_by(x: Tensor, local: Tensor, found: Found, below: Mapping[str, Tensor]) -> Tensor:
+    """The gradient by ``x`` of ``local`` (), a part of the loss, and of the rest of it, of which
+    ``below`` has those by the features ``found`` of ``x``."""
+    ends = [local, *(found[n] for n in below)]
+    (gradient,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
+    return gradient
 
 
 def derivatives(

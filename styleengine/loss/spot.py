@@ -18,12 +18,12 @@ from torch import Tensor
 
 from styleengine.loss.maps import layer_weight
 from styleengine.loss.moments import Moments
-from styleengine.loss.objective import Evaluation, derivatives
+from styleengine.loss.objective import Evaluation, derivatives, gradient_by
 from styleengine.loss.painting import PaintObjective, style_layers
 from styleengine.loss.statistics import measure_of
 from styleengine.loss.style import BAND_LOSS, StyleStatistics, regions
 from styleengine.loss.style_losses import StyleLoss
-from styleengine.loss.term import Found, Key
+from styleengine.loss.term import Found, Key, add
 from styleengine.networks.extractor import Extractor
 from styleengine.networks.finest_band import BAND
 from styleengine.planning.recipes import Recipe
@@ -82,8 +82,7 @@ class Course:
                     if alpha is not None:
                         own = (features[name].shape[-2], features[name].shape[-1])
                         weight = layer_weight(alpha[rows, columns], own)
-                    more = measure.of(features[name], weight)
-                    sums[name, 0] = sums[name, 0] + more if (name, 0) in sums else more
+                    add(sums, (name, 0), measure.of(features[name], weight))
             found.append({key: _mean(value) for key, value in sums.items()})
         return cls(*found)
 
@@ -155,8 +154,7 @@ class CourseStyle(StyleStatistics):
         below: dict[str, Tensor] = {}
         for key, slope in by.items():
             share = slope.like([slope / counts[key] for slope in slope.tensors()])
-            pull = self.pull(key, share, found[key[0]], tile)
-            below[key[0]] = below[key[0]] + pull if key[0] in below else pull
+            add(below, key[0], self.pull(key, share, found[key[0]], tile))
         return distance, below
 
 
@@ -166,6 +164,8 @@ class SpotObjective(PaintObjective):
     Its value is not that of any function of the spot alone; its gradient is what the spot's part of
     the whole picture's would be, times the picture's pixels over the spot's.
     """
+
+    style: CourseStyle
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class SpotObjective(PaintObjective):
         are those of content and smoothness."""
         seen, layers = style_layers(recipe, extractor)
         stripe = Stripe.whole((content.shape[-2], content.shape[-1]))
-        self._style = CourseStyle(seen, layers, style_loss, stripe, alpha, styles)
+        style = CourseStyle(seen, layers, style_loss, stripe, alpha, styles)
         super().__init__(
             extractor,
             recipe,
@@ -194,7 +194,7 @@ class SpotObjective(PaintObjective):
             *factors,
             hold=hold,
             faces=faces,
-            style=self._style,
+            style=style,
         )
 
     def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
@@ -205,9 +205,8 @@ class SpotObjective(PaintObjective):
         local = x.new_zeros(())
         for part in (part for term in self.terms for part in term.local(x, found, tile)):
             local = local + part.factor * part.values.sum()
-        value, below = self._style.pulls(found, tile)
-        ends = [local, *(found[n] for n in below)]
-        (gradient,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
+        value, below = self.style.pulls(found, tile)
+        gradient = gradient_by(x, local, found, below)
         yield 1.0
         return value + float(local.detach()), self._visible(gradient.contiguous())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -21,7 +21,13 @@ Found = Mapping[str, Tensor]
 """Features (1, C, h, w) by layer name."""
 
 
+class _Sum(Protocol):
+    def __add__(self, other: Any, /) -> Any: ...
+
+
 S = TypeVar("S", bound=Statistics)
+K = TypeVar("K")
+A = TypeVar("A", bound=_Sum)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,6 @@ def add_up(total: dict[Key, S], group: Group) -> None:
             total[key] = total[key].like([next(sums) for _ in tensors])
 
 
-def add(total: dict[Key, S], key: Key, value: S) -> None:
-    """Adds a tile's statistics to those of the tiles before."""
+def add(total: dict[K, A], key: K, value: A) -> None:
+    """Adds what belongs to a key, a tile's statistics, say, to what was there before."""
     total[key] = total[key] + value if key in total else value

@@ -98,7 +98,7 @@ class _ConvReLU(torch.autograd.Function):
         through = torch.ops.aten.threshold_backward(g, y, 0)
         if maxima:
             where, *kept = maxima
-            pooled = kept[0] if kept else like(y, ctx.pooled)
+            pooled = kept[0] if kept else _like(y, ctx.pooled)
             through = torch.ops.aten.max_pool2d_with_indices_backward(
                 through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
             )
@@ -107,7 +107,7 @@ class _ConvReLU(torch.autograd.Function):
             below = _fewer_products_backward(through, ctx.kernel, padding)
         else:
             below, _, _ = torch.ops.aten.convolution_backward(
-                through, like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
+                through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
                 False, (0, 0), 1, (True, False, False),
             )  # fmt: skip
         if ctx.border == "replicate":
@@ -157,7 +157,7 @@ def _on_zeros(x: Tensor, size: tuple[int, int], border: int) -> Tensor:
     return out
 
 
-def like(y: Tensor, shape: torch.Size) -> Tensor:
+def _like(y: Tensor, shape: torch.Size) -> Tensor:
     """An empty map of another shape, in the dtype and layout of ``y``."""
     layout = torch.channels_last if _is_channels_last(y) else torch.contiguous_format
     return torch.empty(shape, dtype=y.dtype, device=y.device, memory_format=layout)
@@ -166,7 +166,7 @@ def like(y: Tensor, shape: torch.Size) -> Tensor:
 def _continued(x: Tensor, wrap: Wrap) -> Tensor:
     """The values of `replicate`, with one pass over the map."""
     n, c, h, w = x.shape
-    wide = like(x, torch.Size((n, c, h + 2, w + 2)))
+    wide = _like(x, torch.Size((n, c, h + 2, w + 2)))
     wide[..., 1:-1, 1:-1] = x
     continue_ends(wide, wrap)
     return wide

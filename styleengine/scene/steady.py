@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -55,14 +55,24 @@ class Followed:
     seen: Tensor
     light: Tensor
     painted: Tensor
+    _last: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def at(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """The painting moved to a scale, (1, 3, H, W), and where it holds, (H, W), 0–1.
 
         ``content`` (1, 3, H, W) is the photo there. Where the painting follows the photo, what
-        moving has taken from the photo before is given back to the painting.
+        moving has taken from the photo before is given back to the painting. Both are kept for the
+        scale asked for last: the start and the loss want them.
         """
         size = content.shape[-2], content.shape[-1]
+        if size not in self._last:
+            self._last.clear()
+            self._last[size] = self._moved(content, size)
+        return self._last[size]
+
+    def _moved(self, content: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         flow, painted = scaled(self.flow, size), resized(self.painted, size)
         target = warped(painted, flow, sharp=True)
         light, before = luma(content), warped(resized(self.light, size), flow, sharp=True)
@@ -98,11 +108,12 @@ def followed(source: Source, frame: Frame, least: float = LEAST) -> Followed | N
     now, then = source.at(size), resized(resample.to_tensor(frame.content).to(source.device), size)
     flow = optical_flow(now, then)
     seen = visible(now, then, flow, optical_flow(then, now))
-    for alpha, where in ((source.alpha(size), None), (frame.alpha, flow)):
-        if alpha is not None:
-            if isinstance(alpha, np.ndarray):
-                alpha = resized(resample.to_tensor(alpha).to(now.device), size)
-            seen = seen * (alpha if where is None else warped(alpha, where))
+    shown = source.alpha(size)
+    if shown is not None:
+        seen = seen * shown
+    if frame.alpha is not None:
+        before = resized(resample.to_tensor(frame.alpha).to(now.device), size)
+        seen = seen * warped(before, flow)
     if float(seen.mean()) < least:
         return None
     light = luma(resample.to_tensor(frame.content)).to(source.device)
