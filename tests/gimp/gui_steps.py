@@ -383,8 +383,8 @@ def open_results_menu():
 
     def opened():
         press(dialog())  # above which the image's window may lie, or come to lie a moment later
-        x, y, _, height = geometry(dialog())
-        xdotool("mousemove", x + 92, y + height - 121, "click", 3)
+        height = geometry(dialog())[3]
+        xdotool("mousemove", "--window", dialog(), 92, height - 101, "click", 3)
         patience = time.monotonic() + 5
         while time.monotonic() < patience:
             if visible_windows() - before:
