@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 
 from styleengine.pictures.files import load, save
 from styleengine.pictures.picture import to_pixels
+from styleengine.protocol import EngineError
+from styleengine.together import ranks, watch
 from tests import sharing
 from tests.helpers import ROOT, Serving, environment, picture
 from tests.patience import DEADLINE
@@ -99,6 +103,23 @@ def test_a_lost_process_ends_all_with_one_sentence(env, files, tmp_path, rank, h
     assert done.returncode != 0
     assert done.stderr.count(LOST) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_being_told_to_end_does_not_cut_off_the_sentence(monkeypatch):
+    """torchrun ends all others as soon as one has gone, often just while they tell that."""
+    monkeypatch.setattr(ranks, "ENDING", threading.Event())
+    monkeypatch.setattr(watch, "ENDING", ranks.ENDING)
+    before = signal.signal(signal.SIGTERM, watch._ended)
+    try:
+        with pytest.raises(EngineError, match="was lost"), ranks.losses():
+            raise RuntimeError("Connection closed by peer")
+        signal.raise_signal(signal.SIGTERM)
+        ranks.ENDING.clear()
+        with pytest.raises(EngineError, match="was lost"):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_an_image_editor_is_served_by_several(env, files):

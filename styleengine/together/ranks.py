@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 PIECE = 1 << 28
 """Most bytes that are sent at once."""
+ENDING = threading.Event()
+"""The main thread is ending, for it has lost the others: torchrun need not tell it to any more."""
 
 
 def lost() -> EngineError:
@@ -39,6 +42,8 @@ def losses() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ConnectionError) as error:
+        if threading.current_thread() is threading.main_thread():
+            ENDING.set()
         raise lost() from error
 
 

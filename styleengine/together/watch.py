@@ -25,7 +25,7 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from styleengine.together.group import Group
-from styleengine.together.ranks import Ranks, lost
+from styleengine.together.ranks import ENDING, Ranks, lost
 
 BEAT_S = 1.0
 SILENCE_S = 15.0
@@ -133,4 +133,7 @@ class Watch:
 
 
 def _ended(number: int, frame: FrameType | None) -> None:
-    raise lost()
+    """Ends the main thread's work, once: a second time would cut off the sentence itself."""
+    if not ENDING.is_set():
+        ENDING.set()
+        raise lost()
