@@ -70,8 +70,8 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
         STEADY,
         _("Steady from layer to layer"),
         _(
-            "Paints each layer as the one before, moved as the picture has moved: the frames "
-            "of an animation do not flicker. Layers of another size begin afresh."
+            "Paints each layer as the one below it, moved as the picture has moved: the frames of "
+            "an animation, the lowest first, do not flicker. Layers of another size begin afresh."
         ),
         True,
         READWRITE,

@@ -24,7 +24,7 @@ from engine.mishap import unexpected
 from engine.wording import explained
 from language.texts import N_, _, found_in_english, use
 from pixels.hidden import sweep
-from pixels.layers import layer_to_paint, measure
+from pixels.layers import from_below, layer_to_paint, measure
 from pixels.notes import note_of
 from pixels.origins import origin, originals
 from protocol import EngineError
@@ -147,11 +147,13 @@ def paint(run_mode, image, drawables, config):
         return converse(image, drawables, config, None)
     if run_mode == Gimp.RunMode.WITH_LAST_VALS:  # after a run its painting is selected
         drawables = originals(image, drawables)
+    steady = config.get_property(arguments.STEADY)
+    if steady:
+        drawables = from_below(image, drawables)
     groups = [[drawable] for drawable in drawables] or [[]]
     for group in groups:
         measure(image, group)  # said before anything is read
     choice = arguments.choice_of_call(config)
-    steady = config.get_property(arguments.STEADY)
     layer = paint_all(run_mode, image, groups, choice, steady)
     # Whoever calls has chosen them, and may have the layer painted again.
     chosen().called(choice.styles)
@@ -213,7 +215,7 @@ def chosen():
 def converse(image, drawables, config, note):
     """The dialog; returns the last layer that came of it."""
     # Said before the dialog, not after the user has filled it in.
-    measure(image, originals(image, drawables)[:1])
+    measure(image, from_below(image, originals(image, drawables))[:1])
     if not setup_is_done():
         raise Dismissed
     with start(PLUGIN_DIR, os.environ) as client:

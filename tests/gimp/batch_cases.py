@@ -683,6 +683,22 @@ def case_two_layers():
     assert {layer.get_name() for layer in image.get_selected_layers()} == {names[0], names[2]}
 
 
+def case_the_lowest_layer_is_the_first_frame():
+    image = new_image()
+    low, group = new_layer(image, width=W), Gimp.GroupLayer.new(image, "Frame 2")
+    image.insert_layer(group, None, 0)
+    new_layer(image, width=W - 1, parent=group)
+    top = new_layer(image, width=W - 2)
+    for steady, last in ((True, top), (False, low)):
+        status, result = call(image, [top, group, low], steady=steady)
+        assert status == Gimp.PDBStatusType.SUCCESS, result
+        assert sent()["content"]["width"] == last.get_width()
+        assert image.get_item_position(result) < image.get_item_position(last)
+    subject = plugin_module("dialog.subject").Subject(image, [top, group, low], None, None)
+    assert subject.layers == [low, group, top] and not subject.are_paintings
+    subject.close()
+
+
 def case_two_layers_of_which_one_cannot_be_painted():
     image = new_image()
     empty = Gimp.GroupLayer.new(image, "Empty")

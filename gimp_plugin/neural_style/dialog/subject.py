@@ -11,7 +11,7 @@ from gi.repository import GdkPixbuf, Gimp
 
 from dialog.guard import Guard, Steps
 from language.texts import MOST_NAME, _, shown
-from pixels.layers import measure
+from pixels.layers import from_below, measure
 from pixels.origins import originals
 from pixels.reading import native_form
 from pixels.selection import selected
@@ -23,9 +23,9 @@ from widgets.cutout import SMOOTH, Shape, pixbuf
 class Subject:
     """The layers to paint. Raises `EngineError` ("bad-layer") if the first cannot be painted.
 
-    Of ``selected`` paintings these are the layers that they were made from, until `paint_instead`
-    is called. ``changed`` is called when the first layer's picture has been read, and is not what
-    it was.
+    The first one is the lowest. Of ``selected`` paintings these are the layers that they were made
+    from, until `paint_instead` is called. ``changed`` is called when the first layer's picture has
+    been read, and is not what it was.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Subject:
         guard: Guard,
         changed: Callable[[], None],
     ) -> None:
-        self.image, self._selected = image, list(selected)
-        self.layers = originals(image, selected)
+        self.image, self._selected = image, from_below(image, selected)
+        self.layers = from_below(image, originals(image, selected))
         self.are_paintings = self.layers != self._selected
         layer, _painted, seen_rect = measure(image, self.layers[:1])
         self.view = LayerView(layer, seen_rect)
@@ -131,7 +131,8 @@ class Subject:
     def paint_instead(self, paintings: bool) -> None:
         """Paints the selected paintings themselves, or what they were made from."""
         chosen = [each for each in self._selected if each.is_valid()]
-        self.layers = chosen if paintings else originals(self.image, chosen)
+        found = chosen if paintings else originals(self.image, chosen)
+        self.layers = from_below(self.image, found)
         self.look_again()
 
     @property
@@ -148,7 +149,7 @@ class Subject:
         if not self.image.is_valid():
             raise EngineError("image-gone", _("The image has been closed."))
         self.layers = [layer for layer in self.layers if layer.is_valid()]
-        self.layers = self.layers or list(self.image.get_selected_layers())
+        self.layers = self.layers or from_below(self.image, self.image.get_selected_layers())
         layer, _painted, seen = measure(self.image, self.layers[:1])
         if layer != self.view.shown or seen != self.view.rect:
             self._looking.stop()

@@ -73,8 +73,9 @@ class Window:
         )  # fmt: skip
         self._steady.set_tooltip_text(
             _(
-                "Paints each layer as the one before, moved as the picture has moved: the frames "
-                "of an animation do not flicker. Layers of another size begin afresh."
+                "Paints each layer as the one below it, moved as the picture has moved: the frames "
+                "of an animation, the lowest first, do not flicker. Layers of another size begin "
+                "afresh."
             )
         )
         self.history = HistoryBar(actions.history)

@@ -68,6 +68,21 @@ def all_layers(image: Gimp.Image) -> Iterator[Gimp.Layer]:
     return walk(image.get_layers())
 
 
+def from_below(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> list[Gimp.Item]:
+    """``drawables`` as GIMP plays them as an animation: the lowest layer first. What is no layer of
+    the image comes last."""
+    if len(drawables) < 2:
+        return list(drawables)
+    places = {layer.get_id(): place for place, layer in enumerate(all_layers(image))}
+
+    def place(drawable: Gimp.Item) -> int:
+        is_mask = isinstance(drawable, Gimp.LayerMask)
+        layer = Gimp.Layer.from_mask(drawable) if is_mask else drawable
+        return places.get(layer.get_id(), -1)
+
+    return sorted(drawables, key=place, reverse=True)
+
+
 def whole(layer: Gimp.Drawable) -> Rect:
     """All of a layer."""
     return Rect(0, 0, layer.get_width(), layer.get_height())
