@@ -26,7 +26,7 @@ from language.texts import N_, _, found_in_english, use
 from pixels.hidden import sweep
 from pixels.layers import from_below, layer_to_paint, measure
 from pixels.notes import note_of
-from pixels.origins import origin, originals
+from pixels.origins import meant, origin, originals
 from protocol import EngineError
 from setup import state
 from setup.system import System
@@ -143,6 +143,8 @@ def failure(procedure, problem):
 def paint(run_mode, image, drawables, config):
     """One run from the dialog to the new layer, which it returns."""
     Gegl.init(None)
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        drawables = meant(image, drawables)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         return converse(image, drawables, config, None)
     if run_mode == Gimp.RunMode.WITH_LAST_VALS:  # after a run its painting is selected

@@ -1113,6 +1113,24 @@ def case_repeat_paints_what_the_selected_painting_was_made_from():
     assert sent_pixels() != wanted
 
 
+def case_a_channel_just_saved_stands_for_the_only_photo():
+    image = new_image()
+    layer = new_layer(image)
+    first = painted(image, layer)
+    wanted = sent_pixels()
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 5, 5, 10, 10)
+    channel = Gimp.Selection.save(image)
+    Gimp.Selection.none(image)
+    assert image.get_selected_drawables() == [channel]
+    status, second = call(image, [channel], Gimp.RunMode.WITH_LAST_VALS)
+    assert status == Gimp.PDBStatusType.SUCCESS, second
+    assert sent_pixels() == wanted
+    assert image.get_layers() == [second, first, layer]
+    new_layer(image, name="Another")
+    status, text = call(image, [channel], Gimp.RunMode.WITH_LAST_VALS)
+    assert status == Gimp.PDBStatusType.EXECUTION_ERROR and "channel cannot" in text, text
+
+
 def case_results_hang_on_their_image_and_are_not_saved():
     results = plugin_module("pixels.results")
     image = new_image()

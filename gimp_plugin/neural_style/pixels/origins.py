@@ -42,6 +42,17 @@ def originals(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> list[Gimp.It
     return found
 
 
+def meant(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Sequence[Gimp.Item]:
+    """What a person means who has ``drawables`` selected.
+
+    A selection that was just saved as a channel is what GIMP has selected from then on, and no
+    layer besides. Where there is only one photo there is no question.
+    """
+    own = [each for each in drawables if type(each) is Gimp.Channel]
+    photos = originals(image, [each for each in all_layers(image) if not each.is_group()])
+    return photos if own and len(own) == len(drawables) and len(photos) == 1 else drawables
+
+
 def place_above(image: Gimp.Image, layer: Gimp.Layer) -> int:
     """The position for a new painting of ``layer`` among its siblings: above the earlier ones that
     lie on it, which would hide it.
