@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import shutil
@@ -19,7 +20,8 @@ import pytest
 import tifffile
 from PIL import Image, JpegImagePlugin
 
-from styleengine.pictures import decoding, files
+from styleengine.pictures import decoding, files, saving
+from styleengine.pictures.about import About
 from styleengine.pictures.files import Picture
 from styleengine.protocol import EngineError
 from tests.helpers import PEAK
@@ -148,6 +150,17 @@ def test_tiff_exact(pixels: np.ndarray, planar: str, compression: str | None) ->
 @pytest.mark.parametrize("options", [{"byteorder": ">"}, {"bigtiff": True}, {"tile": (16, 16)}])
 def test_tiff_variants(options: dict[str, Any]) -> None:
     exactly(files.decode(tiff(RGB16, photometric="rgb", **options)), RGB16)
+
+
+def test_a_result_beyond_four_gigabytes_is_a_bigtiff(tmp_path: Path, monkeypatch: Any) -> None:
+    about = About(exif=Image.Exif().tobytes(), dpi=(300.0, 300.0))
+    picture = files.decode(tiff(RGB16, photometric="rgb"))
+    picture = dataclasses.replace(picture, about=about)
+    for most, head in ((RGB16.nbytes, b"II*\0"), (RGB16.nbytes - 1, b"II+\0")):
+        monkeypatch.setattr(saving, "MOST_IN_TIFF", most)
+        files.save(tmp_path / "out.tif", picture)
+        assert (tmp_path / "out.tif").read_bytes()[:4] == head
+        exactly(files.load(tmp_path / "out.tif"), RGB16)
 
 
 def test_tiff_by_another_encoder() -> None:

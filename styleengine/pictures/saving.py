@@ -22,6 +22,8 @@ from styleengine.protocol import EngineError
 
 MOST_IN_JPEG = 65_000
 """Bytes of EXIF or of XMP that fit into a segment of a JPEG."""
+MOST_IN_TIFF = (1 << 32) - (1 << 25)
+"""Bytes of pixels from which a TIFF is a BigTIFF: what compressing saves is known too late."""
 _INCH = 0.0254
 JPEG_QUALITY = 95
 WEBP_QUALITY = 95
@@ -90,9 +92,11 @@ def _write_tiff(file: BinaryIO, picture: Picture, about: Carried) -> None:
     resolution: dict[str, Any] = {}
     if about.dpi is not None:
         resolution = {"resolution": about.dpi, "resolutionunit": "INCH"}
+    pixels = _integers(picture, "u8" if picture.depth == 8 else "u16")
     tifffile.imwrite(
         file,
-        _integers(picture, "u8" if picture.depth == 8 else "u16"),
+        pixels,
+        bigtiff=pixels.nbytes > MOST_IN_TIFF,
         photometric="rgb",
         extrasamples=["unassalpha"] if picture.alpha is not None else None,
         compression="adobe_deflate",
