@@ -20,7 +20,7 @@ import pytest
 
 from styleengine.descent import painter
 from styleengine.engine import Engine
-from styleengine.jobs import Job, Preview, Result, Style
+from styleengine.jobs import Frame, Job, Preview, Result, Style
 from styleengine.networks.base import NETWORK_VALUES
 from styleengine.planning import fitting, layout, recipes
 from styleengine.protocol import Progress, Settings
@@ -69,6 +69,17 @@ def plain() -> Job:
     return Job(picture(HEIGHT, WIDTH, block=23), (Style(picture(96, 120, 9, block=8)),), settings)
 
 
+def film() -> Job:
+    """A frame whose left half was not to be seen in the one before, where the rest lay 3 pixels
+    higher; steady, so that the next one can follow."""
+    work = job()
+    rgb = work.content.rgb
+    before = np.concatenate([np.roll(rgb, -3, 0)[:, WIDTH // 2 :], 1 - rgb[:, : WIDTH // 2]], 1)
+    before = np.roll(before, WIDTH // 2, 1).astype(np.float16)
+    frame = Frame((HEIGHT, WIDTH), before, 1 - before, _alpha().astype(np.float16))
+    return dataclasses.replace(work, frame=frame, steady=True)
+
+
 JOBS: dict[str, Job] = {
     "all": job(hold=True, preview=100),
     "adam": job(optimizer="adam", keep_colors="luminance"),
@@ -76,6 +87,7 @@ JOBS: dict[str, Job] = {
     "fine": job(),
     "narrow": job(),
     "draft": plain(),
+    "film": film(),
     "stopped": job(),
     "again": job(),
 }

@@ -122,6 +122,8 @@ def test_a_name_with_signs_of_patterns_is_a_name(tmp_path, monkeypatch):
         drawn(tmp_path / name, 1)
     assert not named(["a[1].png"]).several
     assert [f.name for f in named(["a[1].png"]).files] == ["a[1].png"]
+    with pytest.raises(EngineError, match="no folder “none/”"):
+        named(["none/"])
     assert [f.name for f in named(["[ab]1.png", "a1.png", "."]).files] == [
         "a1.png", "a[1].png", "b.png",
     ]  # fmt: skip
@@ -151,6 +153,14 @@ def test_a_film_is_steady_and_goes_on_where_it_stopped(here):
     (here / "steady" / "10.png").unlink()
     assert run("film", "-o", "steady", "-q", "--steady", *noise) == 0
     assert np.abs(painted("steady", 10) - whole).mean() < 0.3 * apart("alone")
+
+
+def test_several_processes_refuse_a_film_before_anything_is_made(here, capfd, monkeypatch):
+    for name, value in (("TORCHELASTIC_RUN_ID", "1"), ("WORLD_SIZE", "2"), ("RANK", "0")):
+        monkeypatch.setenv(name, value)  # as torchrun says it
+    assert run("in", "-o", "out", "--steady") == 1
+    assert "several processes cannot share them" in capfd.readouterr().err
+    assert not (here / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")

@@ -48,7 +48,7 @@ def shared(tmp_path_factory, plain_precision) -> Path:
     return folder
 
 
-FIRST = {"all": 5, "adam": 5, "gram": 5, "fine": 5, "narrow": 5, "draft": 2, "again": 5}
+FIRST = {"all": 5, "adam": 5, "gram": 5, "fine": 5, "narrow": 5, "draft": 2, "film": 5, "again": 5}
 """The first step of the scale that is shared: there rounding has not grown yet."""
 CLOSE = {"narrow": (1e-3, 1e-2), "draft": (2e-2, 0.1)}
 """How close the losses of all steps (relative) and the pictures are, where not to 1e-4 and 1e-3: of
