@@ -11,6 +11,9 @@ from pathlib import Path
 
 from styleengine.protocol import EngineError
 
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+"""What a name that ends with one of them means is a folder."""
+
 
 @dataclass(frozen=True)
 class Photos:
@@ -24,7 +27,8 @@ def named(words: Sequence[str]) -> Photos:
     """The photos that ``words`` name: files, folders for all pictures in them, and patterns.
 
     What is there by that very name is meant itself, whatever signs it holds. Every file comes once.
-    Raises `EngineError` ("no-such-file") where a folder or a pattern holds no picture.
+    Raises `EngineError` ("no-such-file") where a folder is not there, or holds no picture, and
+    where a pattern names none.
     """
     found: dict[str, Path] = {}
     several = len(words) > 1
@@ -36,6 +40,9 @@ def named(words: Sequence[str]) -> Photos:
             files = sorted(found_here, key=_in_order)
             several = True
         else:
+            if word.endswith(SEPARATORS):
+                text = "There is no folder “{name}”."
+                raise EngineError("no-such-file", text, "Check the name.", name=word)
             files = [Path(word)] if word else []
         if not files:
             raise EngineError(

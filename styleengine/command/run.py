@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from styleengine.command.asked import asked, files_read
 from styleengine.command.many import paint_many
-from styleengine.command.photos import Photos, named
+from styleengine.command.photos import SEPARATORS, Photos, named
 from styleengine.command.places import (
     default_output,
     numbered,
@@ -49,11 +49,8 @@ def is_many(args: argparse.Namespace, photos: Photos | None = None) -> bool:
     ``photos`` are those that ``args`` name, if that is known already.
     """
     output = args.output
-    folder = output is not None and (output.endswith(_SEPARATORS) or os.path.isdir(output))
+    folder = output is not None and (output.endswith(SEPARATORS) or os.path.isdir(output))
     return folder or (photos or named(args.content)).several
-
-
-_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 
 
 def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int:

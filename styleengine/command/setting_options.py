@@ -9,7 +9,8 @@ from typing import Any
 def add_setting(group: Any, field: dataclasses.Field[Any], default: Any, **more: Any) -> None:
     """Adds the option for a ``field`` of `Settings` to an argument group, with that ``default``."""
     meta = field.metadata
-    bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:g}{meta['unit']})"
+    unit = f" {meta['unit']}" if meta["unit"] else ""
+    bounds = "" if meta["low"] is None else f" ({meta['low']:g} to {meta['high']:,.10g}{unit})"
     group.add_argument(
         "--" + field.name.replace("_", "-"),
         dest=field.name,

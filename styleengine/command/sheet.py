@@ -119,7 +119,7 @@ def _painted(
                 if problem.code not in OF_THE_PHOTO:
                     raise
                 failures.append(problem)
-                if not args.quiet:
+                if not args.quiet and len(styles) > 1:  # else it is said at the end
                     watch.say(f"{path}: {problem.message}")
             else:
                 if result.stopped:
