@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styleengine.networks import winograd
+from styleengine.networks import onednn, winograd
 from styleengine.networks.convolution import conv_relu, replicate
+from styleengine.networks.onednn import Packing
 
 
 def plain(x, weight, bias, border, *, pool=False):
@@ -78,3 +79,30 @@ def test_even_a_single_row_is_continued(size):
 def test_replication_repeats_corners_too():
     x = torch.arange(6.0).reshape(1, 1, 2, 3)
     assert torch.equal(replicate(x), F.pad(x, (1, 1, 1, 1), mode="replicate"))
+
+
+@pytest.mark.skipif(
+    not onednn.available("cpu", torch.float32), reason="PyTorch's convolution is not oneDNN's here"
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("border", ["zeros", "replicate"])
+def test_packed_weights_serve_maps_of_any_size_and_are_packed_anew_for_others(border, pool, layout):
+    draw = torch.Generator().manual_seed(6)
+    weight, bias = torch.randn(24, 16, 3, 3, generator=draw), torch.randn(24, generator=draw)
+    packing = Packing(weight)
+    for number, size in enumerate([(20, 12), (20, 12), (20, 12), (9, 31), (20, 12), (20, 12)]):
+        x = torch.randn(1, 16, *size, generator=draw).contiguous(memory_format=layout)
+        x.requires_grad_()
+        ours = conv_relu(x, weight, bias, border, pool=pool, packing=packing)
+        wide = x.detach().double().requires_grad_()
+        theirs = plain(wide, weight.double(), bias.double(), border, pool=pool)
+        assert torch.allclose(ours.double(), theirs, atol=1e-4), number
+        by = torch.randn(theirs.shape, generator=draw)
+        (g,), (h,) = (
+            torch.autograd.grad(ours, x, by),
+            torch.autograd.grad(theirs, wide, by.double()),
+        )
+        assert torch.allclose(g.double(), h, atol=1e-3), number
+        if number == 2:  # as by load_state_dict
+            weight.mul_(-1)

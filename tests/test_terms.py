@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from styleengine.loss.classic import classic_gram_loss, classic_tv_values
-from styleengine.loss.maps import batch, layer_weight, only, single
+from styleengine.loss.maps import batch, layer_weight, mean_square, only, single
 from styleengine.loss.moments import moments
 from styleengine.loss.smoothness import tv_values
 from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss
@@ -298,3 +298,12 @@ def test_a_gradient_keeps_the_order_that_the_network_left_its_maps_in(order):
     assert torch.equal(seen[0], 2 * maps.detach())
     again = batch(only(maps.detach()))
     assert again.is_contiguous(memory_format=order) and torch.equal(again, maps)
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_squares_pass_gradients_on_in_that_order_too(order):
+    maps = tensor(7, 1, 5, 4, 6).contiguous(memory_format=order).requires_grad_()
+    apart, weight = only(maps), tensor(8, 4, 6)
+    (gradient,) = torch.autograd.grad((mean_square(apart) * weight).sum(), apart)
+    assert batch(gradient).is_contiguous(memory_format=order)
+    assert torch.autograd.gradcheck(lambda x: mean_square(only(x)) * weight, (maps,))

@@ -69,6 +69,8 @@ def test_the_finest_band_and_total_variation_see_it_too(function, wrap):
     image = torch.rand(1, 3, 12, 9, dtype=torch.float64)
     expected = middle(function(laid(image, wrap), (False, False)), (12, 9), wrap)
     assert torch.allclose(function(image, wrap), expected, atol=1e-12)
+    small = image[..., :5, :4].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: function(x, wrap), (small,))
 
 
 # --- the loss -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from styleengine.loss.maps import exact, in_metric, pooled, single
+from styleengine.loss.maps import exact, in_metric, mean_square, pooled, single
 from styleengine.loss.salience import focus
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
@@ -91,7 +91,7 @@ class Content(Term):
         """How far each position is from the photo's."""
         stride, ours = self.stride(self._layer), pooled(found[self._layer], self._pool)
         apart = single(ours) - exact(tile.seen(self._target, stride))
-        values = in_metric(apart, self._metric).square().mean(0) / self._unit**2
+        values = mean_square(in_metric(apart, self._metric)) / self._unit**2
         if self.focus is not None:
             values = values * tile.seen(self.focus, stride)
         if self._alpha is not None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from styleengine.loss.content import FLAT_VARIANCE, TINY, weighted_sums
-from styleengine.loss.maps import exact, in_metric, single
+from styleengine.loss.maps import exact, in_metric, mean_square, single
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
@@ -78,7 +78,7 @@ class Hold(Term):
             stride, ours = self.stride(name), found[name]
             weight = self.weight(self._masks[name], name, ours, tile)
             apart = single(ours) - exact(tile.seen(target, stride))
-            values = self._compared(name, apart).square().mean(0) * weight
+            values = mean_square(self._compared(name, apart)) * weight
             terms.append(Local(self._factors[name], values, stride))
         return terms
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from styleengine.loss.term import Found, Local, Term
-from styleengine.networks.convolution import replicate
+from styleengine.networks.convolution import folded, replicate
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning.tiling import Tile
 
@@ -46,8 +48,44 @@ def tv_values(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
     diagonals (1/12 each), times two: a nearly isotropic form, unlike the five-point one, which
     prefers edges along the axes.
     """
-    x = replicate(image, wrap)
-    mid = x[..., 1:-1, 1:-1]
-    across = (x[..., 1:-1, 2:] - mid).square() + (x[..., 2:, 1:-1] - mid).square()
-    diagonal = (x[..., 2:, 2:] - mid).square() + (x[..., 2:, :-2] - mid).square()
-    return torch.add(across, diagonal, alpha=0.25)[0].mean(0) * (2 / 3)
+    values: Tensor = _Variation.apply(image, wrap)  # type: ignore[no-untyped-call]
+    return values
+
+
+NEIGHBOURS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.25), (1, -1, 0.25))
+"""Rows down, columns right, and what the difference to the pixel there counts."""
+SHARE = 2 / 3
+
+
+class _Variation(torch.autograd.Function):
+    """`tv_values` with its gradient: autograd's takes four times as long, and half of that to put
+    the gradients of slices on zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, wrap: Wrap) -> Tensor:
+        wide = replicate(image, wrap)
+        ctx.save_for_backward(wide)
+        ctx.wrap = wrap
+        total = torch.zeros_like(image)
+        for down, right, weight in NEIGHBOURS:
+            apart = _inner(wide, down, right) - _inner(wide)
+            total.addcmul_(apart, apart, value=weight)
+        return total[0].mean(0) * SHARE
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (wide,) = ctx.saved_tensors
+        by = gradients[0] * (2 * SHARE / wide.shape[1])
+        found = torch.zeros_like(wide)
+        for down, right, weight in NEIGHBOURS:
+            pull = (_inner(wide, down, right) - _inner(wide)).mul_(by)
+            _inner(found, down, right).add_(pull, alpha=weight)
+            _inner(found).sub_(pull, alpha=weight)
+        rows, columns = ctx.wrap
+        return folded(folded(found, -1, columns), -2, rows), None
+
+
+def _inner(wide: Tensor, down: int = 0, right: int = 0) -> Tensor:
+    """What lies inside the outermost pixels of a picture, moved by so many."""
+    height, width = wide.shape[-2:]
+    return wide[..., 1 + down : height - 1 + down, 1 + right : width - 1 + right]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from styleengine.networks import winograd
 from styleengine.networks.extractor import OPEN, Wrap
+from styleengine.networks.onednn import Packing
 
 Border = Literal["zeros", "replicate"]
 PAIR = (2, 2)
@@ -27,16 +28,20 @@ def conv_relu(
     *,
     pool: bool = False,
     kernel: Tensor | None = None,
+    packing: Packing | None = None,
     wrap: Wrap = OPEN,
 ) -> Tensor:
     """``relu(conv(x))`` of a map (N, C, h, w) with frozen weights, of the same size, as one node.
 
     ``border`` is what continues the map: zeros, or its outermost values. With ``pool`` the result
     is the maxima of its 2 × 2 squares, as of ``MaxPool2d(2)``. With ``kernel``, the weights as
-    `winograd.transformed`, it is computed that way. ``wrap`` tells along which axes the map closes,
-    which only one continued by its outermost values does.
+    `winograd.transformed`, it is computed that way; with a ``packing`` of the weights by oneDNN.
+    ``wrap`` tells along which axes the map closes, which only one continued by its outermost values
+    does.
     """
-    y: Tensor = _ConvReLU.apply(x, weight, bias, border, pool, kernel, wrap)  # type: ignore[no-untyped-call]
+    y: Tensor = _ConvReLU.apply(  # type: ignore[no-untyped-call]
+        x, weight, bias, border, pool, kernel, packing, wrap
+    )
     return y
 
 
@@ -70,23 +75,29 @@ class _ConvReLU(torch.autograd.Function):
         border: Border,
         pool: bool,
         kernel: Tensor | None,
+        packing: Packing | None,
         wrap: Wrap,
     ) -> Tensor:
+        padding = int(border == "zeros")
         if kernel is not None:
             y, seen = _fewer_products(x, kernel, bias, border, wrap), x
         else:
             seen = _continued(x, wrap) if border == "replicate" else x
-            y = F.conv2d(seen, weight, bias, padding=int(border == "zeros"))
+            if packing is not None:
+                y = packing.convolved(seen, bias, padding, relu=not pool)
+            else:
+                y = F.conv2d(seen, weight, bias, padding=padding)
         maxima: tuple[Tensor, ...] = ()
         if pool:
             ctx.pooled = y.shape
             pooled, where = torch.ops.aten.max_pool2d_with_indices(y, PAIR, PAIR)
             maxima = (where, y) if y.device.type in NEEDS_MAP else (where,)
             y = pooled
-        if kernel is None:  # which has done it by itself
+        if kernel is None and (pool or packing is None):  # which have done it by themselves
             y.relu_()
         ctx.save_for_backward(weight, y, *maxima)
-        ctx.shape, ctx.border, ctx.kernel, ctx.wrap = seen.shape, border, kernel, wrap
+        ctx.shape, ctx.padding, ctx.wrap = seen.shape, padding, wrap
+        ctx.kernel, ctx.packing = kernel, packing
         return y
 
     @staticmethod
@@ -102,18 +113,21 @@ class _ConvReLU(torch.autograd.Function):
             through = torch.ops.aten.max_pool2d_with_indices_backward(
                 through, pooled, PAIR, PAIR, (0, 0), (1, 1), False, where
             )
-        padding = int(ctx.border == "zeros")
+        padding = ctx.padding
+        below: Tensor | None = None
         if ctx.kernel is not None:
             below = _fewer_products_backward(through, ctx.kernel, padding)
-        else:
+        elif ctx.packing is not None:
+            below = ctx.packing.pulled(through, padding)
+        if below is None:
             below, _, _ = torch.ops.aten.convolution_backward(
                 through, _like(y, ctx.shape), weight, None, (1, 1), (padding, padding), (1, 1),
                 False, (0, 0), 1, (True, False, False),
             )  # fmt: skip
-        if ctx.border == "replicate":
+        if not padding:
             rows, columns = ctx.wrap
             below = folded(folded(below, -1, columns), -2, rows)
-        return below, None, None, None, None, None, None
+        return below, None, None, None, None, None, None, None
 
 
 def _fewer_products(x: Tensor, kernel: Tensor, bias: Tensor, border: Border, wrap: Wrap) -> Tensor:

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styleengine.networks import integer_chain, winograd
+from styleengine.networks import integer_chain, onednn, winograd
 from styleengine.networks.base import Network
 from styleengine.networks.convolution import Border, conv_relu, replicate
 from styleengine.networks.extractor import OPEN, Geometry, Wrap
 from styleengine.networks.integer_chain import Link
 from styleengine.networks.integers import Kernel, Ranges
+from styleengine.networks.onednn import Packing
 from styleengine.protocol import EngineError
 from styleengine.weights.vgg_layout import BLOCKS
 
@@ -82,6 +83,7 @@ class VGG19(Network):
         self.source, self.kind = "VGG19", "vgg19"
         self._at: dict[int, str] = {}
         self._kernels: dict[int, Tensor] = {}
+        self._packings: dict[int, Packing] = {}
         self._integers: dict[int, Kernel] = {}
         self._ranges = Ranges()
         modules: list[nn.Module] = []
@@ -133,10 +135,13 @@ class VGG19(Network):
             elif isinstance(module, nn.Conv2d) and name not in self.taps:
                 assert module.bias is not None
                 pool = f"relu{name[4:]}" not in wanted and self._is_pooled(i + 2)
-                kernel = self._kernels.get(i)
+                kernel, packing = self._kernels.get(i), None
+                if kernel is None and onednn.available(x.device.type, x.dtype):
+                    packing = self._packings.setdefault(i, Packing(module.weight))
                 x = conv_relu(
-                    x, module.weight, module.bias, border, pool=pool, kernel=kernel, wrap=wrap
-                )
+                    x, module.weight, module.bias, border,
+                    pool=pool, kernel=kernel, packing=packing, wrap=wrap,
+                )  # fmt: skip
                 done = i + 3 if pool else i + 2
             elif isinstance(module, nn.Conv2d) and border == "replicate":
                 x = F.conv2d(replicate(x, wrap), module.weight, module.bias)
