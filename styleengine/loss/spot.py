@@ -178,9 +178,10 @@ class SpotObjective(PaintObjective):
         factors: tuple[float, float],
         hold: Tensor | None = None,
         faces: Tensor | None = None,
+        firm: Tensor | None = None,
     ) -> None:
-        """``content`` is (1, 3, h, w), ``alpha``, ``hold`` and ``faces`` (h, w) as it; ``factors``
-        are those of content and smoothness."""
+        """``content`` is (1, 3, h, w), ``alpha``, ``hold``, ``faces`` and ``firm`` (h, w) as it;
+        ``factors`` are those of content and smoothness."""
         seen, layers = style_layers(recipe, extractor)
         stripe = Stripe.whole((content.shape[-2], content.shape[-1]))
         style = CourseStyle(seen, layers, style_loss, stripe, alpha, styles)
@@ -194,6 +195,7 @@ class SpotObjective(PaintObjective):
             *factors,
             hold=hold,
             faces=faces,
+            firm=firm,
             style=style,
         )
 

@@ -186,7 +186,11 @@ class Scene:
 
     def targets(self, scale: int) -> list[StyleTarget]:
         """The styles at a scale, each with its region of the content."""
-        size, wrap = self.plan.sizes[scale], self.plan.wrap
+        return self.targets_at(self.plan.sizes[scale])
+
+    def targets_at(self, size: tuple[int, int]) -> list[StyleTarget]:
+        """The styles for a content of ``size`` (h, w), each with its region of it."""
+        wrap = self.plan.wrap
         masks = [None if s.mask is None else resized(s.mask, size, wrap)[0, 0] for s in self.styles]
         rest = None
         for mask in masks:
