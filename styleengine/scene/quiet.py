@@ -26,9 +26,9 @@ FROM = 400
 """Long side of the scales from which on anything is held less."""
 AROUND = 21 / 256
 """How far around a place is looked for edges, of the long side: about as far as relu4_2 sees."""
-CALM, RESTLESS = 0.08, 0.1
+CALM, RESTLESS = 0.085, 0.1
 """Activity of a style's quietest places up to which nothing is held less, and from which all of it
-is. Paintings, pastels and washes have 0.02 to 0.08, glass, mosaics, woodcuts and cut paper 0.1 to
+is. Paintings, pastels and washes have 0.02 to 0.082, glass, mosaics, woodcuts and cut paper 0.1 to
 0.14."""
 PART = 0.1
 """The share of a style's places that are its quietest."""
