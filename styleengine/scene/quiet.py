@@ -32,7 +32,7 @@ is. Paintings, pastels and washes have 0.02 to 0.082, glass, mosaics, woodcuts a
 0.14."""
 PART = 0.1
 """The share of a style's places that are its quietest."""
-LEAST = 0.25
+LEAST = 0.4
 """How much is held of what has no activity at all."""
 TINY = 1e-6
 
