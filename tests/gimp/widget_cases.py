@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -317,6 +318,38 @@ def case_the_users_photo_takes_the_place_of_thumbnails_until_one_is_pointed_at()
     assert told == [True, False] and shown() == [red, red]
     settle()
     assert browser.seen() == ["file:///a.jpg", "file:///b.jpg"]
+
+
+LINES = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+import widget_cases
+from widgets.cutout import pixbuf
+from gi.repository import Gdk, Gtk
+browser, view = widget_cases.browser_of("wide", "high")
+for name, width, height in (("wide", 168, 126), ("high", 90, 126)):
+    row = b"\\xff\\0\\0\\xff\\0\\0\\xff\\xff" * (width // 2)
+    browser.set_picture(f"file:///{name}.jpg", pixbuf(row * height, width, height))
+red, blue = b"\\xff\\0\\0", b"\\0\\0\\xff"
+def lines():
+    window = view.get_toplevel().get_window()
+    shot = Gdk.pixbuf_get_from_window(window, 0, 0, window.get_width(), window.get_height())
+    data, n = shot.get_pixels(), shot.get_n_channels()
+    rows = [data[k:k + shot.get_width() * n] for k in range(0, len(data), shot.get_rowstride())]
+    pair = red + (b"\\xff" if n == 4 else b"") + blue
+    return [row.count(pair) for row in rows]
+ends = time.monotonic() + 60
+while max(found := lines()) < 84 + 45 and time.monotonic() < ends:
+    Gtk.main_iteration_do(False)
+print(view.get_scale_factor(), max(found), sum(count > 0 for count in found))
+"""
+
+
+def case_at_twice_the_scale_thumbnails_have_the_screens_own_pixels():
+    command = [sys.executable, "-c", LINES, sys.argv[1], str(Path(__file__).parent)]
+    environment = {**os.environ, "GDK_SCALE": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["2", str(168 // 2 + 90 // 2), "126"], done
 
 
 def case_samples_are_kept_for_the_photo_and_the_style_they_are_of():

@@ -22,7 +22,7 @@ from pixels.layers import all_layers
 from pixels.style_pictures import places
 from widgets.cutout import pixbuf
 from widgets.style_browser import StyleBrowser
-from widgets.thumbnails import THUMB_PX
+from widgets.thumbnails import FINE_PX
 
 
 class Catalog:
@@ -104,7 +104,7 @@ def _layers() -> Iterator[StyleChoice]:
 
 def _thumbnail(layer: Gimp.Layer) -> Any:
     # Unlike its pixbuf this is there for every precision.
-    data, width, height, bpp = layer.get_thumbnail_data(THUMB_PX, THUMB_PX * 3 // 4)
+    data, width, height, bpp = layer.get_thumbnail_data(FINE_PX, FINE_PX * 3 // 4)
     pixels = data.get_data() if data is not None else b""
     if bpp not in (1, 2, 3, 4) or len(pixels) != width * height * bpp:
         return None

@@ -13,7 +13,7 @@ from disk.private import write_bytes
 from disk.regular import local_path, read_regular
 
 MOST_FILES, MOST_BYTES = 1000, 1 << 20
-RECIPE = "1"
+RECIPE = "2"
 """Another one when samples come to look different."""
 
 

@@ -18,8 +18,9 @@ from engine.work import Sample
 from pixels.canvas import MemoryCanvas
 from protocol import EngineError, PictureSpec, Settings
 from widgets.cutout import pixbuf
+from widgets.device_pixels import fitted
 from widgets.style_browser import StyleBrowser
-from widgets.thumbnails import THUMB_PX, decoded
+from widgets.thumbnails import FINE_PX, decoded
 
 PHOTO_PX, STYLE_PX = 192, 256
 STEPS = 12
@@ -150,9 +151,7 @@ class Samples:
                 self._tried.discard((name, key))
                 return
             data, width, height = canvas.picture()
-            scale = min(THUMB_PX / width, THUMB_PX * 0.75 / height)
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            thumb = pixbuf(data, width, height).scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)
+            thumb = fitted(pixbuf(data, width, height), FINE_PX, FINE_PX * 3 // 4)
             self._show(name, key, thumb)
             self._store.write(name, key, thumb)
 

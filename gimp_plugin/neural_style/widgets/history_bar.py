@@ -9,6 +9,7 @@ from typing import Any, Callable
 from gi.repository import Gdk, GdkPixbuf, Gtk
 
 from language.texts import _
+from widgets.device_pixels import image
 
 THUMB_PX = 56
 MOST_PX = 300  # then they scroll
@@ -65,7 +66,7 @@ class HistoryBar(Gtk.Box):
     def _button(self, thumbnail: Thumbnail) -> Gtk.Button:
         seen = thumbnail.is_seen
         button = Gtk.Button(relief=Gtk.ReliefStyle.NORMAL if seen else Gtk.ReliefStyle.NONE)
-        button.set_image(Gtk.Image.new_from_pixbuf(_fitted(thumbnail.picture)))
+        button.set_image(image(thumbnail.picture, THUMB_PX, self.get_scale_factor()))
         hint = _("Click to see it; right click for more")
         button.set_tooltip_text(f"{thumbnail.text}\n{hint}")
         button.get_accessible().set_name(thumbnail.text)
@@ -110,9 +111,3 @@ class HistoryBar(Gtk.Box):
 
     def _chosen(self, _item: Gtk.MenuItem, action: str, entry: Any) -> None:
         self._act(action, entry)
-
-
-def _fitted(picture: GdkPixbuf.Pixbuf) -> GdkPixbuf.Pixbuf:
-    scale = THUMB_PX / max(picture.get_width(), picture.get_height())
-    size = [max(1, round(side * scale)) for side in (picture.get_width(), picture.get_height())]
-    return picture.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)

@@ -17,17 +17,16 @@ RIM, EMPTY = 1.28, 0.45  # the dark rim around it; how much of the picture an em
 
 
 @functools.cache
-def star(filled: bool) -> GdkPixbuf.Pixbuf:
-    """The star alone, `STAR_PX` wide."""
+def star(filled: bool, factor: int = 1) -> GdkPixbuf.Pixbuf:
+    """The star alone, `STAR_PX` wide, in pixels of the screen ``factor`` times as many."""
+    side, fine = STAR_PX * factor, max(1, FINE // factor)
     data = bytearray()
-    for y in range(STAR_PX):
-        for x in range(STAR_PX):
+    for y in range(side):
+        for x in range(side):
             points = [
-                _depth(
-                    (x + (i + 0.5) / FINE) / STAR_PX - 0.5, (y + (j + 0.5) / FINE) / STAR_PX - 0.5
-                )
-                for i in range(FINE)
-                for j in range(FINE)
+                _depth((x + (i + 0.5) / fine) / side - 0.5, (y + (j + 0.5) / fine) / side - 0.5)
+                for i in range(fine)
+                for j in range(fine)
             ]
             inside = sum(depth <= 1 / RIM for depth in points) / len(points)
             covered = sum(depth <= 1 for depth in points) / len(points)
@@ -36,7 +35,7 @@ def star(filled: bool) -> GdkPixbuf.Pixbuf:
             data.extend(round(c * share + k * (1 - share)) for c, k in zip(color, INK))
             alpha = covered if filled else covered * (1 - share * (1 - EMPTY))
             data.append(round(255 * alpha))
-    return pixbuf(bytes(data), STAR_PX, STAR_PX)
+    return pixbuf(bytes(data), side, side)
 
 
 def _depth(x: float, y: float) -> float:
@@ -51,12 +50,12 @@ def _depth(x: float, y: float) -> float:
     return math.hypot(x, y) / rim
 
 
-def with_star(picture: GdkPixbuf.Pixbuf, filled: bool) -> GdkPixbuf.Pixbuf:
+def with_star(picture: GdkPixbuf.Pixbuf, filled: bool, factor: int = 1) -> GdkPixbuf.Pixbuf:
     """A copy of a thumbnail with a star in its upper right corner."""
     marked = picture.copy()
-    side = min(STAR_PX, picture.get_width(), picture.get_height())
+    side = min(STAR_PX * factor, picture.get_width(), picture.get_height())
     left = picture.get_width() - side
-    star(filled).composite(
+    star(filled, factor).composite(
         marked, left, 0, side, side, left, 0, 1, 1, GdkPixbuf.InterpType.NEAREST, 255
     )
     return marked

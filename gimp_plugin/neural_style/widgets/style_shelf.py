@@ -14,6 +14,7 @@ from choice.choice import StyleChoice
 from choice.styles import title
 from disk.regular import file_name, local_path
 from language.texts import MOST_NAME, shown
+from widgets.device_pixels import fitted, framed
 from widgets.stars import with_star
 from widgets.thumbnails import THUMB_PX, Thumbnails
 
@@ -50,6 +51,7 @@ class Shelf:
         self._entries: dict[str, Entry] = {}
         self._first: set[str] = set()  # the favourites when the styles were put in order
         self._iters: dict[str, Gtk.TreeIter] = {}
+        self._factor = 1
         self._pictures: dict[str, GdkPixbuf.Pixbuf] = {}  # thumbnails without a star
         self._samples: dict[str, GdkPixbuf.Pixbuf] = {}  # the user's photo in the style
         self.shows_samples = False
@@ -137,6 +139,11 @@ class Shelf:
         self._samples[key] = picture
         self._draw(key)
 
+    def draw_for(self, factor: int) -> None:
+        """Draws all for a screen that has so many pixels, each way, for one of GTK's."""
+        self._factor = factor
+        self.redraw()
+
     def redraw(self) -> None:
         """Draws all thumbnails anew."""
         for key in self._iters:
@@ -159,19 +166,26 @@ class Shelf:
         return style is not None and bool(style.uri)
 
     def picture_size(self, key: str) -> tuple[int, int]:
-        """Width and height of a style's thumbnail."""
-        picture = self._shown(key)
-        return picture.get_width(), picture.get_height()
+        """Width and height of a style's thumbnail, in GTK's pixels."""
+        picture = self._fitted(key)
+        return picture.get_width() // self._factor, picture.get_height() // self._factor
 
     def _draw(self, key: str) -> None:
         if key in self._iters:
             self.rows[self._iters[key]][PICTURE] = self._picture(key)
 
     def _picture(self, key: str) -> GdkPixbuf.Pixbuf:
-        picture, starred = self._shown(key), key in self.favorites
+        picture, starred = self._fitted(key), key in self.favorites
         if starred or (key == self.pointed and self.can_be_starred(key)):
-            return with_star(picture, starred)
-        return picture
+            picture = with_star(picture, starred, self._factor)
+        return picture if self._factor == 1 else framed(picture, *self._room)
+
+    @property
+    def _room(self) -> tuple[int, int]:
+        return THUMB_PX * self._factor, THUMB_PX * 3 // 4 * self._factor
+
+    def _fitted(self, key: str) -> GdkPixbuf.Pixbuf:
+        return fitted(self._shown(key), *self._room)
 
     def _shown(self, key: str) -> GdkPixbuf.Pixbuf:
         """A thumbnail: of the style that is pointed at the style itself."""

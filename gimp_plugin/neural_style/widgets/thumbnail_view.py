@@ -7,6 +7,7 @@ from typing import Any, Callable
 from gi.repository import Gdk, Gtk, Pango
 
 from language.texts import _
+from widgets.device_pixels import icon_size
 from widgets.stars import STAR_PX
 from widgets.style_shelf import HINT, KEY, PICTURE, TITLE, Shelf
 from widgets.thumbnails import THUMB_PX
@@ -24,12 +25,11 @@ class ThumbnailView(Gtk.IconView):
         self._picture = Gtk.CellRendererPixbuf(height=THUMB_PX * 3 // 4, width=THUMB_PX)
         text = Gtk.CellRendererText(ellipsize=Pango.EllipsizeMode.END, xalign=0.5, scale=0.85)
         text.set_fixed_size(THUMB_PX, -1)
-        for cell, attribute, column in (
-            (self._picture, "pixbuf", PICTURE),
-            (text, "text", TITLE),
-        ):
+        for cell in (self._picture, text):
             self.pack_start(cell, False)
-            self.add_attribute(cell, attribute, column)
+        self.add_attribute(text, "text", TITLE)
+        self._scaled()
+        self.connect("notify::scale-factor", lambda _view, _what: self._scaled())
         self.set_tooltip_column(HINT)
         self.set_selection_mode(Gtk.SelectionMode.MULTIPLE)
         for spacing in (self.set_row_spacing, self.set_column_spacing):
@@ -42,6 +42,15 @@ class ThumbnailView(Gtk.IconView):
         self.connect("leave-notify-event", lambda _view, _event: shelf.point_at(""))
         self.connect("button-press-event", self._pressed)
         self.connect("popup-menu", self._menu_key)
+
+    def _scaled(self) -> None:
+        """Thumbnails in the pixels of the screen that they are on."""
+        factor = self.get_scale_factor()
+        self.clear_attributes(self._picture)
+        if factor > 1:
+            self._picture.set_property("stock-size", icon_size(THUMB_PX))
+        self.add_attribute(self._picture, "pixbuf" if factor == 1 else "gicon", PICTURE)
+        self._shelf.draw_for(factor)
 
     def _key_at(self, event: Any) -> str:
         path = self.get_path_at_pos(int(event.x), int(event.y))

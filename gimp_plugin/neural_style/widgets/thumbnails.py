@@ -11,6 +11,8 @@ from gi.repository import GdkPixbuf, GLib
 from disk.regular import is_regular, local_path
 
 THUMB_PX = 84
+FINE_PX = 2 * THUMB_PX
+"""Pixels that thumbnails are kept with: as many as a screen has for them at 200 %."""
 
 
 class Thumbnails:
@@ -27,7 +29,7 @@ class Thumbnails:
     def _work(self) -> None:
         while True:
             uri, made = self._wanted.get()
-            picture = decoded(uri, THUMB_PX, THUMB_PX * 3 // 4)
+            picture = decoded(uri, FINE_PX, FINE_PX * 3 // 4)
             if picture is not None:
                 GLib.idle_add(lambda done=made, result=picture: done(result) and False)
 
