@@ -69,6 +69,7 @@ def act():
         image.select_rectangle(Gimp.ChannelOps.REPLACE, 0, 0, w, h / 2)
         Gimp.Selection.save(image).set_name("Sky")
         Gimp.Selection.none(image)
+        image.set_selected_layers([photo])  # it was the channel
         Gimp.displays_flush()
     elif ACTION == "select-top-layer":
         image = users_image()

@@ -49,7 +49,9 @@ def meant(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Sequence[Gimp.It
     layer besides. Where there is only one photo there is no question.
     """
     own = [each for each in drawables if type(each) is Gimp.Channel]
-    photos = originals(image, [each for each in all_layers(image) if not each.is_group()])
+    photos: Sequence[Gimp.Item] = [each for each in all_layers(image) if not each.is_group()]
+    for _ in range(len(photos)):  # a painting may be one of a painting
+        photos = originals(image, photos)
     return photos if own and len(own) == len(drawables) and len(photos) == 1 else drawables
 
 
