@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from styleengine.descent.band_scaling import first_guess
-from styleengine.descent.minimizers import FIRST_MOVE, LBFGS, Diverged
+from styleengine.descent.minimizers import LBFGS, Diverged
 from styleengine.descent.pace import Pace
 from styleengine.jobs import Before, Job, Preview, Spot
+from styleengine.loss.courses import courses_of, units_of
 from styleengine.loss.making import seen_of
-from styleengine.loss.painting import PaintObjective
 from styleengine.loss.spot import Course, SpotObjective, Units
 from styleengine.loss.style_losses import MomentsLoss, StyleLoss
 from styleengine.machine import allocator, memory
@@ -38,11 +38,10 @@ from styleengine.scene.windows import Window, carried, part
 
 log = logging.getLogger(__name__)
 
-STEPS, FINE_STEPS = 3, 1
-"""Steps at a scale, and at one above `FINE`: a spot of a few hundred pixels knows too little of the
-picture for its minimiser's next ones to lead where the picture's do."""
-FINE_MOVE = 0.01
-"""Root mean square change of a fine step, in picture values (0–1)."""
+LEAST, MOST, FINE_STEPS = 3, 6, 3
+"""Steps at a scale, by how large the spot is there, and at one above `FINE`."""
+LOOKED_AT = 900_000
+"""Pixels that the steps of a scale look at together, about: what a spot may take."""
 
 
 class Courses:
@@ -51,13 +50,14 @@ class Courses:
     def __init__(self) -> None:
         self._of: tuple[Before | None, Settings | None] = None, None
         self._base: Tensor | None = None
-        self._courses: dict[int, tuple[list[Course], Units]] = {}
+        self._courses: dict[int, list[Course]] = {}
+        self._units: dict[tuple[str, ...], Units] = {}
 
     def begin(self, job: Job) -> None:
         """Forgets what is not of this job's picture."""
         before, settings = self._of
         if job.before is None or job.before is not before or job.settings != settings:
-            self._base, self._courses = None, {}
+            self._base, self._courses, self._units = None, {}, {}
         self._of = job.before, job.settings
 
     def base(self, job: Job, scene: Scene) -> Tensor | None:
@@ -71,13 +71,17 @@ class Courses:
         """Keeps the picture for the spots to come."""
         self._base = base
 
-    def at(
-        self, scale: int, make: Callable[[], tuple[list[Course], Units]]
-    ) -> tuple[list[Course], Units]:
+    def at(self, scale: int, make: Callable[[], list[Course]]) -> list[Course]:
         """The courses of the styles at a scale."""
         if scale not in self._courses:
             self._courses[scale] = make()
         return self._courses[scale]
+
+    def units(self, seen: tuple[str, ...], make: Callable[[], Units]) -> Units:
+        """The units of the terms by what is ``seen``: a network and its layers."""
+        if seen not in self._units:
+            self._units[seen] = make()
+        return self._units[seen]
 
 
 class SpotPainter:
@@ -142,8 +146,8 @@ class SpotPainter:
             size = self._plan.sizes[scale]
             image = carried(self._now, guide, content, size, area).contiguous()
             objective = self._objective(scale, area, content)
-            move = FINE_MOVE if _is_fine(size) else FIRST_MOVE
-            minimizer = LBFGS(scaling=first_guess(image, plan.history), first_move=move)
+            scaling = None if _is_fine(size) else first_guess(image, plan.history)
+            minimizer = LBFGS(scaling=scaling)
             for step in range(plan.steps[number]):
                 try:
                     minimizer.step(image, *objective(image))
@@ -169,33 +173,35 @@ class SpotPainter:
         return dataclasses.replace(
             plan,
             sizes=tuple(self._areas[k].size for k in scales),
-            steps=tuple(FINE_STEPS if _is_fine(plan.sizes[k]) else STEPS for k in scales),
+            steps=tuple(_steps(plan.sizes[k], self._areas[k].size) for k in scales),
             methods=tuple(plan.methods[k] for k in scales),
         )
+
+    def _start(self) -> Tensor:
+        """The whole picture that the first scale begins with."""
+        size, base = self._plan.sizes[self._first], self._now
+        area = Area(0, 0, *size)
+        content, guide = self._known.at(self._first, area), self._known.at(self._scale, base.area)
+        return carried(base, guide, content, size, area)
 
     def _objective(self, scale: int, area: Area, content: Tensor) -> SpotObjective:
         scene, plan = self._scene, self._plan
         method, size = plan.methods[scale], plan.sizes[scale]
         assert isinstance(method, Recipe)
         only = self._networks[plan.features_at(scale)].trunk.only(plan.at(scale))
-        targets = scene.targets(scale)
+        small = self._first - 1
+        targets = scene.targets_at(size, max(plan.sizes[small]))
 
         def cut(whole: Tensor | None) -> Tensor | None:
             if whole is None:
                 return None
             return Window(whole[None, None], size, wrap=plan.wrap).at(size, area).image[0, 0]
 
-        def make() -> tuple[list[Course], Units]:
-            growth, small = max(size) / max(plan.sizes[scale - 1]), self._first - 1
-            seen = dataclasses.replace(method, near_layers={}, hold={}, faces={})
-            loss = self._style_loss
-            whole = PaintObjective(
-                only, seen, loss, scene.content(small), scene.targets(small), scene.alpha_at(small)
-            )
-            found = [Course.of(only, seen, loss, t.image, growth, t.alpha) for t in targets]
-            return found, Units.of(whole)
-
-        courses, units = self._courses.at(scale, make)
+        given = only, method, self._style_loss
+        start = self._start if scale == self._first else None
+        courses = self._courses.at(scale, lambda: courses_of(scene, scale, *given, start))
+        seen = plan.features_at(scale), *plan.at(scale)
+        units = self._courses.units(seen, lambda: units_of(scene, small, *given))
         objective = SpotObjective(
             only,
             method,
@@ -276,3 +282,9 @@ def _is_fine(size: Size) -> bool:
 def _area(spot: Spot) -> Area:
     left, top, width, height = spot.area
     return Area(top, left, top + height, left + width)
+
+
+def _steps(size: Size, spot: Size) -> int:
+    if _is_fine(size):
+        return FINE_STEPS
+    return max(LEAST, min(MOST, round(LOOKED_AT / (spot[0] * spot[1]))))

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from styleengine.jobs import Part, Preview, Spot, Style
+from styleengine.loss.nearest import NearestPlaces
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.spot import Course, SpotObjective
+from styleengine.loss.squares import TILE, TILES, Seen, squares
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.networks.extractor import ExtractorRequest
 from styleengine.networks.shelf import load
@@ -19,6 +21,8 @@ from styleengine.planning.plan import make_plan
 from styleengine.planning.spots import STEP, Area, spot_areas
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
+from styleengine.scene import windows
+from styleengine.scene.pyramid import Source
 from styleengine.scene.resample import resize
 from styleengine.scene.scene import StyleTarget
 from tests.helpers import events_of, job, paint, picture, tinted
@@ -54,31 +58,104 @@ def network(plain_precision):
     return load(entry, request, torch.device("cpu")).trunk, method
 
 
-def test_where_the_picture_is_the_styles_small_copy_the_gradient_is_that_of_the_picture(network):
+def pictures(*seeds, size=96):
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return [torch.rand(1, 3, size, size, generator=generator) for generator in generators]
+
+
+def course_of(trunk, method, style, begun):
+    known = Seen.of(trunk, method, CovarianceLoss(), [(style, None)])
+    return Course(known, Seen.of(trunk, method, CovarianceLoss(), [(begun, None)]).moments)
+
+
+def test_where_the_spot_is_all_of_the_picture_the_gradient_is_that_of_the_picture(network):
     trunk, method = network
-    generator = torch.Generator().manual_seed(3)
-    content, style = (torch.rand(1, 3, 96, 96, generator=generator) for _ in range(2))
+    content, style, image = pictures(3, 4, 5)
     target = StyleTarget(style)
-    course = Course.of(trunk, method, CovarianceLoss(), style, 2.0)
-    image = resize(resize(style, (48, 48)), (96, 96))
+    course = course_of(trunk, method, style, image)
     given = trunk, method, CovarianceLoss(), content
-    usual = PaintObjective(*given, [target], None, 1.0, 1.0)(image)
-    found = SpotObjective(*given, [(target, course)], None, (1.0, 1.0))(image)
-    assert found[0] == pytest.approx(usual[0], rel=1e-3)
-    assert (found[1] - usual[1]).norm() < 1e-3 * usual[1].norm()
+    usual = PaintObjective(*given, [target], None, 1.0, 1.0)
+    objective = SpotObjective(*given, [(target, course)], None, (1.0, 1.0))
+    for shown in (image, (image + style) / 2):
+        (value, gradient), (found, by) = usual(shown), objective(shown)
+        assert found == pytest.approx(value, rel=1e-3)
+        assert (by - gradient).norm() < 1e-3 * gradient.norm()
 
 
-def test_a_spot_that_has_the_styles_detail_is_pulled_no_further(network):
+def test_a_spot_with_which_the_picture_has_come_to_the_style_is_pulled_no_further(network):
     trunk, method = network
-    style = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(3))
-    course = Course.of(trunk, method, CovarianceLoss(), style, 2.0)
+    (style,) = pictures(3)
     blurred = resize(resize(style, (48, 48)), (96, 96))
     method = dataclasses.replace(method, content_weight=0.0, tv_weight=0.0)
+    course = course_of(trunk, method, style, blurred)
     given = trunk, method, CovarianceLoss(), blurred, [(StyleTarget(style), course)]
     objective = SpotObjective(*given, None, (1.0, 1.0))
     first = objective(blurred)
     arrived = objective(style)
     assert arrived[0] < 0.01 * first[0] and arrived[1].norm() < 0.1 * first[1].norm()
+
+
+def test_places_that_are_known_of_a_style_are_those_one_is_near(network):
+    trunk, method = network
+    content, style = pictures(3, 4)
+    method = dataclasses.replace(method, near_layers={method.content_layer: 1.0})
+    course = course_of(trunk, method, style, content)
+    styles = [(StyleTarget(style), course)]
+    objective = SpotObjective(trunk, method, CovarianceLoss(), content, styles, None, (0.0, 0.0))
+    (tile,) = objective.tiles
+    (term,) = (t for t in objective.terms if isinstance(t, NearestPlaces))
+
+    def apart(image):
+        (local,) = term.local(image, objective.extractor(image), tile)
+        return float(local.factor * local.values.sum())
+
+    far = apart(content)
+    term._nearest.clear()
+    assert apart(style) < 0.01 * far
+
+
+def test_what_is_masked_does_not_count_unless_there_is_nothing_else(network):
+    trunk, method = network
+    (image,) = pictures(3)
+    half = torch.zeros(96, 96)
+    half[:, :48] = 1
+    (whole, part, none) = (
+        Seen.of(trunk, method, CovarianceLoss(), [piece]).moments
+        for piece in ((image, None), (image, half), (image, torch.zeros(96, 96)))
+    )
+    key = next(iter(whole))
+    left = trunk(image)[key[0]][0, ..., : 48 // trunk.geometry[key[0]].stride]
+    expected = left.float().mean((1, 2)) / trunk.units[key[0]]
+    torch.testing.assert_close(part[key].mean, expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(none[key].mean, whole[key].mean, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(90, 61), (256, 170), (3072, 2048)])
+def test_squares_lie_in_their_picture_and_all_over_it(size):
+    areas = squares(size)
+    assert min(a.top for a in areas) >= 0 and min(a.left for a in areas) >= 0
+    assert max(a.bottom for a in areas) <= size[0] and max(a.right for a in areas) <= size[1]
+    assert max(a.bottom for a in areas) > 0.8 * size[0]
+    assert max(a.right for a in areas) > 0.8 * size[1]
+    assert sum(a.size[0] * a.size[1] for a in areas) <= 1.3 * TILES * TILE**2
+
+
+@pytest.mark.parametrize("longest", [300, 3100])
+@pytest.mark.parametrize("see_through", [False, True])
+def test_parts_of_a_style_are_those_of_all_of_it(longest, see_through):
+    style = picture(longest // 2, longest, block=7)
+    if see_through:
+        alpha = np.linspace(0, 1, longest, dtype=np.float32)
+        style = dataclasses.replace(style, alpha=np.tile(alpha, (longest // 2, 1)))
+    source = Source(style, torch.device("cpu"))
+    for size in ((100, 200), (400, 800)):
+        areas = [Area(0, 0, 40, 60), Area(52, 131, 100, 200)]
+        whole, alpha = source.at(size), source.alpha(size)
+        for area, (image, mask) in zip(areas, source.parts(size, areas), strict=True):
+            torch.testing.assert_close(image, windows.part(whole, area), rtol=0, atol=2e-3)
+            assert (mask is None) == (alpha is None)
+            if mask is not None:
+                torch.testing.assert_close(mask, windows.part(alpha, area))
 
 
 SPOT = Spot((300, 160, 200, 160), (640, 480), (200, 160))

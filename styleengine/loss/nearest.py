@@ -8,7 +8,7 @@ term asks every place by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,6 +96,12 @@ class _Part:
     banks: dict[str, Bank]
 
 
+def pools_of(extractor: Extractor, layers: Iterable[str]) -> dict[str, int]:
+    """The side of the means that are taken over the positions of ``layers``."""
+    strides = {n: extractor.geometry[n].stride for n in layers if n in extractor.geometry}
+    return {n: max(1, SPACING // strides.get(n, SPACING)) for n in layers}
+
+
 class NearestPlaces(Term):
     """The distance of each place from the nearest place of the style, by layer as in ``weights``.
 
@@ -125,9 +131,7 @@ class NearestPlaces(Term):
         alpha: Tensor | None = None,
         photo: Content | None = None,
     ) -> None:
-        strides = {n: extractor.geometry[n].stride for n in weights if n in extractor.geometry}
-        pools = {n: max(1, SPACING // strides.get(n, SPACING)) for n in weights}
-        super().__init__(extractor, pools)
+        super().__init__(extractor, pools_of(extractor, weights))
         self._weights, self._stripe, self._alpha, self._photo = weights, stripe, alpha, photo
         self.looks = LOOKS if weights else ()
         self.shares_styles = not weights  # which places are drawn depends on their order

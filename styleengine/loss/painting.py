@@ -52,8 +52,7 @@ class PaintObjective(Objective):
         ``firm`` how far the content is held there at all (`scene.quiet`).
         ``wrap`` tells along which axes the picture closes; ``steady`` is what `Steady` asks for,
         its target and where. All these are what is seen by a process that holds a ``stripe`` of
-        the picture. ``style`` is the term of the style if that knows the styles already; no places
-        are compared then.
+        the picture. ``style`` is the term of the style if that knows the styles already.
         """
         stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
         extractor, layers = style_layers(recipe, extractor)
@@ -66,8 +65,8 @@ class PaintObjective(Objective):
         style = style or StyleStatistics(extractor, layers, style_loss, stripe, alpha)
         photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe, firm)
         self.style, self.photo = style, photo
-        near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items() if shown}
-        places = NearestPlaces(extractor, near, shown, stripe, alpha, photo)
+        near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
+        places = self._places(extractor, near, shown, stripe, alpha, photo)
         smoothness = Smoothness(extractor, calm, stripe.size, wrap)
         terms: list[Term] = [style, photo, places, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
@@ -77,6 +76,18 @@ class PaintObjective(Objective):
         if steady is not None:
             terms.append(Steady(extractor, recipe.steady_weight, *steady, stripe.size))
         super().__init__(extractor, terms, content, shown, alpha, side, wrap, stripe)
+
+    def _places(
+        self,
+        extractor: Extractor,
+        weights: Mapping[str, float],
+        styles: Sequence[StyleTarget],
+        stripe: Stripe,
+        alpha: Tensor | None,
+        photo: Content,
+    ) -> NearestPlaces:
+        """The term of the nearest places of ``styles``."""
+        return NearestPlaces(extractor, weights, styles, stripe, alpha, photo)
 
 
 def style_layers(recipe: Recipe, extractor: Extractor) -> tuple[Extractor, dict[str, float]]:

@@ -8,7 +8,7 @@ begins long before anything has been made at full size.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.pictures.picture import Picture, fit
-from styleengine.scene import resample
+from styleengine.planning.spots import Area
+from styleengine.scene import resample, windows
 
 SMALL = 1536
 """Long side of the small copy, which is made of pictures of at least twice that size."""
@@ -45,6 +46,21 @@ class Source:
         colors = resized(resample.to_tensor(self.picture.rgb), size, self._wrap).to(self.device)
         alpha = self.alpha(size)
         return colors if alpha is None else resample.fill_transparent(colors, alpha)
+
+    def parts(self, size: Size, areas: Sequence[Area]) -> list[tuple[Tensor, Tensor | None]]:
+        """Areas of the picture at ``size`` (h, w), (1, 3, h, w) each, and their alpha (1, 1, h, w)
+        or None: as cut from `at` and `alpha`, which for an opaque picture are not made."""
+        if not self._opaque:
+            image, alpha = self.at(size), self.alpha(size)
+            assert alpha is not None
+            return [(windows.part(image, a), windows.part(alpha, a)) for a in areas]
+        if self._small is not None and _suits(self._small[0], size):
+            known = self._small[0]
+        else:
+            known = resample.to_tensor(self.picture.rgb)
+        window = windows.Window(known, (known.shape[-2], known.shape[-1]), wrap=self._wrap)
+        cut = (window.at(size, area).image.clamp(0, 1).to(self.device) for area in areas)
+        return [(image, None) for image in cut]
 
     def alpha(self, size: Size) -> Tensor | None:
         """The alpha (1, 1, h, w) at ``size``, on the device; None if the picture is opaque."""

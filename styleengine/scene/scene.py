@@ -14,6 +14,7 @@ from styleengine.networks.faces import Face
 from styleengine.pictures.bare_edges import without_bare_edges
 from styleengine.pictures.picture import Floats, Picture, called, fit
 from styleengine.planning.plan import SHORTEST, Plan
+from styleengine.planning.spots import Area, Size
 from styleengine.protocol import Sentence, Settings
 from styleengine.scene import holding, resample
 from styleengine.scene.closing import closed
@@ -21,6 +22,7 @@ from styleengine.scene.color import blend, color_statistics, luma, match_luma, r
 from styleengine.scene.pyramid import Levels, Source, resized
 from styleengine.scene.steady import Followed
 from styleengine.scene.strokes import size_on_print
+from styleengine.scene.windows import part
 from styleengine.together.group import Rows
 from styleengine.together.stripe import Stripe
 
@@ -83,16 +85,30 @@ class SceneStyle:
 
     def at(self, long_side: float, region: Tensor | None = None) -> StyleTarget:
         """The style for a content of ``long_side``, to be painted in ``region``."""
-        height, width = self.source.height, self.source.width
-        own = max(width, height)
-        h, w = fit(width, height, style_size(own, long_side * self.ratio, long_side))
-        size = max(h, SHORTEST), max(w, SHORTEST)
+        size = self.size(long_side)
         alpha = self.source.alpha(size)
         return StyleTarget(
             self.image(size), self.share, None if alpha is None else alpha[0, 0], region
         )
 
-    def image(self, size: tuple[int, int]) -> Tensor:
+    def size(self, long_side: float) -> Size:
+        """Its height and width for a content of ``long_side``."""
+        height, width = self.source.height, self.source.width
+        own = max(width, height)
+        h, w = fit(width, height, style_size(own, long_side * self.ratio, long_side))
+        return max(h, SHORTEST), max(w, SHORTEST)
+
+    def parts(self, size: Size, areas: Sequence[Area]) -> list[tuple[Tensor, Tensor | None]]:
+        """Areas of the picture at ``size``, in the colours to be painted with, (1, 3, h, w) each,
+        and their alpha (h, w), if any; all of it is made only where colours or alpha ask for it."""
+        if self.adapted is None:
+            found = self.source.parts(size, areas)
+        else:
+            image, alpha = self.image(size), self.source.alpha(size)
+            found = [(part(image, a), None if alpha is None else part(alpha, a)) for a in areas]
+        return [(image, None if alpha is None else alpha[0, 0]) for image, alpha in found]
+
+    def image(self, size: Size) -> Tensor:
         """The picture at ``size`` (h, w), in the colours to be painted with."""
         image = self.source.at(size)
         return image if self.adapted is None else self.adapted(image, self.source.alpha(size))
@@ -188,8 +204,9 @@ class Scene:
         """The styles at a scale, each with its region of the content."""
         return self.targets_at(self.plan.sizes[scale])
 
-    def targets_at(self, size: tuple[int, int]) -> list[StyleTarget]:
-        """The styles for a content of ``size`` (h, w), each with its region of it."""
+    def targets_at(self, size: Size, long_side: float | None = None) -> list[StyleTarget]:
+        """The styles for a content of ``size`` (h, w), each with its region of it; the pictures
+        for one of ``long_side``, if given."""
         wrap = self.plan.wrap
         masks = [None if s.mask is None else resized(s.mask, size, wrap)[0, 0] for s in self.styles]
         rest = None
@@ -197,7 +214,7 @@ class Scene:
             if mask is not None:
                 rest = (1 - mask if rest is None else rest - mask).clamp_(0, 1)
         return [
-            style.at(max(size), rest if mask is None else mask)
+            style.at(long_side or max(size), rest if mask is None else mask)
             for style, mask in zip(self.styles, masks, strict=True)
         ]
 

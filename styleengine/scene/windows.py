@@ -55,14 +55,28 @@ class Window:
             (0, area.top, area.bottom, self.top),
             (1, area.left, area.right, self.left),
         ):
-            known, closes = image.shape[axis - 2], self.wrap[axis]
-            lengths = self.whole[axis], size[axis]
+            closes, lengths = self.wrap[axis], (self.whole[axis], size[axis])
+            if not closes:  # of a large picture a few rows or columns
+                image, first = _near(image, axis - 2, first, lengths, start, stop)
+            known = image.shape[axis - 2]
             weights = _weights(*lengths, start, stop, first, known, shrinks, closes).to(image)
             image = weights @ image if axis == 0 else image @ weights.T
         return Window(image, size, area.top, area.left, self.wrap)
 
 
-@lru_cache(maxsize=64)
+def _near(
+    image: Tensor, axis: int, first: int, lengths: Size, start: int, stop: int
+) -> tuple[Tensor, int]:
+    """What results from ``start`` to ``stop`` of the second of ``lengths`` see of an image that
+    begins at ``first`` of the first, and where that begins."""
+    scale, last = lengths[0] / lengths[1], image.shape[axis] - 1
+    reach = 2 * max(scale, 1.0) + 2
+    low = min(max(0, math.floor(start * scale - reach) - first), last)
+    high = min(max(low, math.ceil(stop * scale + reach) - first), last)
+    return image.narrow(axis, low, high + 1 - low), first + low
+
+
+@lru_cache(maxsize=256)
 def _weights(
     length: int,
     wanted: int,
