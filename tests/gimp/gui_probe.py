@@ -12,8 +12,10 @@ from gi.repository import Gimp
 
 
 def users_images():
-    """The images that the user sees: not those that the plug-in hides."""
-    return [i for i in Gimp.get_images() if i.get_parasite("neural-style-hidden") is None]
+    """The images that the user sees: not those that the plug-in hides, nor one it has just made
+    and is about to."""
+    seen = [i for i in Gimp.get_images() if i.get_parasite("neural-style-hidden") is None]
+    return [i for i in seen if i.get_layers()]
 
 
 def users_image():
