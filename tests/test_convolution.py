@@ -106,3 +106,18 @@ def test_packed_weights_serve_maps_of_any_size_and_are_packed_anew_for_others(bo
         assert torch.allclose(g.double(), h, atol=1e-3), number
         if number == 2:  # as by load_state_dict
             weight.mul_(-1)
+
+
+@pytest.mark.skipif(
+    not onednn.available("cpu", torch.float32), reason="PyTorch's convolution is not oneDNN's here"
+)
+def test_what_maps_were_seen_before_does_not_matter():
+    draw = torch.Generator().manual_seed(7)
+    weight, bias = torch.randn(16, 3, 3, 3, generator=draw), torch.randn(16, generator=draw)
+    packing, found = Packing(weight), []
+    images = [torch.randn(1, 3, 32, w, generator=draw) for w in (40, 24)]
+    for image in (images[0], images[0], images[1], images[0]):
+        x = image.contiguous(memory_format=torch.channels_last).requires_grad_()
+        y = conv_relu(x, weight, bias, "replicate", packing=packing)
+        found.append(torch.autograd.grad(y.square().sum(), x)[0])
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[3])

@@ -3,7 +3,7 @@
 oneDNN takes ReLU into the convolution, and multiplies weights that lie in an order of its own,
 which depends on the processor and on the size of the maps. Given others, it puts them in that order
 at every call: of small maps that takes longer than to multiply. Nor is the gradient by the map of a
-convolution as quick as the convolution that it is. The numbers are the same in all of these.
+convolution as quick as the convolution that it is, whose sums are the same but for their order.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ def available(device: str, dtype: torch.dtype) -> bool:
 class Packing:
     """The frozen ``weight`` (O, I, 3, 3) of a convolution, in oneDNN's order for the last size.
 
-    It is put in that order when maps of a size come a second time in a row.
+    Maps with the channels last are always given it so, the first of a size, too: what comes out
+    depends on nothing that was seen before.
     """
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight
-        self._last: dict[bool, tuple[object, Tensor | None]] = {}
+        self._last: dict[bool, tuple[object, Tensor]] = {}
 
     def convolved(self, x: Tensor, bias: Tensor, padding: int, *, relu: bool) -> Tensor:
         """``conv(x)``, or ``relu(conv(x))``."""
@@ -59,16 +60,17 @@ class Packing:
     def _ordered(self, x: Tensor, padding: int, *, backward: bool) -> Tensor | None:
         """The weights for maps like ``x``; flipped and turned round for gradients."""
         weight = self._weight
+        if not x.is_contiguous(memory_format=torch.channels_last):
+            return None
         # Other weights may have been put in their place since, or the same in another format.
         key = tuple(x.shape), x.dtype, padding, weight.data_ptr(), weight._version
-        last, found = self._last.get(backward, (None, None))
-        if key != last:
-            found = None
-        elif found is None and x.is_contiguous(memory_format=torch.channels_last):
-            weight = _turned(weight) if backward else weight
-            found = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, (padding, padding), (1, 1), (1, 1), 1, list(x.shape)
-            )
+        last = self._last.get(backward)
+        if last is not None and last[0] == key:
+            return last[1]
+        found: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            _turned(weight) if backward else weight,
+            (padding, padding), (1, 1), (1, 1), 1, list(x.shape),
+        )  # fmt: skip
         self._last[backward] = key, found
         return found
 
