@@ -55,6 +55,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import IO, Any
 
 PROTOCOL = 1
@@ -405,7 +406,7 @@ def _checked(f: Any, value: Any) -> Any:
             "{name} must be {expected}, not {value}.",
             name=name,
             expected=Sentence.of(expected, **values),
-            value=repr(value) if isinstance(value, (str, int, float)) else type(value).__name__,
+            value=_shown(value),
         )
 
     if kind is str:
@@ -419,10 +420,19 @@ def _checked(f: Any, value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise bad("a number")
     if not meta["low"] <= value <= meta["high"]:  # whole numbers may have any number of digits
-        raise bad("between {low} and {high}", low=f"{meta['low']:g}", high=f"{meta['high']:g}")
+        raise bad(
+            "between {low} and {high}", low=f"{meta['low']:.10g}", high=f"{meta['high']:.10g}"
+        )
     if kind is int and value != int(value):
         raise bad("a whole number")
     return kind(value)
+
+
+def _shown(value: Any) -> str:
+    """What a message says of a value; Python writes out no whole number of 5000 digits."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"{Decimal(value):.3e}"
+    return repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
 
 
 # --- how a file was painted -------------------------------------------------------------------

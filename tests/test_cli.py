@@ -432,6 +432,8 @@ def test_no_file_is_written_over_that_is_read(here, files, capfd):
     ):
         assert cli.main([*line, *more]) == 1, more
         assert "would be written over" in capfd.readouterr().err
+    assert cli.main([*line, "-o", "new.png", "--trace", "out/../new.png"]) == 1
+    assert "both the picture and the --trace" in capfd.readouterr().err
     assert cli.main(["sheet", "photo.png", "--styles", "painting.png", "-o", "painting.png"]) == 1
     assert {path: path.read_bytes() for path in here.rglob("*.png")} == before
     assert cli.main(["run", "", "--style", "painting.png"]) == 1

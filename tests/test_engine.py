@@ -450,11 +450,12 @@ def test_shares_of_a_blend_shift_the_colours(engine):
 
 def test_only_the_proportions_of_the_weights_count(engine):
     red, blue = tinted((0.75, 0.2, 0.2)), tinted((0.2, 0.2, 0.75), 2)
-    small, large = (
+    small, large, largest = (
         paint(engine, job(picture(64, 64), Style(red, f), Style(blue, 2 * f))).picture.rgb
-        for f in (0.5, 64.0)
+        for f in (0.5, 64.0, 2.0**1022)
     )
     np.testing.assert_allclose(small, large, atol=1e-6)
+    np.testing.assert_allclose(small, largest, atol=1e-6)
 
 
 def test_the_same_style_twice_is_that_style(engine):

@@ -657,6 +657,12 @@ def test_no_permission(tmp_path: Path) -> None:
     assert done.stdout == "cannot-read You may not read “secret.png”.\n", done.stderr
 
 
+def test_a_single_pixel_is_written_in_every_format(tmp_path: Path) -> None:
+    for suffix in ("png", "tif", "jpg", "webp"):
+        files.save(tmp_path / f"one.{suffix}", Picture(np.ones((1, 1, 3), np.float32)))
+        assert (files.load(tmp_path / f"one.{suffix}").rgb == 1).all()
+
+
 def test_names() -> None:
     data = pillow(RGB8, "PNG")
     for given, name in {"a.b.PNG": "a.b", "v1.2 sketch": "v1.2 sketch", "dir/x.tif": "x"}.items():

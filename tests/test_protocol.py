@@ -153,6 +153,14 @@ def test_bad_settings_are_named_with_their_range(name, value):
     assert repr(value) in caught.value.message
 
 
+def test_the_range_of_a_setting_is_written_out_and_a_number_of_any_length_refused():
+    with pytest.raises(EngineError, match="between 0 and 2147483647, not -1"):
+        Settings(seed=-1)
+    for name in ("size", "strength"):
+        with pytest.raises(EngineError, match=r"not -1\.000e\+5000"):
+            Settings(**{name: -(10**5000)})
+
+
 # --- messages -------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,17 @@ def require_other(path: Path, read: Iterable[str | Path]) -> None:
         )
 
 
+def require_apart(picture: Path, trace: Path) -> None:
+    """Raises "cannot-write" if a picture and its trace would be one file."""
+    if os.path.realpath(trace) == os.path.realpath(picture):
+        raise EngineError(
+            "cannot-write",
+            "“{name}” cannot be both the picture and the --trace.",
+            "Choose another name for one of them.",
+            name=trace,
+        )
+
+
 def numbered(output: Path, step: int) -> Path:
     """The name of a picture on the way to ``output``."""
     return output.with_name(f"{output.stem}-{step:05d}{output.suffix}")

@@ -16,6 +16,7 @@ from styleengine.command.photos import SEPARATORS, Photos, named
 from styleengine.command.places import (
     default_output,
     numbered,
+    require_apart,
     require_other,
     require_text_place,
     save_new,
@@ -62,6 +63,7 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
         require_other(place, files_read(args, [photo]))
     require_writable(output)
     if args.trace:
+        require_apart(output, Path(args.trace))
         require_text_place(Path(args.trace))
     ask = asked(args, [photo])
     content = load(photo)

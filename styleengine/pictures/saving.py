@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import imagecodecs
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -62,7 +61,9 @@ def require_writable(path: str | Path, size: tuple[int, int] | None = None) -> N
 def _integers(picture: Picture, dtype: str) -> NDArray[Any]:
     """RGB, or RGBA when there is alpha, in integer samples."""
     pixels = to_pixels(picture, dtype)
-    return pixels if picture.alpha is not None else np.ascontiguousarray(pixels[..., :3])
+    return (
+        pixels if picture.alpha is not None else pixels[..., :3].copy()
+    )  # its own strides, at 1×1 too
 
 
 def _write_png(file: BinaryIO, picture: Picture, about: Carried) -> None:

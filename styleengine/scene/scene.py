@@ -32,6 +32,9 @@ ENLARGED, UNSEEN = 2.5, 1200
 """How much a style picture is enlarged at most, and the long side of the content up to which its
 blur would be seen; see `style_size`."""
 
+LEAST_SHARE = 1e-30
+"""Of a style in the blend: in a region of its own it is all there is, and none is divided by."""
+
 
 @dataclass(frozen=True)
 class StyleTarget:
@@ -139,14 +142,15 @@ class Scene:
         settings = job.settings
         content = Source(closed(job.content, plan.wrap), device, plan.wrap)
         adapted = adapting(settings.keep_colors, content)
-        total = sum(s.weight for s in job.styles)
+        largest = max(s.weight for s in job.styles)  # first by it: a sum might overflow
+        total = sum(s.weight / largest for s in job.styles)
         pictures = [s.picture for s in job.styles]
         if settings.preset != "classic":
             pictures = [without_bare_edges(p) for p in pictures]
         styles = tuple(
             SceneStyle(
                 Source(picture, device),
-                style.weight / total,
+                max(style.weight / largest / total, LEAST_SHARE),
                 style_ratio(settings, style.picture, picture, job.content),
                 None if style.mask is None else resample.to_tensor(style.mask, device),
                 adapted,
