@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ class PaintObjective(Objective):
         stripe: Stripe | None = None,
         steady: tuple[Tensor, Tensor] | None = None,
         style: StyleStatistics | None = None,
+        places: Callable[[Mapping[str, float], Content], NearestPlaces] | None = None,
     ) -> None:
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
@@ -52,7 +53,8 @@ class PaintObjective(Objective):
         ``firm`` how far the content is held there at all (`scene.quiet`).
         ``wrap`` tells along which axes the picture closes; ``steady`` is what `Steady` asks for,
         its target and where. All these are what is seen by a process that holds a ``stripe`` of
-        the picture. ``style`` is the term of the style if that knows the styles already.
+        the picture. ``style`` is the term of the style if that knows the styles already; that of
+        the nearest places then comes from ``places``, given the layers' weights and the content's.
         """
         stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
         extractor, layers = style_layers(recipe, extractor)
@@ -66,9 +68,12 @@ class PaintObjective(Objective):
         photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe, firm)
         self.style, self.photo = style, photo
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
-        places = self._places(extractor, near, shown, stripe, alpha, photo)
+        if places is None:
+            nearest = NearestPlaces(extractor, near, shown, stripe, alpha, photo)
+        else:
+            nearest = places(near, photo)
         smoothness = Smoothness(extractor, calm, stripe.size, wrap)
-        terms: list[Term] = [style, photo, places, smoothness]
+        terms: list[Term] = [style, photo, nearest, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
             instead = recolored(content, styles, alpha, stripe)
@@ -76,18 +81,6 @@ class PaintObjective(Objective):
         if steady is not None:
             terms.append(Steady(extractor, recipe.steady_weight, *steady, stripe.size))
         super().__init__(extractor, terms, content, shown, alpha, side, wrap, stripe)
-
-    def _places(
-        self,
-        extractor: Extractor,
-        weights: Mapping[str, float],
-        styles: Sequence[StyleTarget],
-        stripe: Stripe,
-        alpha: Tensor | None,
-        photo: Content,
-    ) -> NearestPlaces:
-        """The term of the nearest places of ``styles``."""
-        return NearestPlaces(extractor, weights, styles, stripe, alpha, photo)
 
 
 def style_layers(recipe: Recipe, extractor: Extractor) -> tuple[Extractor, dict[str, float]]:

@@ -149,7 +149,6 @@ class SpotObjective(PaintObjective):
     ) -> None:
         """``content`` is (1, 3, h, w), ``alpha``, ``hold``, ``faces`` and ``firm`` (h, w) as it;
         ``factors`` are those of content and smoothness."""
-        self._known = styles
         seen, layers = style_layers(recipe, extractor)
         stripe = Stripe.whole((content.shape[-2], content.shape[-1]))
         style = CourseStyle(seen, layers, style_loss, stripe, alpha, styles)
@@ -165,18 +164,8 @@ class SpotObjective(PaintObjective):
             faces=faces,
             firm=firm,
             style=style,
+            places=lambda near, photo: KnownPlaces(seen, near, stripe, alpha, photo, styles),
         )
-
-    def _places(
-        self,
-        extractor: Extractor,
-        weights: Mapping[str, float],
-        styles: Sequence[StyleTarget],
-        stripe: Stripe,
-        alpha: Tensor | None,
-        photo: Content,
-    ) -> NearestPlaces:
-        return KnownPlaces(extractor, weights, stripe, alpha, photo, self._known)
 
     def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
         """As in `Objective`, in one piece."""
