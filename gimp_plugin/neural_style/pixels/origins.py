@@ -48,11 +48,14 @@ def meant(image: Gimp.Image, drawables: Sequence[Gimp.Item]) -> Sequence[Gimp.It
     A selection that was just saved as a channel is what GIMP has selected from then on, and no
     layer besides. Where there is only one photo there is no question.
     """
-    own = [each for each in drawables if type(each) is Gimp.Channel]
-    photos: Sequence[Gimp.Item] = [each for each in all_layers(image) if not each.is_group()]
-    for _ in range(len(photos)):  # a painting may be one of a painting
-        photos = originals(image, photos)
-    return photos if own and len(own) == len(drawables) and len(photos) == 1 else drawables
+    if not drawables or any(type(each) is not Gimp.Channel for each in drawables):
+        return drawables
+    photos: list[Gimp.Item] = [each for each in all_layers(image) if not each.is_group()]
+    for _ in photos:  # a painting may be one of a painting
+        before, photos = photos, originals(image, photos)
+        if photos == before:
+            break
+    return photos if len(photos) == 1 else drawables
 
 
 def place_above(image: Gimp.Image, layer: Gimp.Layer) -> int:
