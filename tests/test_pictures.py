@@ -685,6 +685,29 @@ def test_require_usable(role: str, word: str) -> None:
     assert caught.value.code == "picture-empty"
 
 
+GRAY = np.full((9, 9, 3), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Picture((GRAY * 255).astype(np.uint8)),
+        Picture(GRAY * 255),
+        Picture(GRAY.astype(np.float64)),
+        Picture(np.where(np.eye(9)[..., None] > 0, np.float32("nan"), GRAY)),
+        Picture(GRAY[..., 0]),
+        Picture(np.full((9, 9, 4), 0.5, np.float32)),
+        Picture(GRAY, np.ones((9, 8), np.float32)),
+        Picture(GRAY, np.full((9, 9), 255, np.float32)),
+    ],
+)
+def test_a_picture_made_by_hand_has_to_be_one(wrong: Picture) -> None:
+    with pytest.raises(EngineError, match="not made of float32 samples from 0 to 1") as caught:
+        files.require_usable(wrong, "style")
+    assert caught.value.code == "bad-picture"
+    files.require_usable(Picture(GRAY * 2.2), "style")  # sharpened: a little above 1
+
+
 # --- pixels of the protocol -------------------------------------------------------------------
 
 

@@ -155,10 +155,18 @@ def quantize(unit: Floats, out: NDArray[Any]) -> None:
 def require_usable(picture: Picture, role: str) -> None:
     """Raises `EngineError` when there is nothing in the picture to paint or to learn from.
 
-    ``role`` is "content" (called the photo in messages) or "style". Codes: "picture-too-small"
-    below `MIN_SIDE` pixels a side, "picture-empty" when every pixel is fully transparent.
+    ``role`` is "content" (called the photo in messages) or "style". Codes: "bad-picture" when it
+    is not what `Picture` says, "picture-too-small" below `MIN_SIDE` pixels a side, "picture-empty"
+    when every pixel is fully transparent.
     """
     about = called(picture.name, role)
+    if not _well_made(picture):
+        raise EngineError(
+            "bad-picture",
+            "{picture} is not made of float32 samples from 0 to 1, three for every pixel.",
+            "Divide samples of 8 bits by 255.",
+            picture=about,
+        )
     if min(picture.width, picture.height) < MIN_SIDE:
         raise EngineError(
             "picture-too-small",
@@ -175,6 +183,19 @@ def require_usable(picture: Picture, role: str) -> None:
             "Choose a picture, or a layer, with something on it.",
             picture=about,
         )
+
+
+def _well_made(picture: Picture) -> bool:
+    """Whether the arrays have shapes and values as `Picture` says, or a little beyond 0 to 1, as
+    sharpening leaves them."""
+    rgb, alpha = picture.rgb, picture.alpha
+    if rgb.dtype != np.float32 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        return False
+    if alpha is not None and (alpha.dtype != np.float32 or alpha.shape != rgb.shape[:2]):
+        return False
+    planes = [rgb] if alpha is None else [rgb, alpha]
+    strips = (a[rows] for a in planes for rows in row_strips(picture.height, picture.width))
+    return all(s.min() >= -1 and s.max() <= 2 for s in strips if s.size)  # false for NaN, too
 
 
 def called(name: str, role: str) -> Sentence:

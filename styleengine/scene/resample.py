@@ -35,7 +35,9 @@ DETAIL_NOISE = 0.02
 def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """(H, W, C) or (H, W) array to a (1, C, H, W) float32 tensor."""
     hwc = array if array.ndim == 3 else array[..., None]
-    return torch.from_numpy(np.ascontiguousarray(hwc, np.float32)).to(device).permute(2, 0, 1)[None]
+    return (
+        torch.from_numpy(np.require(hwc, np.float32, ["C", "W"])).to(device).permute(2, 0, 1)[None]
+    )
 
 
 def to_array(image: Tensor) -> np.ndarray:
