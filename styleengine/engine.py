@@ -16,6 +16,7 @@ from styleengine.course import Course
 from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
 from styleengine.jobs import Event, Job, Result
+from styleengine.loss.courses import Courses
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
 from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
@@ -23,7 +24,7 @@ from styleengine.networks.faces import LONG_SIDE, Face, FaceFinder
 from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
-from styleengine.painting_spots import Courses, SpotPainter
+from styleengine.painting_spots import SpotPainter
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
@@ -257,6 +258,7 @@ class Engine:
         """Paints the spot of a job."""
         settings, style_loss = job.settings, self.plugins.style_loss(scene.plan.style_loss)
         passed = going_on.passed(scene.plan)
+        yield Progress("prepare")  # the faces may have taken long
         self._courses.begin(job)
         base = self._courses.base(job, scene)
         if base is None:
@@ -273,7 +275,11 @@ class Engine:
                 self._courses.keep(base)
         spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base), self._courses)
         yield from spot.paint(should_stop)
-        touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
+        touches = [
+            partial(self.plugins.postprocess, n)
+            for n in postprocessors(settings)
+            if not (job.spot is not None and job.spot.ready)
+        ]
         picture, seconds = spot.picture(touches), time.monotonic() - started
         about = str(devices.describe(str(device)))
         yield Result(picture, settings, spot.source, about, seconds, spot.stopped)

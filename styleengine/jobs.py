@@ -69,13 +69,15 @@ class Spot:
     ``area`` (left, top, width, height) lies in the picture of ``whole`` (width, height) pixels; the
     result is of ``size`` (width, height), at most that of the area. ``part`` is what is known at
     full size: the spot with a margin. None is needed of a picture that is the job's
-    content itself.
+    content itself. For one that is to be ``ready`` nothing is painted: what all spots of the
+    picture ask for is made beforehand.
     """
 
     area: tuple[int, int, int, int]
     whole: tuple[int, int]
     size: tuple[int, int]
     part: Part | None = None
+    ready: bool = False
 
     @property
     def width(self) -> int:

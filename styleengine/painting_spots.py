@@ -16,12 +16,13 @@ from torch import Tensor
 from styleengine.descent.band_scaling import first_guess
 from styleengine.descent.minimizers import LBFGS, Diverged
 from styleengine.descent.pace import Pace
-from styleengine.jobs import Before, Job, Preview, Spot
-from styleengine.loss.courses import courses_of, units_of
+from styleengine.jobs import Job, Preview, Spot
+from styleengine.loss.courses import Courses, courses_of, units_of
 from styleengine.loss.making import seen_of
-from styleengine.loss.spot import Course, SpotObjective, Units
+from styleengine.loss.spot import SpotObjective, Units
 from styleengine.loss.style_losses import MomentsLoss, StyleLoss
 from styleengine.machine import allocator, memory
+from styleengine.networks.extractor import Extractor
 from styleengine.networks.shelf import Shelved
 from styleengine.pictures.picture import Picture
 from styleengine.planning import fitting
@@ -29,8 +30,8 @@ from styleengine.planning.layout import USABLE
 from styleengine.planning.plan import Plan
 from styleengine.planning.recipes import FINE, Recipe
 from styleengine.planning.spots import Area, Size, spot_areas
-from styleengine.protocol import Progress, Settings
-from styleengine.scene import finishing, going_on, outside, quiet, resample
+from styleengine.protocol import Progress
+from styleengine.scene import finishing, outside, quiet, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.known import Known
 from styleengine.scene.scene import Scene
@@ -42,46 +43,6 @@ LEAST, MOST, FINE_STEPS = 3, 6, 3
 """Steps at a scale, by how large the spot is there, and at one above `FINE`."""
 LOOKED_AT = 900_000
 """Pixels that the steps of a scale look at together, about: what a spot may take."""
-
-
-class Courses:
-    """What spots ask for that is the same for all of a picture: kept for the last one."""
-
-    def __init__(self) -> None:
-        self._of: tuple[Before | None, Settings | None] = None, None
-        self._base: Tensor | None = None
-        self._courses: dict[int, list[Course]] = {}
-        self._units: dict[tuple[str, ...], Units] = {}
-
-    def begin(self, job: Job) -> None:
-        """Forgets what is not of this job's picture."""
-        before, settings = self._of
-        if job.before is None or job.before is not before or job.settings != settings:
-            self._base, self._courses, self._units = None, {}, {}
-        self._of = job.before, job.settings
-
-    def base(self, job: Job, scene: Scene) -> Tensor | None:
-        """The whole picture at the scale of the quick preview, (1, 3, h, w), if it is known."""
-        before = job.before
-        if self._base is None and before is not None and going_on.fits(before, job.whole):
-            self._base = going_on.finished(scene, before, job.settings)
-        return self._base
-
-    def keep(self, base: Tensor) -> None:
-        """Keeps the picture for the spots to come."""
-        self._base = base
-
-    def at(self, scale: int, make: Callable[[], list[Course]]) -> list[Course]:
-        """The courses of the styles at a scale."""
-        if scale not in self._courses:
-            self._courses[scale] = make()
-        return self._courses[scale]
-
-    def units(self, seen: tuple[str, ...], make: Callable[[], Units]) -> Units:
-        """The units of the terms by what is ``seen``: a network and its layers."""
-        if seen not in self._units:
-            self._units[seen] = make()
-        return self._units[seen]
 
 
 class SpotPainter:
@@ -141,6 +102,10 @@ class SpotPainter:
         yield pace.progress("prepare")
         for number, (scale, area) in enumerate(sorted(self._areas.items())):
             pace.begin(number)
+            for _ in self._made(scale):
+                yield pace.progress("prepare")  # and is dropped if nobody wants it any more
+            if self._spot.ready:
+                continue
             content = self._known.at(scale, area)
             guide = self._known.at(scale - 1, self._now.area)
             size = self._plan.sizes[scale]
@@ -184,37 +149,50 @@ class SpotPainter:
         content, guide = self._known.at(self._first, area), self._known.at(self._scale, base.area)
         return carried(base, guide, content, size, area)
 
-    def _objective(self, scale: int, area: Area, content: Tensor) -> SpotObjective:
-        scene, plan = self._scene, self._plan
-        method, size = plan.methods[scale], plan.sizes[scale]
+    def _given(self, scale: int) -> tuple[Extractor, Recipe, StyleLoss]:
+        """What the pictures of a scale are seen and measured with."""
+        plan = self._plan
+        method = plan.methods[scale]
         assert isinstance(method, Recipe)
         only = self._networks[plan.features_at(scale)].trunk.only(plan.at(scale))
-        small = self._first - 1
-        targets = scene.targets_at(size, max(plan.sizes[small]))
+        return only, method, self._style_loss
+
+    def _made(self, scale: int) -> Iterator[None]:
+        """Sees to it that there is what all spots ask for at a scale, bit by bit."""
+        scene, given = self._scene, self._given(scale)
+        start = self._start if scale == self._first else None
+        yield from self._courses.make(scale, lambda: courses_of(scene, scale, *given, start))
+        self._units(scale)
+        yield
+
+    def _units(self, scale: int) -> Units:
+        small, given = self._first - 1, self._given(scale)
+        seen = self._plan.features_at(scale), *self._plan.at(scale)
+        return self._courses.units(seen, lambda: units_of(self._scene, small, *given))
+
+    def _objective(self, scale: int, area: Area, content: Tensor) -> SpotObjective:
+        scene, plan, size = self._scene, self._plan, self._plan.sizes[scale]
+        targets = scene.targets_at(size, max(plan.sizes[self._first - 1]))
+        only, method, style_loss = self._given(scale)
 
         def cut(whole: Tensor | None) -> Tensor | None:
             if whole is None:
                 return None
             return Window(whole[None, None], size, wrap=plan.wrap).at(size, area).image[0, 0]
 
-        given = only, method, self._style_loss
-        start = self._start if scale == self._first else None
-        courses = self._courses.at(scale, lambda: courses_of(scene, scale, *given, start))
-        seen = plan.features_at(scale), *plan.at(scale)
-        units = self._courses.units(seen, lambda: units_of(scene, small, *given))
         objective = SpotObjective(
             only,
             method,
-            self._style_loss,
+            style_loss,
             content,
-            list(zip(seen_of(targets, cut), courses, strict=True)),
+            list(zip(seen_of(targets, cut), self._courses.at(scale), strict=True)),
             cut(scene.alpha_at(scale)),
             (plan.content_factor, plan.tv_factor),
             hold=cut(scene.hold(scale)) if method.hold else None,
             faces=cut(scene.held_faces(scale)) if method.faces else None,
             firm=cut(quiet.at_scale(scene, scale)),
         )
-        units.give(objective)
+        self._units(scale).give(objective)
         return objective
 
     # --- what comes of it ------------------------------------------------------------------------

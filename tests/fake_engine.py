@@ -299,7 +299,8 @@ def main():
         dump.write("style.raw", style)
         for index, mask in masks.items():
             dump.write(f"mask-{index}.raw", mask)
-        dump.write("spot.json" if header.get("spot") else "run.json", header)
+        spot = header.get("spot") or {}
+        dump.write(("ready" if spot.get("ready") else "spot" if spot else "run") + ".json", header)
         if header.get("spot"):
             spec, content = spot_of(content, spec, header["spot"])
         mode = style[5:].decode() if style.startswith(b"fake:") else start_mode

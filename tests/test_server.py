@@ -565,6 +565,37 @@ def test_a_spot_arrives_with_its_parts(engine):
     assert (header["width"], header["height"]) == (40, 30) and pixels.shape == (30, 40, 4)
 
 
+def test_getting_ready_for_spots_gives_way_and_a_spot_can_follow(engine):
+    """In the order in which a dialog asks."""
+    style, content = to_pixels(tinted((0.8, 0.1, 0.1)), "u8"), to_pixels(picture(48, 64), "u8")
+    part = to_pixels(picture(560, 560, seed=2), "u8")
+    whole = {"whole": [5600, 4200], "parts": [{**spec_of(part), "left": 0, "top": 0}]}
+    settings = {**QUICK, "size": 0, "iterations": 0}
+
+    def ask(job, spot=None):
+        more = {} if spot is None else {"spot": {**whole, **spot}}
+        engine.send({
+            "type": "run", "id": job, "settings": settings if spot else {**settings, "size": 512},
+            "content": spec_of(content), "styles": [spec_of(style)], "series": "preview", **more,
+        })  # fmt: skip
+        send_pixels(engine, job, style, of="style", index=0)
+        send_pixels(engine, job, content, of="content")
+        if spot is not None:
+            send_pixels(engine, job, part, of="spot", index=0)
+
+    ask("preview")
+    result_of(engine, "preview")
+    pixel = {"area": [200, 200, 1, 1], "size": [1, 1], "ready": True}
+    ask("dropped", pixel)
+    engine.until("progress", "dropped")
+    engine.send({"type": "stop", "id": "dropped", "keep": False})
+    engine.until("cancelled", "dropped")
+    ask("ready", pixel)
+    assert result_of(engine, "ready")[1].shape == (1, 1, 4)
+    ask("spot", {"area": [200, 200, 64, 48], "size": [64, 48]})
+    assert result_of(engine, "spot")[1].shape == (48, 64, 4)
+
+
 @pytest.mark.parametrize(
     "spot",
     [

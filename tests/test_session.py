@@ -17,7 +17,7 @@ from engine.installed import find
 from engine.phase import Phase
 from engine.request import Part, Request, SpotPixels, StyleFile
 from engine.session import CALM_S, DEBOUNCE_S, Session
-from engine.work import Painting, QuickPreview, Sample, Spot
+from engine.work import Painting, QuickPreview, Ready, Sample, Spot
 from styleengine import protocol
 from tests.patience import DEADLINE, wait_until
 
@@ -70,6 +70,11 @@ class Desk:
 
     def sample(self, note, style=b"a style"):
         return self.work(Sample, note, style)
+
+    def ready(self, note, style=b"a style"):
+        return self.work(
+            Ready, note, style, spot=SpotPixels((2, 2, 1, 1), (8, 6), (1, 1), (), True)
+        )
 
     def spot(self, note, style=b"a style"):
         parts = (Part(0, 0, SPEC, ((0, 3, DATA),)),)
@@ -536,6 +541,30 @@ def test_a_spot_gives_way_to_the_next_one_and_to_a_painting(desk):
     assert ("dropped", "second") in d.told and not d.session.is_looking
     d.session.look(d.spot("third"))
     assert d.told[-1] == ("dropped", "third")
+
+
+def test_ready_is_made_for_spots_when_nothing_else_is_asked_for(desk):
+    d = desk("wait")
+    left = [d.ready(str(n)) for n in (3, 2, 1)]
+    d.session.idle = lambda: left.pop() if left else None
+    d.session.warm_up()
+    at_work = d.folder / "dump" / "ready.json"
+    ends = [lambda: d.session.look(d.spot("spot")), lambda: d.session.preview(d.preview("preview"))]
+    for number, end in enumerate(ends, 1):
+        d.until(at_work.exists)
+        at_work.unlink()
+        d.session.drop_sample()  # as for each move of the mouse
+        assert d.session.phase is Phase.READY and d.told[-1:] != [("dropped", str(number))]
+        end()
+        d.until(lambda n=str(number): ("dropped", n) in d.told)
+        d.until(lambda: d.session.phase is Phase.PREVIEWING, advance=0.1)
+        d.session.cancel()
+        d.session.look_away()
+        d.until(lambda: d.session.phase is Phase.READY)
+    d.until(at_work.exists)
+    d.session.paint(d.painting("painting", goes_on=True))
+    d.until(d.is_painting)
+    assert ("dropped", "3") in d.told and not d.problems
 
 
 def test_whoever_looks_away_waits_for_nothing(desk):

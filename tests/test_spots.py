@@ -12,7 +12,7 @@ from styleengine.jobs import Part, Preview, Spot, Style
 from styleengine.loss.nearest import NearestPlaces
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.spot import Course, SpotObjective
-from styleengine.loss.squares import TILE, TILES, Seen, squares
+from styleengine.loss.squares import TILE, TILES, Look, squares
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.networks.extractor import ExtractorRequest
 from styleengine.networks.shelf import load
@@ -21,7 +21,7 @@ from styleengine.planning.plan import make_plan
 from styleengine.planning.spots import STEP, Area, spot_areas
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
-from styleengine.scene import windows
+from styleengine.scene import going_on, windows
 from styleengine.scene.pyramid import Source
 from styleengine.scene.resample import resize
 from styleengine.scene.scene import StyleTarget
@@ -64,8 +64,13 @@ def pictures(*seeds, size=96):
 
 
 def course_of(trunk, method, style, begun):
-    known = Seen.of(trunk, method, CovarianceLoss(), [(style, None)])
-    return Course(known, Seen.of(trunk, method, CovarianceLoss(), [(begun, None)]).moments)
+    return Course(seen(trunk, method, style), seen(trunk, method, begun).moments)
+
+
+def seen(trunk, method, *piece):
+    look = Look(trunk, method, CovarianceLoss())
+    look.see(*piece)
+    return look.seen
 
 
 def test_where_the_spot_is_all_of_the_picture_the_gradient_is_that_of_the_picture(network):
@@ -120,7 +125,7 @@ def test_what_is_masked_does_not_count_unless_there_is_nothing_else(network):
     half = torch.zeros(96, 96)
     half[:, :48] = 1
     (whole, part, none) = (
-        Seen.of(trunk, method, CovarianceLoss(), [piece]).moments
+        seen(trunk, method, *piece).moments
         for piece in ((image, None), (image, half), (image, torch.zeros(96, 96)))
     )
     key = next(iter(whole))
@@ -209,6 +214,24 @@ def test_outside_of_the_mask_and_under_transparency_the_photo_stays(engine):
     there = cut(photo.rgb)
     np.testing.assert_array_equal(found.rgb[:, :80], there[:, :80])
     assert np.abs(found.rgb[:, 120:] - there[:, 120:]).mean() > 0.02
+
+
+def test_what_spots_ask_for_can_be_made_beforehand_bit_by_bit(engine):
+    def events(before, ready=False):
+        spot = dataclasses.replace(SPOT, ready=ready)
+        work = dataclasses.replace(spotted(spot), before=before, preview=100, preview_steps=1)
+        found = events_of(engine, work)
+        return found, [e.stage for e in found if isinstance(e, Progress)]
+
+    photo = picture(480, 640, block=40)
+    one, other = (going_on.kept(photo, tinted((0.7, 0.3, 0.2))) for _ in range(2))
+    usual, made = events(one)
+    beforehand, stages = events(other, ready=True)
+    found, left = events(other)
+    assert not any(isinstance(e, Preview) for e in beforehand)
+    assert left.count("prepare") < made.count("prepare") <= stages.count("prepare")
+    assert 0 < left.count("paint") < made.count("paint")  # the whole picture was small, too
+    np.testing.assert_allclose(found[-1].picture.rgb, usual[-1].picture.rgb, atol=0.01)
 
 
 def test_a_spot_can_be_stopped_and_is_kept_as_it_is(engine):

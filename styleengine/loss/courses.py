@@ -3,23 +3,71 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 
 from torch import Tensor
 
+from styleengine.jobs import Before, Job
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.spot import Course, Units
-from styleengine.loss.squares import Seen, squares
+from styleengine.loss.squares import Look, Seen, squares
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Recipe
 from styleengine.planning.spots import Area, Size
+from styleengine.protocol import Settings
+from styleengine.scene import going_on
 from styleengine.scene.scene import Scene, SceneStyle
 from styleengine.scene.windows import Window, part
 
 Piece = tuple[Tensor, Tensor | None]
 AROUND = 16
 """Pixels around a square that what is enlarged is known of."""
+
+
+class Courses:
+    """What spots ask for that is the same for all of a picture: kept for the last one."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Before | None, Settings | None] = None, None
+        self._base: Tensor | None = None
+        self._courses: dict[int, list[Course]] = {}
+        self._units: dict[tuple[str, ...], Units] = {}
+
+    def begin(self, job: Job) -> None:
+        """Forgets what is not of this job's picture."""
+        before, settings = self._of
+        if job.before is None or job.before is not before or job.settings != settings:
+            self._base, self._courses, self._units = None, {}, {}
+        self._of = job.before, job.settings
+
+    def base(self, job: Job, scene: Scene) -> Tensor | None:
+        """The whole picture at the scale of the quick preview, (1, 3, h, w), if it is known."""
+        before = job.before
+        if self._base is None and before is not None and going_on.fits(before, job.whole):
+            self._base = going_on.finished(scene, before, job.settings)
+        return self._base
+
+    def keep(self, base: Tensor) -> None:
+        """Keeps the picture for the spots to come."""
+        self._base = base
+
+    def make(
+        self, scale: int, courses: Callable[[], Generator[None, None, list[Course]]]
+    ) -> Iterator[None]:
+        """Sees to it that there are the ``courses`` of the styles at a scale, bit by bit."""
+        if scale not in self._courses:
+            self._courses[scale] = yield from courses()
+
+    def at(self, scale: int) -> list[Course]:
+        """The courses of the styles at a scale, once they have been made."""
+        return self._courses[scale]
+
+    def units(self, seen: tuple[str, ...], make: Callable[[], Units]) -> Units:
+        """The units of the terms by what is ``seen``: a network and its layers."""
+        if seen not in self._units:
+            self._units[seen] = make()
+        return self._units[seen]
 
 
 def courses_of(
@@ -29,37 +77,42 @@ def courses_of(
     recipe: Recipe,
     loss: StyleLoss,
     start: Callable[[], Tensor] | None,
-) -> list[Course]:
-    """The courses of the styles at a scale.
+) -> Generator[None, None, list[Course]]:
+    """The courses of the styles at a scale; comes back after each of the many looks they take.
 
     ``start`` gives the picture (1, 3, h, w) that the scale begins with. Where that is not known as
     a whole, it is taken to be like the style there: as the style is when it has been made as small
     as the picture was and enlarged, since the scale before had the style's statistics, nearly.
     """
     size, before = scene.plan.sizes[scale], scene.plan.sizes[scale - 1]
-    targets, alpha = scene.targets_at(size, max(scene.plan.sizes[0])), None
+    alpha = None
     plain = dataclasses.replace(recipe, near_layers={})
     begun: dict[int, Seen] = {}
     picture = None if start is None else start()
     if picture is not None:
         alpha = scene.alpha_at(scale)
+        yield
     found = []
-    for style, target in zip(scene.styles, targets, strict=True):
+    for style, region in zip(scene.styles, scene.regions_at(size), strict=True):
         own = style.size(max(size))
-        areas = squares(own)
-        pieces = style.parts(own, areas)
-        known = Seen.of(extractor, recipe, loss, pieces)
+        areas, known = squares(own), Look(extractor, recipe, loss)
+        first = Look(extractor, plain, loss)
+        blurred = _enlarged(style, own, areas, max(size) / max(before))
+        for image, mask in style.parts(own, areas):
+            known.see(image, mask)
+            yield
+            if picture is None:
+                first.see(next(blurred), mask)
+                yield
+        key = id(region)
         if picture is None:
-            growth = max(size) / max(before)
-            blurred = _enlarged(style, own, areas, growth, pieces)
-            first = Seen.of(extractor, plain, loss, blurred)
-        else:
-            key = id(target.region)
-            if key not in begun:
-                mask = _together(target.region, alpha)
-                begun[key] = Seen.of(extractor, plain, loss, _cut(picture, mask))
-            first = begun[key]
-        found.append(Course(known, first.moments))
+            begun[key] = first.seen
+        elif key not in begun:
+            for piece in _cut(picture, _together(region, alpha)):
+                first.see(*piece)
+                yield
+            begun[key] = first.seen
+        found.append(Course(known.seen, begun[key].moments))
     return found
 
 
@@ -83,17 +136,10 @@ def _together(region: Tensor | None, alpha: Tensor | None) -> Tensor | None:
     return region * alpha
 
 
-def _enlarged(
-    style: SceneStyle, size: Size, areas: list[Area], growth: float, sharp: list[Piece]
-) -> list[Piece]:
-    """The ``areas`` of a style of ``size`` as they look enlarged ``growth`` times, with the alpha
-    that the ``sharp`` ones have."""
+def _enlarged(style: SceneStyle, size: Size, areas: list[Area], growth: float) -> Iterator[Tensor]:
+    """The ``areas`` of a style of ``size``, (1, 3, h, w), as they look enlarged ``growth``
+    times."""
     small = max(1, round(size[0] / growth)), max(1, round(size[1] / growth))
     wider = [area.scaled(size, small).grown(AROUND, small) for area in areas]
-    found = []
-    for area, own, (image, _), (_, alpha) in zip(
-        areas, wider, style.parts(small, wider), sharp, strict=True
-    ):
-        window = Window(image, small, own.top, own.left).at(size, area)
-        found.append((window.image.clamp(0, 1), alpha))
-    return found
+    for area, own, (image, _) in zip(areas, wider, style.parts(small, wider), strict=True):
+        yield Window(image, small, own.top, own.left).at(size, area).image.clamp(0, 1)

@@ -5,7 +5,7 @@ A spot is painted in seconds, and may not wait for the network to see a whole pi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -34,45 +34,47 @@ anything of it."""
 @dataclass(frozen=True)
 class Seen:
     """What is known of a picture: moments per position by layer, and features (C, n) of some places
-    of the layers at which places are compared."""
+    of the layers at which places are compared. A `Look` finds it out."""
 
     moments: Mapping[Key, Moments]
     places: Mapping[str, Tensor]
 
-    @classmethod
+
+class Look:
+    """Looks at a picture in pieces, each in a moment."""
+
+    def __init__(self, extractor: Extractor, recipe: Recipe, loss: StyleLoss) -> None:
+        self._extractor, self._layers = style_layers(recipe, extractor)
+        self._loss = loss
+        self._pools = pools_of(self._extractor, recipe.near_layers)
+        self._sums: dict[Key, Moments] = {}
+        self._drawn: dict[str, list[Tensor]] = {name: [] for name in self._pools}
+
     @torch.no_grad()
-    def of(
-        cls,
-        extractor: Extractor,
-        recipe: Recipe,
-        loss: StyleLoss,
-        pieces: Iterable[tuple[Tensor, Tensor | None]],
-    ) -> Seen:
-        """That of ``pieces`` of a picture, (1, 3, h, w) each, and a weight (h, w) or None."""
-        extractor, layers = style_layers(recipe, extractor)
-        pools = pools_of(extractor, recipe.near_layers)
-        sums: dict[Key, Moments] = {}
-        drawn: dict[str, list[Tensor]] = {name: [] for name in pools}
-        for image, mask in pieces:
-            found = extractor(image)
-            weights = mask if mask is None else mask.clamp_min(LITTLE)
-            for name in layers:
-                features, unit = found[name], extractor.units[name]
-                loss_here = BAND_LOSS if name == BAND else loss
-                measure = measure_of(loss_here, unit, extractor.metrics.get(name))
-                weight = None if weights is None else _weight(weights, features)
-                add(sums, (name, 0), measure.of(features, weight))
-            for name, kept in drawn.items():
-                features = in_metric(
-                    only(pooled(found[name], pools[name])), extractor.metrics.get(name)
-                )
-                places = features.flatten(1)
-                if weights is not None:
-                    places = places[:, _weight(weights, features).flatten() > 0.5]
-                kept.append(places)
-        return cls(
-            {key: per_position(value) for key, value in sums.items()},
-            {name: _some(torch.cat(kept, 1), BANK) for name, kept in drawn.items()},
+    def see(self, image: Tensor, mask: Tensor | None = None) -> None:
+        """Looks at a piece (1, 3, h, w), of which each pixel counts as ``mask`` (h, w) says."""
+        found = self._extractor(image)
+        weights = mask if mask is None else mask.clamp_min(LITTLE)
+        for name in self._layers:
+            features, unit = found[name], self._extractor.units[name]
+            loss = BAND_LOSS if name == BAND else self._loss
+            measure = measure_of(loss, unit, self._extractor.metrics.get(name))
+            weight = None if weights is None else _weight(weights, features)
+            add(self._sums, (name, 0), measure.of(features, weight))
+        for name, kept in self._drawn.items():
+            features = only(pooled(found[name], self._pools[name]))
+            features = in_metric(features, self._extractor.metrics.get(name))
+            places = features.flatten(1)
+            if weights is not None:
+                places = places[:, _weight(weights, features).flatten() > 0.5]
+            kept.append(places)
+
+    @property
+    def seen(self) -> Seen:
+        """What is known of all that was looked at."""
+        return Seen(
+            {key: per_position(value) for key, value in self._sums.items()},
+            {name: _some(torch.cat(kept, 1), BANK) for name, kept in self._drawn.items()},
         )
 
 

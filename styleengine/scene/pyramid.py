@@ -47,20 +47,21 @@ class Source:
         alpha = self.alpha(size)
         return colors if alpha is None else resample.fill_transparent(colors, alpha)
 
-    def parts(self, size: Size, areas: Sequence[Area]) -> list[tuple[Tensor, Tensor | None]]:
+    def parts(self, size: Size, areas: Sequence[Area]) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Areas of the picture at ``size`` (h, w), (1, 3, h, w) each, and their alpha (1, 1, h, w)
         or None: as cut from `at` and `alpha`, which for an opaque picture are not made."""
         if not self._opaque:
             image, alpha = self.at(size), self.alpha(size)
             assert alpha is not None
-            return [(windows.part(image, a), windows.part(alpha, a)) for a in areas]
+            yield from ((windows.part(image, a), windows.part(alpha, a)) for a in areas)
+            return
         if self._small is not None and _suits(self._small[0], size):
             known = self._small[0]
         else:
             known = resample.to_tensor(self.picture.rgb)
         window = windows.Window(known, (known.shape[-2], known.shape[-1]), wrap=self._wrap)
-        cut = (window.at(size, area).image.clamp(0, 1).to(self.device) for area in areas)
-        return [(image, None) for image in cut]
+        for area in areas:
+            yield window.at(size, area).image.clamp(0, 1).to(self.device), None
 
     def alpha(self, size: Size) -> Tensor | None:
         """The alpha (1, 1, h, w) at ``size``, on the device; None if the picture is opaque."""

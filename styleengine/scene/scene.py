@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -101,15 +101,16 @@ class SceneStyle:
         h, w = fit(width, height, style_size(own, long_side * self.ratio, long_side))
         return max(h, SHORTEST), max(w, SHORTEST)
 
-    def parts(self, size: Size, areas: Sequence[Area]) -> list[tuple[Tensor, Tensor | None]]:
+    def parts(self, size: Size, areas: Sequence[Area]) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Areas of the picture at ``size``, in the colours to be painted with, (1, 3, h, w) each,
         and their alpha (h, w), if any; all of it is made only where colours or alpha ask for it."""
         if self.adapted is None:
-            found = self.source.parts(size, areas)
-        else:
-            image, alpha = self.image(size), self.source.alpha(size)
-            found = [(part(image, a), None if alpha is None else part(alpha, a)) for a in areas]
-        return [(image, None if alpha is None else alpha[0, 0]) for image, alpha in found]
+            for cut, its in self.source.parts(size, areas):
+                yield cut, None if its is None else its[0, 0]
+            return
+        image, alpha = self.image(size), self.source.alpha(size)
+        for area in areas:
+            yield part(image, area), None if alpha is None else part(alpha[0, 0], area)
 
     def image(self, size: Size) -> Tensor:
         """The picture at ``size`` (h, w), in the colours to be painted with."""
@@ -211,16 +212,22 @@ class Scene:
     def targets_at(self, size: Size, long_side: float | None = None) -> list[StyleTarget]:
         """The styles for a content of ``size`` (h, w), each with its region of it; the pictures
         for one of ``long_side``, if given."""
+        regions = self.regions_at(size)
+        return [
+            style.at(long_side or max(size), region)
+            for style, region in zip(self.styles, regions, strict=True)
+        ]
+
+    def regions_at(self, size: Size) -> list[Tensor | None]:
+        """The regions (h, w) of the styles of a content of ``size``, None for all of it; what is
+        left to several is the same tensor."""
         wrap = self.plan.wrap
         masks = [None if s.mask is None else resized(s.mask, size, wrap)[0, 0] for s in self.styles]
         rest = None
         for mask in masks:
             if mask is not None:
                 rest = (1 - mask if rest is None else rest - mask).clamp_(0, 1)
-        return [
-            style.at(long_side or max(size), rest if mask is None else mask)
-            for style, mask in zip(self.styles, masks, strict=True)
-        ]
+        return [rest if mask is None else mask for mask in masks]
 
     def start(self, scale: int, before: Tensor | None) -> Tensor:
         """A fresh picture for a scale to start from: ``before`` enlarged, or the initial one.

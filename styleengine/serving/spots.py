@@ -21,6 +21,7 @@ class ArrivingSpot:
     whole: tuple[int, ...]
     size: tuple[int, ...]
     parts: list[tuple[Canvas, int, int]]
+    ready: bool = False
 
     @classmethod
     def of(cls, announced: Any) -> ArrivingSpot:
@@ -40,6 +41,7 @@ class ArrivingSpot:
             _numbers(announced.get("whole"), 2, 1),
             _numbers(announced.get("size"), 2, 1),
             [(canvas, left, top) for canvas, (left, top) in zip(canvases, corners, strict=True)],
+            announced.get("ready") is True,
         )
         if spot.size[0] * spot.size[1] > limits.PARTS_PIXELS:
             raise EngineError("protocol", "A spot of more than {n} pixels.", n=limits.PARTS_PIXELS)
@@ -68,6 +70,7 @@ class ArrivingSpot:
             (self.whole[0], self.whole[1]),
             (self.size[0], self.size[1]),
             parts[0] if parts else None,
+            self.ready,
         )
 
 

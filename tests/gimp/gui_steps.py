@@ -687,10 +687,13 @@ def step_the_layer_is_changed_and_deleted_during_the_run():
 
 def step_what_is_looked_at_is_painted_for_real():
     use_engine("python3", CONTEXT["fake"], "--dump", str(FAKE_DUMP))
-    asked = FAKE_DUMP / "spot.json"
-    asked.unlink(missing_ok=True)
+    ready, asked = FAKE_DUMP / "ready.json", FAKE_DUMP / "spot.json"
+    for left in ready, asked:
+        left.unlink(missing_ok=True)
     (HOME / "engine" / "gimp-settings.json").write_text(json.dumps({"style": STYLE.as_uri()}))
     open_dialog()
+    until(ready.exists, "the engine to be made ready when the preview is there")
+    assert not asked.exists()
     press(dialog(), "alt+f")
     until(asked.exists, "a spot to be asked for")
     spot = json.loads(asked.read_text())["spot"]

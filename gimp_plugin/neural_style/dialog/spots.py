@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from choice.choice import Choice
 from dialog.previews import Previews
@@ -10,7 +10,7 @@ from dialog.subject import Subject
 from engine.events import PictureSoFar
 from engine.request import Part, Request, SpotPixels
 from engine.session import Session
-from engine.work import Spot
+from engine.work import Ready, Spot
 from pixels.canvas import MemoryCanvas
 from pixels.layers import closing, on_paper
 from pixels.style_pictures import load_hold, load_styles
@@ -36,6 +36,7 @@ class Spots:
         self._of: tuple[Choice | None, str] = (None, "")
         self._done: list[tuple[Patch, float]] = []  # and the scale that it was painted for
         self._asked: tuple[Area, float] | None = None
+        self._ready: tuple[Choice | None, str] = (None, "")  # what the engine has been readied for
 
     def renew(self, choice: Choice) -> None:
         """Shows what there is of ``choice``, and has painted what is seen, if that gains anything.
@@ -43,7 +44,11 @@ class Spots:
         series = self._previews.finished_series_of(choice)
         if self._of != (choice, series):
             self._of, self._done, self._asked = (choice, series), [], None
-        if not series or self._session.is_painting or not self._is_due(choice):
+        if (
+            not series
+            or self._session.is_painting
+            or not self._is_due(choice, self._pane.view.scale)
+        ):
             self._session.look_away()
             if not self._pane.is_read:
                 self._pane.show_patches([])  # from afar they would stand out
@@ -59,20 +64,33 @@ class Spots:
             self._asked = area, scale
             self._session.look(self._spot(choice, series, area, size, scale))
 
-    def _is_due(self, choice: Choice) -> bool:
-        """Whether the quick preview shows less than can be seen."""
+    def readiness(self) -> Ready | None:
+        """What makes the engine ready for the first spot, once for each finished preview; None if
+        there will be none."""
+        choice, series = self._of
+        if choice is None or not series or self._ready == self._of or not self._is_due(choice, 1.0):
+            return None
+        self._ready = self._of
+        if self._previews.finished_series_of(choice) != series:
+            return None
+        across, down = self._pane.view.size
+        area, canvas = (across // 2, down // 2, 1, 1), MemoryCanvas()
+        request = self._request(choice, series, area, (1, 1), True)
+        return Ready(request, canvas, lambda picture: None, lambda info: None, lambda problem: None)
+
+    def _is_due(self, choice: Choice, scale: float) -> bool:
+        """Whether the quick preview shows less than can be seen at ``scale``."""
         if choice.settings.preset == "classic" or self._pane.is_read:
             return False
         if SPOT not in (self._session.ready.get("accepts") or ()):
             return False
-        view = self._pane.view
-        return min(1.0, view.scale) * max(view.size) > WORTH_IT * PREVIEW_PX
+        return min(1.0, scale) * max(self._pane.view.size) > WORTH_IT * PREVIEW_PX
 
-    def _spot(
-        self, choice: Choice, series: str, area: Area, size: tuple[int, int], scale: float
-    ) -> Spot:
+    def _request(
+        self, choice: Choice, series: str, area: Area, size: tuple[int, int], ready: bool = False
+    ) -> Callable[[], Request]:
         image, view = self._subject.image, self._subject.view
-        whole, canvas = (view.rect.width, view.rect.height), MemoryCanvas()
+        whole = view.rect.width, view.rect.height
 
         def request() -> Request:
             styles = load_styles(choice.styles, image, view.shown, view.rect, True)
@@ -82,11 +100,18 @@ class Spots:
                 for part in parts_of(whole, area)
             ]
             spec, strips = view.small(OVERVIEW_PX)
-            spot = SpotPixels(area, whole, size, parts)
+            spot = SpotPixels(area, whole, size, parts, ready)
             settings = closing(choice.settings, view.shown, view.rect)
             dpi = on_paper(image, view.rect, spec)
             given = settings, spec, strips, styles, max(size), series, hold, dpi
             return Request(*given, spot=spot)
+
+        return request
+
+    def _spot(
+        self, choice: Choice, series: str, area: Area, size: tuple[int, int], scale: float
+    ) -> Spot:
+        canvas, request = MemoryCanvas(), self._request(choice, series, area, size)
 
         def so_far(picture: PictureSoFar) -> None:
             patch = self._patch(area, picture.data, picture.width, picture.height)

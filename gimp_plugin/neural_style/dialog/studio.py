@@ -98,7 +98,7 @@ class Studio:
             lambda: self.window.settings.get().device, self.session.drop_sample,
             self.window.dialog,
         )  # fmt: skip
-        self.session.idle = self._samples.next
+        self.session.idle = lambda: self.spots.readiness() or self._samples.next()
         choice = note.choice if note else choice_from(read_json(self._memory))
         self.window.set_channels(self.catalog.channels())
         if note:

@@ -63,13 +63,15 @@ class SpotPixels:
     made smaller if it is large, and ``parts`` then has the spot with a margin.
 
     ``area`` is left, top, width and height in a picture of ``whole`` (width, height); ``size``
-    (width, height) is that of the result.
+    (width, height) is that of the result. For one that is to be ``ready`` nothing is painted: the
+    engine gets ready for any spot of the picture.
     """
 
     area: tuple[int, int, int, int]
     whole: tuple[int, int]
     size: tuple[int, int]
     parts: Sequence[Part] = ()
+    ready: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def spot_shape(spot: SpotPixels | None) -> dict[str, Any]:
         return {}
     parts = [{**shape(p.spec), "left": p.left, "top": p.top} for p in spot.parts]
     area, whole, size = list(spot.area), list(spot.whole), list(spot.size)
-    return {SPOT: {"area": area, "whole": whole, "size": size, "parts": parts}}
+    found = {"area": area, "whole": whole, "size": size, "parts": parts}
+    return {SPOT: {**found, "ready": True} if spot.ready else found}
 
 
 def painting_shape(painting: tuple[Settings, int, int] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from engine.events import PictureSoFar
 from engine.job import Job, State
 from engine.mishap import unexpected
 from engine.phase import Listener, Phase
-from engine.work import Painting, QuickPreview, Sample, Spot, Work
+from engine.work import Idle, Painting, QuickPreview, Sample, Spot, Work
 from protocol import EngineError, Progress
 
 DEBOUNCE_S, CALM_S = 0.35, 0.4
@@ -46,7 +46,7 @@ class Session:
         self._spot: tuple[Spot, float] | None = None  # likewise
         self._wanted_end = ""
         self._broken = self._closed = False
-        self.idle: Callable[[], Sample | None] = lambda: None
+        self.idle: Callable[[], Idle | None] = lambda: None
         """Asked for something to do when there is nothing else."""
 
     @property
@@ -63,7 +63,7 @@ class Session:
             return Phase.BROKEN
         if self._client is None or not self._client.ready:
             return Phase.STARTING
-        busy = self._preview or (self._work and not isinstance(self._work, Sample))
+        busy = self._preview or (self._work and not isinstance(self._work, Idle))
         return Phase.PREVIEWING if busy else Phase.READY
 
     @property
@@ -123,7 +123,8 @@ class Session:
             work.given_up(None)
             return
         self.look_away()
-        self.drop_sample()
+        if isinstance(self._work, Idle):
+            self._end("drop")
         self._spot = (work, self._clock() + CALM_S)
 
     def look_away(self) -> None:
@@ -142,7 +143,9 @@ class Session:
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        previews = type(self._work) is QuickPreview  # neither a sample nor a spot
+        previews = (
+            type(self._work) is QuickPreview
+        )  # nothing that is done in idle time, and no spot
         self._end_previews("keep" if work.goes_on and previews else "drop")
         self._next = work
         self._listener.session_changed()
@@ -311,7 +314,7 @@ class Session:
             work, self._wanted_end = self._release(), ""
             if work is not None:
                 work.given_up(problem)
-            if not isinstance(work, Sample):
+            if not isinstance(work, Idle):
                 self._listener.session_failed(problem)
             self._listener.session_changed()
         elif problem.code == "engine-stalled" and self._wanted_end == "drop":

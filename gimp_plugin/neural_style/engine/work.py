@@ -36,10 +36,20 @@ class QuickPreview(Work):
 
 
 @dataclass(frozen=True, eq=False)
-class Sample(QuickPreview):
-    """A small picture for which nobody waits: it is painted when there is nothing else to do, and
-    nobody is told when it comes to nothing.
+class Idle(QuickPreview):
+    """Something for which nobody waits: it is done when there is nothing else to do, and nobody is
+    told when it comes to nothing.
     """
+
+
+@dataclass(frozen=True, eq=False)
+class Sample(Idle):
+    """A small picture of the photo in another style."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready(Idle):
+    """Has what the spots of a picture ask for made before the first one is looked at."""
 
 
 @dataclass(frozen=True, eq=False)
