@@ -163,6 +163,17 @@ def test_strength_and_smoothness_are_neutral_at_their_defaults_and_monotonic():
     assert [tv_factor(s) for s in (0, 20, 100)] == pytest.approx([0, 1, 125])
 
 
+def test_the_content_is_held_firmly_first_and_loosely_in_the_end():
+    def held(width, **settings):
+        return [m.content_weight / FAST.content_weight for m in plan(width, 10, **settings).methods]
+
+    assert held(512) == pytest.approx([1 / (n / 240) ** 1.25 for n in (128, 256, 512)])
+    assert held(6000)[:4] == pytest.approx([*held(512), held(512)[-1]])  # as its preview
+    assert held(6000)[-1] == 1  # what `FINE` scales look at has a weight of its own
+    assert held(128) == [1]  # and not more than that
+    assert plan(512, 10, preset="best").methods[-1].content_weight < FAST.content_weight / 2
+
+
 def test_shapes_move_the_weight_from_the_first_layer_to_the_last():
     layers = dict(FAST.style_layers)
     assert layer_balance(layers, Settings().shapes) == pytest.approx(layers)

@@ -159,7 +159,7 @@ def make_plan(
     return Plan(
         sizes=tuple(_size(width, height, s, wrap) for s in longs),
         steps=scale_steps(recipe, longs, settings.iterations),
-        methods=tuple(at_scale(recipe, long) for long in longs),
+        methods=tuple(at_scale(recipe, long, long == longs[-1]) for long in longs),
         style_loss=recipe.style_loss if settings.style_loss == "auto" else settings.style_loss,
         optimizer=recipe.optimizer if settings.optimizer == "auto" else settings.optimizer,
         history=recipe.history,

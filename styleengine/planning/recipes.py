@@ -41,6 +41,8 @@ class Recipe:
     """Whether scales below 512 pixels, but for the last, get ``iterations · s / 512`` steps: the
     draft network sees large motifs badly, and with many steps there bends what is on the photo."""
     history: int = 10
+    content_decline: float = 1.25
+    """The content weight falls with this power of the scale's size; see `content_at`."""
     content_pool: int = 1
     content_focus: float = 0.35
     """How much more than others the positions count where the photo stands out; see `focus`."""
@@ -130,10 +132,29 @@ FINE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 FINE_CONTENT, FINE_POOL = "relu3_1", 4
 
 
-def at_scale(recipe: Recipe, long_side: int) -> Recipe:
+EVEN = 240
+"""Long side of the scale at which the content weighs what the recipe says."""
+
+
+def content_at(recipe: Recipe, long_side: int, last: bool) -> float:
+    """Factor on the content weight at a scale of that size.
+
+    Small scales lay where things are, and motifs that are on no photo; large ones lay strokes, and
+    there the photo's own surface stands in their way. So the content is held firmly first and
+    loosely in the end, as in STROTSS (Kolkin et al. 2019, arXiv 1904.12785), whose weight is halved
+    from scale to scale. Unlike there it falls no further above `PREVIEW_PX`, or a large picture
+    would part from its preview; and the ``last`` scale is held no firmer than the recipe says,
+    however small the picture is.
+    """
+    factor: float = (EVEN / min(long_side, PREVIEW_PX)) ** recipe.content_decline
+    return min(factor, 1.0) if last else factor
+
+
+def at_scale(recipe: Recipe, long_side: int, last: bool = False) -> Recipe:
     """The recipe for a scale of that size: the shallow layers only, where that is above `FINE`.
 
-    Between `LARGE` and `FINE` it lacks the last style layer.
+    Between `LARGE` and `FINE` it lacks the last style layer. ``last`` says that it is the picture's
+    own size.
 
     What deeper layers see, shapes and motifs, the smaller scales have settled, and a style picture
     of web size would ask for them ever smaller. The shallow layers take 45 % of the time of a step
@@ -141,11 +162,12 @@ def at_scale(recipe: Recipe, long_side: int) -> Recipe:
     free, and takes a sixteenth of the memory, which otherwise would be the most of all.
     """
     shallow = {n: w for n, w in recipe.style_layers.items() if n in FINE_LAYERS}
+    held = recipe.content_weight * content_at(recipe, long_side, last)
     if long_side <= LARGE or not shallow:
-        return recipe
+        return replace(recipe, content_weight=held)
     if long_side <= FINE:
         *upper, _ = recipe.style_layers.items()
-        return replace(recipe, style_layers=dict(upper))
+        return replace(recipe, style_layers=dict(upper), content_weight=held)
     return replace(
         recipe,
         style_layers=shallow,
