@@ -45,6 +45,10 @@ class Minimizer(Protocol):
         """
         ...
 
+    def settle(self, x: Tensor, loss: float) -> bool:
+        """The same where no gradient is known and no other step follows; always True."""
+        ...
+
     def average(self, x: Tensor) -> Tensor:
         """The best estimate of the minimum so far, at least as good to look at as ``x``."""
         ...
@@ -108,6 +112,16 @@ class LBFGS:
         elif not finite:
             raise Diverged("The loss or its gradient is not finite.")
         return self._move(x, loss, gradient, self._direction(gradient))
+
+    def settle(self, x: Tensor, loss: float) -> bool:
+        """The last step: ends at ``x``, whose loss is that, or takes the last move back if it led
+        far uphill."""
+        if self._last is not None:
+            last_loss, _, move = self._last
+            if not (math.isfinite(loss) and loss <= self._tolerated_rise * last_loss):
+                add(x, move, -1.0)
+            self._last = None
+        return True
 
     def average(self, x: Tensor) -> Tensor:
         """The picture itself: L-BFGS does not jitter."""
@@ -241,6 +255,10 @@ class Adam:
         if self._clamp:
             x.clamp_(*self._clamp)
         self._mean.lerp_(x, 1 - self._averaging)
+        return True
+
+    def settle(self, x: Tensor, loss: float) -> bool:
+        """The mean of the iterates is what it was."""
         return True
 
     def _mean_of(self, a: Tensor) -> Tensor | float:

@@ -126,10 +126,14 @@ class Painter:
         self._best = None if self.layouts[scale].narrow else x.clone()
         optimizer = self._plan.optimizer
         lowest = float("inf")
+        left = self._plan.steps[scale]
         for count in self._plan.rounds(scale):
             self._minimizer = self._make(optimizer)
-            for _ in range(count):
-                found = yield from self._evaluate(objective, x)
+            for step in range(count):
+                left -= 1
+                # Of the last step the move is never taken, only the loss counts.
+                slope = left > 0 or step == 0 or not self._ends_unmoved(scale)
+                found = yield from self._evaluate(objective, x, slope)
                 if found is None:
                     return
                 loss, gradient = found
@@ -137,7 +141,10 @@ class Painter:
                     lowest = loss
                     self._best.copy_(x)
                 try:
-                    more = self._minimizer.step(x, loss, gradient)
+                    if gradient is None:
+                        more = self._minimizer.settle(x, loss)
+                    else:
+                        more = self._minimizer.step(x, loss, gradient)
                 except Diverged as error:
                     if optimizer == "adam":
                         raise EngineError(
@@ -167,6 +174,12 @@ class Painter:
                 if self._stop_now() or not more:
                     return
 
+    def _ends_unmoved(self, scale: int) -> bool:
+        """Whether nothing but the next move would be made of the gradient."""
+        if not isinstance(self._minimizer, LBFGS):
+            return False
+        return self._minimizer.scaling is None or scale == len(self._plan.sizes) - 1
+
     def _stop_now(self) -> bool:
         self.stopped = self.stopped or self._should_stop()
         if self._group.size > 1:  # at the end of a step, where all meet
@@ -178,15 +191,17 @@ class Painter:
         return ALONE if self._stripe is None else self._stripe.group
 
     def _evaluate(
-        self, objective: Objective, x: Tensor
-    ) -> Generator[Progress, None, tuple[float, Tensor] | None]:
+        self, objective: Objective, x: Tensor, slope: bool
+    ) -> Generator[Progress, None, tuple[float, Tensor | None] | None]:
         """Loss and gradient, or None if the run is to stop; a `Progress` after each tile.
+
+        The gradient may be None without ``slope``.
 
         If memory runs out, all goes on in smaller tiles.
         """
         dtype = torch.float16 if self.layouts[self.scale].narrow else x.dtype
         while True:
-            work = objective.evaluate(x, dtype)
+            work = objective.evaluate(x, dtype, slope=slope)
             try:
                 while True:
                     share = next(work)
@@ -199,7 +214,7 @@ class Painter:
                 self.stopped = True
                 return None
             except StopIteration as done:
-                found: tuple[float, Tensor] = done.value
+                found: tuple[float, Tensor | None] = done.value
                 return found
             except (MemoryError, RuntimeError) as error:
                 side = min(objective.side or max(objective.size), max(objective.size))

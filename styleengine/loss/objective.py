@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from styleengine.loss import foreseen
+from styleengine.loss.foreseen import Known, Totals
+from styleengine.loss.slopes import derivatives, gradient_by
 from styleengine.loss.statistics import Statistics
-from styleengine.loss.term import Found, Key, Term, add, add_up
+from styleengine.loss.term import Found, Key, Local, Term, add, add_up
 from styleengine.machine import allocator
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning import tiling
@@ -17,15 +20,20 @@ from styleengine.protocol import EngineError, Sentence
 from styleengine.scene.scene import StyleTarget
 from styleengine.together.stripe import Seen, Stripe
 
-Evaluation = Generator[float, None, tuple[float, Tensor]]
+Evaluation = Generator[float, None, tuple[float, Tensor | None]]
 """The computation of a loss and its gradient, which tells how much of it is done, 0–1."""
+BELIEVED = 0.05
+"""How far the loss of statistics that were foretold may be from that of what they came to be, for
+the next ones to be foretold."""
 
 
 class Objective:
     """A function of a picture (1, 3, h, w): the sum of its ``terms``, all of one network.
 
     Where the picture is cut into tiles, a first pass adds up the statistics, and a second one gives
-    every tile its part of the gradient. The result is that of the whole picture.
+    every tile its part of the gradient. The result is that of the whole picture. Of a large one
+    that has been evaluated before there is one pass only: the statistics are `foreseen` then, for
+    the gradient; the loss is always that of the statistics as they are.
 
     Several processes share a picture in stripes: then ``content``, masks and maps are what a
     process sees, and the picture and its gradient what it holds of them (`Stripe`).
@@ -59,6 +67,7 @@ class Objective:
         alpha = None if alpha is None else self.stripe.held(alpha)
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
+        self._known: Known | None = None
         for style in styles:
             self._show_style(style, terms, side)
             for look in dict.fromkeys(look for term in terms for look in term.looks):
@@ -82,6 +91,9 @@ class Objective:
     def side(self, side: int | None) -> None:
         self.tiles = self._cut(self.stripe, side, self._wrap)
         self._side = side
+        self._sample: list[Tile] = []
+        if self._geometries and len(self.tiles) > 1 and not any(self._wrap):
+            self._sample = foreseen.sample(self.stripe, self._geometries)
 
     def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
         """``(loss, gradient)`` at ``image``, the rows held of it, the gradient of its shape.
@@ -97,13 +109,21 @@ class Objective:
                 found: tuple[float, Tensor] = done.value
                 return found
 
-    def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
-        """The same in the course of time: yields the share of the work done after each tile."""
+    def evaluate(
+        self, image: Tensor, dtype: torch.dtype | None = None, *, slope: bool = True
+    ) -> Evaluation:
+        """The same in the course of time: yields the share of the work done after each tile.
+
+        Without ``slope`` there is no gradient, but None.
+        """
         dtype = dtype or image.dtype
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
         alone = len(self.tiles) == self.stripe.group.size == 1
         if not (alone and _is_whole(self.tiles[0])):
-            return (yield from self._tiled(image, dtype, factor))
+            return (yield from self._tiled(image, dtype, factor, slope))
+        if not slope:
+            with torch.no_grad():
+                return float(self.loss(image)), None
         x = image.detach().requires_grad_()
         loss = self.loss(x)
         (gradient,) = torch.autograd.grad(loss, x)
@@ -129,56 +149,110 @@ class Objective:
         """The network for a tile of the picture."""
         return self._closed if self._closed and _is_whole(tile) else self.extractor
 
-    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float) -> Evaluation:
-        share = 1 / len(self.tiles)
+    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float, slope: bool) -> Evaluation:
+        group, seen = self.stripe.group, self.stripe.widened(image)
         # The largest first: what it frees fits the others, which the other way round it does not.
         tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
-        totals: dict[Term, dict[Key, Statistics]] = {term: {} for term in self.terms}
-        group = self.stripe.group
-        seen = self.stripe.widened(image)
-        for number, tile in enumerate(tiles):
-            if group.stopping:
-                break
-            for term, statistics in self._covered(seen, tile).items():
-                for key, more in statistics.items():
-                    add(totals[term], key, more)
-            yield (number + 1) * share / 3
-        # Tiles are of several sizes, and of what the first pass freed little fits the second.
-        allocator.give_back()
-        group.meet()
-        for total in totals.values():
-            add_up(total, group)
-        loss, pulls = 0.0, []
-        for term, total in totals.items():
-            value, by = derivatives(term.of_statistics, total) if total else (0.0, total)
-            loss += value
-            pulls += [(term, key, slope) for key, slope in by.items()]
-        gradient, of_all = torch.empty_like(image, dtype=dtype), loss
+        if not slope:
+            return (yield from self._by_one_pass(seen, tiles)), None
+        sample = self._of_sample(seen)
+        met: Totals = {term: {} for term in self.terms}
+        expected = foreseen.foreseen(self._known, sample, self.size)
+        begun = 0.0 if expected else 1 / 3
+        if expected is None:
+            for number, tile in enumerate(tiles):
+                if group.stopping:
+                    break
+                _note(met, self._covered(seen, tile))
+                yield (number + 1) / len(tiles) * begun
+            expected = self._meet(met)
+        value, pulls = self._pulls(expected)
+        gradient, places = torch.empty_like(image, dtype=dtype), 0.0
         for number, tile in enumerate(tiles):
             if group.stopping:
                 break
             x = seen.outer(tile).detach().requires_grad_()
             found = self._looking(tile)(x)
+            if expected is not met:
+                _note(met, self._statistics(found, tile))
             local = image.new_zeros(())
-            for part in (part for term in self.terms for part in term.local(x, found, tile)):
+            for part in self._parts(x, found, tile):
                 local = local + part.factor * part.values.sum()
-                loss += part.factor * float(tile.covered(part.values.detach(), part.stride).sum())
+                places += _covered_sum(part, tile)
             below: dict[str, Tensor] = {}
-            for term, key, slope in pulls:
-                add(below, key[0], term.pull(key, slope, found[key[0]], tile))
+            for term, key, by in pulls:
+                add(below, key[0], term.pull(key, by, found[key[0]], tile))
             g = gradient_by(x, local, found, below)
             self.stripe.place(gradient, tile).copy_(tile.covered(g) * factor)
-            yield (1 + 2 * (number + 1) * share) / 3
+            yield begun + (1 - begun) * (number + 1) / len(tiles)
+        true = value
+        if expected is met:
+            self._meet({})
+        else:
+            true = self._value(self._meet(met))
+        believed = sample is not None and abs(true - value) <= BELIEVED * abs(true)
+        self._known = Known(met, sample) if sample and believed else None
+        return true + group.total(places)[0], self._visible(gradient)
+
+    def _by_one_pass(self, seen: Seen, tiles: Sequence[Tile]) -> Generator[float, None, float]:
+        """The loss alone."""
+        met: Totals = {term: {} for term in self.terms}
+        places = 0.0
+        for number, tile in enumerate(tiles):
+            if self.stripe.group.stopping:
+                break
+            with torch.no_grad():
+                x = seen.outer(tile)
+                found = self._looking(tile)(x)
+                _note(met, self._statistics(found, tile))
+                places += sum(_covered_sum(part, tile) for part in self._parts(x, found, tile))
+            del found
+            yield (number + 1) / len(tiles)
+        return self._value(self._meet(met)) + self.stripe.group.total(places)[0]
+
+    def _meet(self, totals: Totals) -> Totals:
+        """The ``totals`` of all processes, which have gone over their tiles."""
+        # Tiles are of several sizes, and of what one pass freed little fits the next.
         allocator.give_back()
-        group.meet()
-        if group.size > 1:
-            loss = of_all + group.total(loss - of_all)[0]
-        return loss, self._visible(gradient)
+        self.stripe.group.meet()
+        for total in totals.values():
+            add_up(total, self.stripe.group)
+        return totals
+
+    def _of_sample(self, seen: Seen) -> Totals | None:
+        """The statistics of the sample, if there is one."""
+        if not self._sample:
+            return None
+        found: Totals = {term: {} for term in self.terms}
+        for tile in self._sample:
+            _note(found, self._covered(seen, tile))
+        for total in found.values():
+            add_up(total, self.stripe.group)
+        return found
+
+    def _value(self, totals: Totals) -> float:
+        return sum(float(term.of_statistics(total)) for term, total in totals.items() if total)
+
+    def _pulls(self, totals: Totals) -> tuple[float, list[tuple[Term, Key, Statistics]]]:
+        """The loss of statistics, and its derivatives by each of them."""
+        value, pulls = 0.0, []
+        for term, total in totals.items():
+            if total:
+                more, by = derivatives(term.of_statistics, total)
+                value += more
+                pulls += [(term, key, slope) for key, slope in by.items()]
+        return value, pulls
+
+    def _parts(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
+        return [part for term in self.terms for part in term.local(x, found, tile)]
 
     @torch.no_grad()
     def _covered(self, seen: Seen, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
         """The statistics of what a tile covers; its features, which are large, are gone then."""
-        found = self._looking(tile)(seen.outer(tile))
+        return self._statistics(self._looking(tile)(seen.outer(tile)), tile)
+
+    @torch.no_grad()
+    def _statistics(self, found: Found, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
         return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
     def _show_style(self, style: StyleTarget, terms: Sequence[Term], side: int | None) -> None:
@@ -225,21 +299,11 @@ def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
     return extractor(image)
 
 
-def gradient_by(x: Tensor, local: Tensor, found: Found, below: Mapping[str, Tensor]) -> Tensor:
-    """The gradient by ``x`` of ``local`` (), a part of the loss, and of the rest of it, of which
-    ``below`` has those by the features ``found`` of ``x``."""
-    ends = [local, *(found[n] for n in below)]
-    (gradient,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
-    return gradient
+def _note(totals: Totals, more: Mapping[Term, Mapping[Key, Statistics]]) -> None:
+    for term, statistics in more.items():
+        for key, value in statistics.items():
+            add(totals[term], key, value)
 
 
-def derivatives(
-    function: Callable[[Mapping[Key, Statistics]], Tensor], statistics: Mapping[Key, Statistics]
-) -> tuple[float, dict[Key, Statistics]]:
-    """The value of a function of statistics, and its derivative by each of them, of their kind."""
-    leaves = {k: [t.detach().requires_grad_() for t in v.tensors()] for k, v in statistics.items()}
-    value = function({k: statistics[k].like(tensors) for k, tensors in leaves.items()})
-    flat = [t for tensors in leaves.values() for t in tensors]
-    slopes = iter(torch.autograd.grad(value, flat, allow_unused=True, materialize_grads=True))
-    by = {k: statistics[k].like([next(slopes) for _ in ts]) for k, ts in leaves.items()}
-    return float(value.detach()), by
+def _covered_sum(part: Local, tile: Tile) -> float:
+    return part.factor * float(tile.covered(part.values.detach(), part.stride).sum())

@@ -17,8 +17,9 @@ from torch import Tensor
 from styleengine.loss.content import Content
 from styleengine.loss.moments import Moments
 from styleengine.loss.nearest import BANK, NearestPlaces
-from styleengine.loss.objective import Evaluation, derivatives, gradient_by
+from styleengine.loss.objective import Evaluation
 from styleengine.loss.painting import PaintObjective, style_layers
+from styleengine.loss.slopes import derivatives, gradient_by
 from styleengine.loss.squares import Seen, per_position
 from styleengine.loss.style import StyleStatistics, regions
 from styleengine.loss.style_losses import StyleLoss
@@ -167,8 +168,10 @@ class SpotObjective(PaintObjective):
             places=lambda near, photo: KnownPlaces(seen, near, stripe, alpha, photo, styles),
         )
 
-    def evaluate(self, image: Tensor, dtype: torch.dtype | None = None) -> Evaluation:
-        """As in `Objective`, in one piece."""
+    def evaluate(
+        self, image: Tensor, dtype: torch.dtype | None = None, *, slope: bool = True
+    ) -> Evaluation:
+        """As in `Objective`, in one piece, with the gradient in any case."""
         (tile,) = self.tiles
         x = image.detach().requires_grad_()
         found = self.extractor(x)
