@@ -87,6 +87,7 @@ class LBFGS:
     ) -> None:
         self.scaling, self._group = scaling, group
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self._curved: float | None = None  # the inverse curvature along the last pair
         self._tolerated_rise = tolerated_rise
         self._retries = retries
         self._failures = 0
@@ -111,7 +112,10 @@ class LBFGS:
             self._remember(move, last_gradient.neg_())
         elif not finite:
             raise Diverged("The loss or its gradient is not finite.")
-        return self._move(x, loss, gradient, self._direction(gradient))
+        direction = self._direction(gradient)
+        if len(self._pairs) == self._pairs.maxlen:
+            self._pairs.popleft()  # which the next one would, after an evaluation that wants room
+        return self._move(x, loss, gradient, direction)
 
     def settle(self, x: Tensor, loss: float) -> bool:
         """The last step: ends at ``x``, whose loss is that, or takes the last move back if it led
@@ -154,6 +158,7 @@ class LBFGS:
         add(x, move, -1.0)
         self._last = None
         self._pairs.clear()
+        self._curved = None
         if self.scaling is not None:
             self.scaling.forget()
         size = self._rms(move)
@@ -181,6 +186,8 @@ class LBFGS:
 
     def _direction(self, gradient: Tensor) -> Tensor:
         direction = gradient.neg()
+        if not self._pairs and self._curved is not None:
+            return scale(self._scaled(direction), self._curved)
         if not self._pairs:
             direction = self._scaled(direction)
             size = self._rms(direction)
@@ -196,7 +203,8 @@ class LBFGS:
             alphas.append(alpha)
         _, y, rho = self._pairs[-1]
         shrink = 1.0 if self.scaling is None else self.scaling.shrink()
-        direction = scale(self._scaled(direction), 1.0 / (rho * self._dot(y, y) * shrink))
+        self._curved = 1.0 / (rho * self._dot(y, y) * shrink)
+        direction = scale(self._scaled(direction), self._curved)
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
             add(direction, s, alpha - rho * self._dot(y, direction))
         return direction

@@ -20,7 +20,7 @@ BLOCK, PERIOD = 64, 320
 picture however that is cut into tiles and stripes."""
 STEP = 112
 """How far each row of squares is moved along, against what repeats on photos."""
-FEWEST = 16
+FEWEST = 64
 """Squares below which a picture is gone over twice."""
 MOST_WORK = 0.35
 """Pixels that the sample may look at, as a share of the picture's."""

@@ -35,9 +35,14 @@ def single(features: Tensor) -> Tensor:
 
 
 def in_metric(features: Tensor, metric: Tensor | None) -> Tensor:
-    """``metric`` (D, C), if there is one, times the features (C, h, w) of each position."""
+    """``metric`` (D, C), if there is one, times the features (C, h, w) of each position.
+
+    Where the channels lie last, so do those of the result and of the gradient.
+    """
     if metric is None:
         return features
+    if features.stride(0) == 1:
+        return F.linear(features.permute(1, 2, 0), metric.to(features)).permute(2, 0, 1)
     return torch.einsum("dc,chw->dhw", metric.to(features), features)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.loss.maps import batch
+from styleengine.networks import onednn
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class _Sums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(features, weight)
-        if features.dtype in HALF:
+        if features.dtype in HALF or features.stride(0) == 1:
             # The part that a tile covers is copied, but once for all three passes over it.
             features = features.permute(1, 2, 0).contiguous().permute(2, 0, 1)
         weighted = features if weight is None else features * weight.to(features.dtype)
@@ -113,7 +114,12 @@ def _pull(features: Tensor, weight: Tensor | None, g_total: Tensor, g_outer: Ten
     matrix = g_outer + g_outer.T
     # The product of every position's features with one matrix, plus one vector: a 1×1
     # convolution, which keeps the layout and is faster than a matrix product on processors.
-    g = F.conv2d(batch(features), matrix[..., None, None], g_total)[0]
+    seen, kernel = batch(features), matrix[..., None, None]
+    if onednn.available(features.device.type, features.dtype):
+        # Which PyTorch leaves aside with one thread.
+        g = onednn.convolved(seen, kernel, g_total, 0)[0]
+    else:
+        g = F.conv2d(seen, kernel, g_total)[0]
     return g if weight is None else g.mul_(weight.to(g.dtype))
 
 

@@ -64,6 +64,8 @@ class Objective:
         self._additive = all(term.additive for term in terms)
         looked_at = [layer for term in terms for layer in term.layers.items()]
         self._geometries = tiling.geometries(extractor.geometry, looked_at)
+        exact = self._geometries and tiling.is_exact(self._geometries) and not any(wrap)
+        self._inside = extractor.inside() if exact else None
         alpha = None if alpha is None else self.stripe.held(alpha)
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
@@ -147,6 +149,8 @@ class Objective:
 
     def _looking(self, tile: Tile) -> Extractor:
         """The network for a tile of the picture."""
+        if self._inside and self.stripe.is_inside(tile):
+            return self._inside
         return self._closed if self._closed and _is_whole(tile) else self.extractor
 
     def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float, slope: bool) -> Evaluation:

@@ -64,6 +64,11 @@ class Network(nn.Module):
     def use_integers(self) -> None:
         """From now on computes convolutions in whole numbers, with the present weights."""
 
+    def inside(self) -> Network | None:
+        """The same network for parts of pictures, at whose outermost features nobody looks, if
+        that is quicker."""
+        return None
+
     def afresh(self) -> Network:
         """The same network, without a memory of what it has seen."""
         return self

@@ -30,8 +30,8 @@ CURVED = 2.0
 class Banded:
     """An extractor that gives the `finest_band` with the features of another one."""
 
-    def __init__(self, extractor: Extractor, wrap: Wrap = OPEN) -> None:
-        self._extractor, self._wrap = extractor, wrap
+    def __init__(self, extractor: Extractor, wrap: Wrap = OPEN, *, within: bool = False) -> None:
+        self._extractor, self._wrap, self._within = extractor, wrap, within
         self.geometry: Mapping[str, Geometry] = {**extractor.geometry, BAND: Geometry(1, 1)}
         self.units: Mapping[str, float] = {**extractor.units, BAND: TYPICAL}
         self.balance: Mapping[str, float] = extractor.balance
@@ -39,26 +39,32 @@ class Banded:
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image`` (1, 3, H, W), and its band under the name `BAND`."""
-        return {**self._extractor(image), BAND: finest_band(image, self._wrap)}
+        band = finest_band(image, self._wrap, inside=self._within)
+        return {**self._extractor(image), BAND: band}
 
     def closed(self, wrap: Wrap) -> Banded | None:
         """As in `Trunk`."""
         inner = self._extractor.closed(wrap)
         return None if inner is None else Banded(inner, wrap)
 
+    def inside(self) -> Banded | None:
+        """As in `Trunk`."""
+        inner = self._extractor.inside()
+        return None if inner is None else Banded(inner, within=True)
 
-def finest_band(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
+
+def finest_band(image: Tensor, wrap: Wrap = OPEN, *, inside: bool = False) -> Tensor:
     """What the patch of 3 × 3 pixels around each pixel of (1, 3, H, W) holds beside its mean.
 
     (1, 24, H, W), at least float32: by colour, the eight patterns of the discrete cosine transform
-    of the patch but for the constant one.
+    of the patch but for the constant one. ``inside`` says that nobody looks at the outermost ones.
     """
-    wide = replicate(image if image.element_size() > 2 else image.float(), wrap)
-    # Twice as fast as channels one behind the other, and in half precision it would amplify the
-    # steps between the values that a smooth sky has there.
-    return F.conv2d(
-        wide.contiguous(memory_format=torch.channels_last), kernel(wide.dtype, wide.device)
-    )
+    # In half precision it would amplify the steps between the values that a smooth sky has there.
+    wide = image if image.element_size() > 2 else image.float()
+    wide = wide if inside else replicate(wide, wrap)
+    # Twice as fast as channels one behind the other.
+    wide = wide.contiguous(memory_format=torch.channels_last)
+    return F.conv2d(wide, kernel(wide.dtype, wide.device), padding=int(inside))
 
 
 @cache

@@ -45,7 +45,7 @@ class Packing:
         """``conv(x)``, or ``relu(conv(x))``."""
         weight = self._ordered(x, padding, backward=False)
         weight = self._weight if weight is None else weight
-        return _convolved(x, weight, bias, padding, "relu" if relu else "none")
+        return convolved(x, weight, bias, padding, "relu" if relu else "none")
 
     def pulled(self, gradient: Tensor, padding: int) -> Tensor | None:
         """The gradient by the map of a convolution of that ``padding``, from that by its result.
@@ -55,7 +55,7 @@ class Packing:
         weight = self._ordered(gradient, 2 - padding, backward=True)
         if weight is None:
             return None
-        return _convolved(gradient, weight, None, 2 - padding, "none")
+        return convolved(gradient, weight, None, 2 - padding)
 
     def _ordered(self, x: Tensor, padding: int, *, backward: bool) -> Tensor | None:
         """The weights for maps like ``x``; flipped and turned round for gradients."""
@@ -88,7 +88,10 @@ def _turned(weight: Tensor) -> Tensor:
     return found.permute(0, 3, 1, 2)
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, then: str) -> Tensor:
+def convolved(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, then: str = "none"
+) -> Tensor:
+    """``conv(x)`` (N, C, h, w), and then perhaps "relu" of it; no gradient goes through."""
     found: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x, weight, bias, (padding, padding), (1, 1), (1, 1), 1, then, [], ""
     )

@@ -69,6 +69,15 @@ class Trunk:
         closed._wrap = wrap
         return closed
 
+    def inside(self) -> Trunk | None:
+        """The same for parts of a picture that do not reach its border."""
+        net = self._net.inside()
+        if net is None:
+            return None
+        inside = copy.copy(self)
+        inside._net = net
+        return inside
+
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image``, in the trunk's dtype."""
         x = image.to(self.precision.dtype).contiguous(memory_format=self._format)

@@ -86,6 +86,7 @@ class VGG19(Network):
         self._packings: dict[int, Packing] = {}
         self._integers: dict[int, Kernel] = {}
         self._ranges = Ranges()
+        self._inside = False
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
@@ -126,7 +127,7 @@ class VGG19(Network):
         x, done = image, 0
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
-            edged = self.replicated or i == 0 or any(wrap)
+            edged = (self.replicated or i == 0 or any(wrap)) and not self._inside
             border: Border = "replicate" if edged else "zeros"
             if i < done:
                 pass
@@ -172,6 +173,12 @@ class VGG19(Network):
         """The same network; in integers it has seen nothing yet."""
         new = copy.copy(self)
         new._ranges = Ranges()
+        return new
+
+    def inside(self) -> VGG19:
+        """The same network, whose maps go on in zeros: no copy of them is made for their ends."""
+        new = copy.copy(self)
+        new._inside, new._packings = True, {}
         return new
 
     def _in_integers(

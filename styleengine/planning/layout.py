@@ -18,10 +18,10 @@ TILED = 1.5
 """Factor on that for tiles: they come in several sizes, between which memory lies idle."""
 PICTURE = 12
 """Bytes per pixel of a float32 picture."""
-WIDE, WIDE_PAIR = 60, 24
+WIDE, WIDE_PAIR = 48, 24
 """Bytes per pixel of the minimiser's vectors in float32, and of each pair of its history: the
-picture, the best one so far, the gradient, the one before and the move."""
-NARROW, NARROW_PAIR = 30, 12
+picture, the best one so far, the gradient and the direction, when the network holds nothing."""
+NARROW, NARROW_PAIR = 24, 12
 """The same in float16, where only the picture stays in float32 and no best one is kept."""
 
 TWICE = 1.5

@@ -14,7 +14,7 @@ lies at the other side, and its length is such a multiple.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -167,6 +167,11 @@ def margin(layers: Iterable[Geometry], *, exact: bool = False) -> int:
         tight = g.radius >= DEEP and not exact
         needed = max(needed, 2 * g.radius // align * align if tight else g.margin)
     return -(-needed // align) * align
+
+
+def is_exact(layers: Sequence[Geometry]) -> bool:
+    """Whether nothing that the border of a tile's margin does reaches what the tile covers."""
+    return margin(layers) >= margin(layers, exact=True)
 
 
 class Mosaic:

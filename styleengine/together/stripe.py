@@ -158,6 +158,13 @@ class Stripe:
         columns = tiling.spans(width, side or max(self.size), margin, align)
         return [Tile(r, c) for r in rows for c in columns]
 
+    def is_inside(self, tile: Tile) -> bool:
+        """Whether what a tile looks at does not reach the border of the picture."""
+        height, width = self.size
+        first, rows, columns = self.seen.start, tile.rows, tile.columns
+        high = first + rows.before > 0 and first + rows.after < height
+        return high and columns.before > 0 and columns.after < width
+
     def place(self, gradient: Tensor, tile: Tile) -> Tensor:
         """Where a tile's part belongs in the rows held, (…, h, W)."""
         if self.group.size == 1:
