@@ -21,6 +21,7 @@ import pytest
 from styleengine.descent import painter
 from styleengine.engine import Engine
 from styleengine.jobs import Frame, Job, Preview, Result, Style
+from styleengine.loss import foreseen
 from styleengine.networks.base import NETWORK_VALUES
 from styleengine.planning import fitting, layout, recipes
 from styleengine.protocol import Progress, Settings
@@ -104,6 +105,9 @@ def limits(name: str) -> Iterator[None]:
             patch.setattr(recipes, "LARGE", 150)
             patch.setattr(recipes, "FINE", 150)
             patch.setattr(painter, "FINE", 150)
+            lattice = {"BLOCK": 32, "PERIOD": 48, "TOP": 16, "FEWEST": 4, "MOST_WORK": 100}
+            for constant, value in lattice.items():
+                patch.setattr(foreseen, constant, value)
         yield
 
 

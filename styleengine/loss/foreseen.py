@@ -18,8 +18,9 @@ from styleengine.together.stripe import DEEPEST, Stripe
 BLOCK, PERIOD = 64, 320
 """Side of the squares looked at and their distance, in pixels: they lie at the same places of a
 picture however that is cut into tiles and stripes."""
-STEP = 112
-"""How far each row of squares is moved along, against what repeats on photos."""
+TOP, STEP = 128, 112
+"""Rows above the first squares, and how far each row of them is moved along, against what repeats
+on photos."""
 FEWEST = 64
 """Squares below which a picture is gone over twice."""
 MOST_WORK = 0.35
@@ -66,7 +67,7 @@ def _places(size: tuple[int, int]) -> list[tuple[int, int]]:
     height, width = size
     return [
         (y, x)
-        for row, y in enumerate(range(PERIOD // 5 * 2, height - BLOCK + 1, PERIOD))
+        for row, y in enumerate(range(TOP, height - BLOCK + 1, PERIOD))
         for x in range(row * STEP % PERIOD, width - BLOCK + 1, PERIOD)
     ]
 

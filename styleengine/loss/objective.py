@@ -232,6 +232,7 @@ class Objective:
             _note(found, self._covered(seen, tile))
         for total in found.values():
             add_up(total, self.stripe.group)
+        allocator.give_back()
         return found
 
     def _value(self, totals: Totals) -> float:
