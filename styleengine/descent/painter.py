@@ -178,7 +178,8 @@ class Painter:
         """Whether nothing but the next move would be made of the gradient."""
         if not isinstance(self._minimizer, LBFGS):
             return False
-        return self._minimizer.scaling is None or scale == len(self._plan.sizes) - 1
+        following = self._plan.sizes[scale + 1 : scale + 2]
+        return self._minimizer.scaling is None or not following or max(following[0]) > FINE
 
     def _stop_now(self) -> bool:
         self.stopped = self.stopped or self._should_stop()

@@ -72,6 +72,11 @@ def _places(size: tuple[int, int]) -> list[tuple[int, int]]:
     ]
 
 
+def share_of(size: tuple[int, int]) -> float:
+    """The sample's part of a picture of ``size`` (h, w)."""
+    return len(_places(size)) * BLOCK**2 / (size[0] * size[1])
+
+
 def foreseen(known: Known | None, now: Totals | None, size: tuple[int, int]) -> Totals | None:
     """The statistics of the whole picture of ``size`` (h, w), from those of the sample ``now``.
 
@@ -81,7 +86,7 @@ def foreseen(known: Known | None, now: Totals | None, size: tuple[int, int]) -> 
     """
     if known is None or now is None:
         return None
-    share = len(_places(size)) * BLOCK**2 / (size[0] * size[1])
+    share = share_of(size)
     found: Totals = {}
     for term, whole in known.whole.items():
         found[term] = {}

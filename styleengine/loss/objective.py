@@ -116,7 +116,8 @@ class Objective:
     ) -> Evaluation:
         """The same in the course of time: yields the share of the work done after each tile.
 
-        Without ``slope`` there is no gradient, but None.
+        Without ``slope`` there is no gradient, but None, and the loss is that of the sample if the
+        statistics are foreseen: enough to see that the last move did not go astray.
         """
         dtype = dtype or image.dtype
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
@@ -158,7 +159,7 @@ class Objective:
         # The largest first: what it frees fits the others, which the other way round it does not.
         tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
         if not slope:
-            return (yield from self._by_one_pass(seen, tiles)), None
+            return (yield from self._without_slope(seen, tiles)), None
         sample = self._of_sample(seen)
         met: Totals = {term: {} for term in self.terms}
         expected = foreseen.foreseen(self._known, sample, self.size)
@@ -198,8 +199,20 @@ class Objective:
         self._known = Known(met, sample) if sample and believed else None
         return true + group.total(places)[0], self._visible(gradient)
 
-    def _by_one_pass(self, seen: Seen, tiles: Sequence[Tile]) -> Generator[float, None, float]:
-        """The loss alone."""
+    def _without_slope(self, seen: Seen, tiles: Sequence[Tile]) -> Generator[float, None, float]:
+        """The loss alone; as the sample has it, where that tells."""
+        if self._known and self._sample:
+            met, places = yield from self._passed_over(seen, self._sample)
+            expected = foreseen.foreseen(self._known, met, self.size)
+            if expected is not None:
+                return self._value(expected) + places / foreseen.share_of(self.size)
+        met, places = yield from self._passed_over(seen, tiles)
+        return self._value(met) + places
+
+    def _passed_over(
+        self, seen: Seen, tiles: Sequence[Tile]
+    ) -> Generator[float, None, tuple[Totals, float]]:
+        """The statistics of what tiles cover, of all processes, and the sum over its places."""
         met: Totals = {term: {} for term in self.terms}
         places = 0.0
         for number, tile in enumerate(tiles):
@@ -212,7 +225,7 @@ class Objective:
                 places += sum(_covered_sum(part, tile) for part in self._parts(x, found, tile))
             del found
             yield (number + 1) / len(tiles)
-        return self._value(self._meet(met)) + self.stripe.group.total(places)[0]
+        return self._meet(met), self.stripe.group.total(places)[0]
 
     def _meet(self, totals: Totals) -> Totals:
         """The ``totals`` of all processes, which have gone over their tiles."""
