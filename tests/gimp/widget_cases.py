@@ -503,6 +503,39 @@ def case_saving_over_a_preset_and_deleting_one_ask():
     assert kept() == {} and combo.get_active_text() == "Custom" and not delete.get_sensitive()
 
 
+def case_what_is_seen_of_a_large_picture_is_read_once():
+    from gi.repository import Gtk
+
+    from widgets.cutout import pixbuf
+    from widgets.picture_pane import Pane
+
+    read = []
+
+    def spot(x, y, width, height, scale):
+        read.append((x, y, width, height, scale))
+        return bytes(4 * width * height)
+
+    window = Gtk.Window(default_width=200, default_height=200)
+    pane = Pane(lambda: None)
+    window.add(pane)
+    window.show_all()
+    while Gtk.events_pending():
+        Gtk.main_iteration()
+    small = pixbuf(bytes(4 * 60 * 40), 60, 40)
+    pane.show_original(small, (3000, 2000), spot)
+    seen = len(read)
+    pane.draw()
+    pane.divide(True)
+    pane.show_painted(small)  # beside it, as each picture so far
+    assert seen == 1 and len(read) == 1, read
+    pane.zoom(1.0)
+    pane.draw()
+    again = len(read)
+    assert again > 1 and len(set(read)) == again, read
+    pane.show_original(small, (3000, 2000), spot)
+    assert len(read) == again + 1, "another picture"
+
+
 def case_the_brush_has_a_unit():
     from gi.repository import Gtk
 

@@ -41,6 +41,21 @@ class Painted:
     patches: Sequence[Patch] = field(default=())
 
 
+def remembered(spot: Spot) -> Spot:
+    """``spot`` that has the pixels of the last area still: a part of a large picture takes its
+    time, and is drawn again for each picture so far, and wherever the divider is moved."""
+    last: tuple[tuple[Any, ...], bytes] = (), b""
+
+    def read(x: int, y: int, width: int, height: int, scale: float) -> bytes:
+        nonlocal last
+        area = x, y, width, height, scale
+        if last[0] != area or not last[1]:
+            last = area, spot(*area)
+        return last[1]
+
+    return read
+
+
 def composed(view: Viewport, pictures: Sequence[Painted]) -> GdkPixbuf.Pixbuf:
     """What a viewport shows of pictures that lie on each other, on checks; of its window's size."""
     x, y, width, height = view.window

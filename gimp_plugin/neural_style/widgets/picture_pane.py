@@ -10,7 +10,7 @@ from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 
 from language.texts import _
 from view.viewport import Point, Viewport
-from widgets.composing import Painted, Patch, Spot, composed, split
+from widgets.composing import Painted, Patch, Spot, composed, remembered, split
 
 LEAST = (240, 160)
 DRAG_PX, NEAR_PX = 4, 12
@@ -71,7 +71,7 @@ class Pane(Gtk.Layout):
 
     def show_original(self, picture: GdkPixbuf.Pixbuf, size: tuple[int, int], spot: Spot) -> None:
         """The layer's own picture, of a region of ``size`` pixels."""
-        self._original = Painted(picture, spot)
+        self._original = Painted(picture, remembered(spot))
         self._see(replace(self.view, size=size))
 
     def show_painted(
@@ -81,7 +81,8 @@ class Pane(Gtk.Layout):
 
         ``over``: it lies over the original, because it is only part of the region.
         """
-        self._painted = None if picture is None else Painted(picture, spot, over)
+        read = None if spot is None else remembered(spot)
+        self._painted = None if picture is None else Painted(picture, read, over)
         self.draw()
 
     def show_patches(self, patches: Sequence[Patch]) -> None:
