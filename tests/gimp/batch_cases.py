@@ -694,7 +694,7 @@ def case_the_lowest_layer_is_the_first_frame():
         assert status == Gimp.PDBStatusType.SUCCESS, result
         assert sent()["content"]["width"] == last.get_width()
         assert image.get_item_position(result) < image.get_item_position(last)
-    subject = plugin_module("dialog.subject").Subject(image, [top, group, low], None, None)
+    subject = plugin_module("dialog.subject").Subject(image, [top, group, low], None, None, None)
     assert subject.layers == [low, group, top] and not subject.are_paintings
     subject.close()
 

@@ -71,7 +71,9 @@ class Studio:
         self._watch = Stopwatch()
         self._guard = Guard(self._watch, self._show_problem)
         self._sources: list[int] = []
-        self._subject = Subject(image, layers, self._guard, self._layer_seen)
+        self._subject = Subject(
+            image, layers, self._guard, self._layer_seen, self._layer_seen_sharper
+        )
         self._subject.start()  # works while the window is made
         self._problem, self._offered, self._gimp = "", False, Parent()
         self._ready_to_look = False
@@ -126,9 +128,12 @@ class Studio:
         self.window.dialog.show()
         Gtk.main()
 
-    def _layer_seen(self) -> None:
+    def _layer_seen_sharper(self) -> None:
         self._subject.show_original(self.window.pane)
         self.results.original_seen()
+
+    def _layer_seen(self) -> None:
+        self._layer_seen_sharper()
         self._preview()
         self._samples.show_kept()
 

@@ -19,13 +19,17 @@ from pixels.small import LayerView, prepare_conversions, small_scale, small_spec
 from protocol import PREVIEW_PX, EngineError, PictureSpec
 from widgets.cutout import SMOOTH, Shape, pixbuf
 
+SHARP_PX = 1024
+"""Long side at which the original is shown: a view is drawn at once, and reading as much of a large
+picture would take long."""
+
 
 class Subject:
     """The layers to paint. Raises `EngineError` ("bad-layer") if the first cannot be painted.
 
     The first one is the lowest. Of ``selected`` paintings these are the layers that they were made
     from, until `paint_instead` is called. ``changed`` is called when the first layer's picture has
-    been read, and is not what it was.
+    been read, and is not what it was; ``sharper`` when it can be shown sharper.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Subject:
         selected: Sequence[Gimp.Item],
         guard: Guard,
         changed: Callable[[], None],
+        sharper: Callable[[], None],
     ) -> None:
         self.image, self._selected = image, from_below(image, selected)
         self.layers = from_below(image, originals(image, selected))
@@ -42,7 +47,8 @@ class Subject:
         self.view = LayerView(layer, seen_rect)
         self.small: tuple[PictureSpec, bytes] | None = None
         self.shape: Shape | None = None  # of the selection, if there is one
-        self._changed, self._guard = changed, guard
+        self._sharp: GdkPixbuf.Pixbuf | None = None
+        self._changed, self._sharper, self._guard = changed, sharper, guard
         self._looking = Steps("look", guard)
         self._prepared = self._closed = False
 
@@ -96,16 +102,31 @@ class Subject:
         before = self.small, self.shape.mask if self.shape else b""
         small, shape = (spec, bytes(read)), bytes(mask)
         if (small, shape) != before:
-            self.small = small
+            self.small, self._sharp = small, None
             self.shape = Shape(shape, spec.width, spec.height) if shape else None
             self._changed()
+        if self._sharp is None:
+            yield
+            yield from self._read_sharp()
+
+    def _read_sharp(self) -> Iterator[None]:
+        spec, strips = self.view.small(SHARP_PX)
+        read = bytearray()
+        for _y, _rows, part in strips:
+            read += part
+            yield
+        self._sharp = pixbuf(bytes(read), spec.width, spec.height)
+        self._sharper()
 
     def show_original(self, pane: Any) -> None:
         """Shows the first layer as it was read."""
         if self.small is not None:
             spec, data = self.small
             size = self.view.rect.width, self.view.rect.height
-            pane.show_original(pixbuf(data, spec.width, spec.height), size, self.view.spot)
+            if self._sharp is None:
+                pane.show_original(pixbuf(data, spec.width, spec.height), size)
+            else:
+                pane.show_original(self._sharp, size, self.view.spot)
 
     def with_original(self, picture: GdkPixbuf.Pixbuf) -> GdkPixbuf.Pixbuf:
         """A picture that is only part of the region, on the original."""
@@ -155,6 +176,7 @@ class Subject:
             self._looking.stop()
             self.view.close()
             self.view, self.small, self.shape = LayerView(layer, seen), None, None
+            self._sharp = None
 
     def look_again(self) -> None:
         """The user may have changed the layer, or the selection on it."""

@@ -69,9 +69,11 @@ class Pane(Gtk.Layout):
 
     # --- what is shown -------------------------------------------------------------------------
 
-    def show_original(self, picture: GdkPixbuf.Pixbuf, size: tuple[int, int], spot: Spot) -> None:
-        """The layer's own picture, of a region of ``size`` pixels."""
-        self._original = Painted(picture, remembered(spot))
+    def show_original(
+        self, picture: GdkPixbuf.Pixbuf, size: tuple[int, int], spot: Spot | None = None
+    ) -> None:
+        """The layer's own picture, of a region of ``size`` pixels; ``spot`` as below."""
+        self._original = Painted(picture, None if spot is None else remembered(spot))
         self._see(replace(self.view, size=size))
 
     def show_painted(
