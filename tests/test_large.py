@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from styleengine.descent import band_scaling
+from styleengine.descent.painter import Painter
 from styleengine.jobs import Style
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import GramLoss
@@ -73,6 +74,22 @@ def test_half_precision_and_a_short_history_get_as_far(engine, request, monkeypa
     assert steps_of(events)[-1].loss < 1.2 * expected
     moved = np.abs(whole - work.content.rgb).mean()
     assert np.abs(events[-1].picture.rgb - whole).mean() < 0.3 * moved
+
+
+@pytest.mark.parametrize("limits", ["cramped", "cut"])
+def test_the_last_step_needs_no_gradient(engine, request, monkeypatch, limits):
+    request.getfixturevalue(limits)
+    work = job(picture(300, 410), STYLE, size=410, iterations=7)
+    short = events_of(engine, work)
+    monkeypatch.setattr(Painter, "_ends_unmoved", lambda self, scale: False)
+    full = events_of(engine, work)
+    assert len(steps_of(short)) < len(steps_of(full))  # it tells after each tile of a pass
+    ours, expected = (
+        {e.step: e.loss for e in steps_of(events) if e.step} for events in (short, full)
+    )
+    assert ours == pytest.approx(expected, rel=1e-4)
+    # A move taken back leaves rounding, which grows from scale to scale.
+    assert np.abs(short[-1].picture.rgb - full[-1].picture.rgb).max() < 1e-3
 
 
 def test_progress_within_a_step_counts_up(engine, cramped):

@@ -470,3 +470,18 @@ def test_retracting_restores_what_was_evaluated():
     expected = adam.average(x).clone()
     adam.retract(x)
     assert torch.equal(x, expected)
+
+
+@pytest.mark.parametrize(
+    ("loss", "kept"), [(0.9, True), (3.9, True), (4.1, False), (math.nan, False)]
+)
+def test_settling_takes_the_last_move_back_only_where_it_led_far_uphill(loss, kept):
+    x, minimizer = torch.rand(1, 3, 8, 8), LBFGS(1)
+    before = x.clone()
+    minimizer.step(x, 1.0, torch.randn(1, 3, 8, 8))
+    moved = x.clone()
+    assert minimizer.settle(x, loss)
+    torch.testing.assert_close(x, moved if kept else before, rtol=0, atol=1e-6)
+    settled = x.clone()
+    minimizer.retract(x)  # there is no unproven move any more
+    assert torch.equal(x, settled)
