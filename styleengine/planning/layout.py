@@ -48,7 +48,7 @@ class Limits:
     tile: float
 
 
-LIMITS = {"cpu": Limits(2.35 * GIB, 1.8 * GIB, 1.2 * GIB, 0.25 * GIB)}
+LIMITS = {"cpu": Limits(2.35 * GIB, 1.5 * GIB, 1.2 * GIB, 0.25 * GIB)}
 ACCELERATOR = Limits(64 * GIB, 20 * GIB, 16 * GIB, 4 * GIB)
 
 
