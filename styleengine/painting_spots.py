@@ -31,7 +31,7 @@ from styleengine.planning.plan import Plan
 from styleengine.planning.recipes import FINE, Recipe
 from styleengine.planning.spots import Area, Size, spot_areas
 from styleengine.protocol import Progress
-from styleengine.scene import finishing, outside, quiet, resample
+from styleengine.scene import finishing, outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.known import Known
 from styleengine.scene.scene import Scene
@@ -190,7 +190,6 @@ class SpotPainter:
             (plan.content_factor, plan.tv_factor),
             hold=cut(scene.hold(scale)) if method.hold else None,
             faces=cut(scene.held_faces(scale)) if method.faces else None,
-            firm=cut(quiet.at_scale(scene, scale)),
         )
         self._units(scale).give(objective)
         return objective

@@ -150,12 +150,12 @@ def test_in_float64_and_at_the_exact_margin_tiles_are_the_whole(monkeypatch, sha
     draw = {"generator": generator, "dtype": torch.float64}
     content, image = (torch.rand(1, 3, *size, **draw) for _ in range(2))
     style = torch.rand(1, 3, 100, 210, **draw) ** 2
-    alpha, region, hold, firm = (torch.rand(size, **draw) for _ in range(4))
+    alpha, region, hold = (torch.rand(size, **draw) for _ in range(3))
     net = thin(LAYERS)
     styles = [StyleTarget(style, region=region), StyleTarget(1 - style, region=1 - region)]
     args = net, FAST, LOSSES[kind](), content, styles, alpha
-    whole = PaintObjective(*args, hold=hold, firm=firm)
-    tiled = PaintObjective(*args, side=96, hold=hold, firm=firm)
+    whole = PaintObjective(*args, hold=hold)
+    tiled = PaintObjective(*args, side=96, hold=hold)
     assert len(whole.tiles) == 1
     assert (len(tiled.tiles) > 1) == (max(size) > 96)
     same(whole, tiled, image, 1e-12)

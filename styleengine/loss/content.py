@@ -24,8 +24,7 @@ class Content(Term):
     al., where all positions count alike, they count more where the photo stands out: by the power
     ``exponent`` of `focus`. Means over ``pool`` × ``pool`` positions are compared. ``alpha`` (H, W)
     weighs the pixels seen, if given; ``wrap`` tells along which axes the photo closes; ``stripe``
-    is what this process holds of the picture, None for the whole. ``firm`` (H, W), 0–1, says how
-    far the pixels seen are held at all, if given; it changes neither the unit nor the focus.
+    is what this process holds of the picture, None for the whole.
     """
 
     def __init__(
@@ -38,13 +37,11 @@ class Content(Term):
         alpha: Tensor | None = None,
         wrap: Wrap = OPEN,
         stripe: Stripe | None = None,
-        firm: Tensor | None = None,
     ) -> None:
         super().__init__(extractor, {layer: pool})
         self._stripe = stripe
         self._layer, self._pool, self._weight = layer, pool, weight
         self._exponent, self._alpha, self._wrap = exponent, alpha, wrap
-        self._firm = firm
         self._unit, self._metric = extractor.units[layer], extractor.metrics.get(layer)
         # The features stay in the network's own dtype, as a map of the whole picture.
         self._seen, self._visible = Mosaic(), Mosaic()
@@ -97,9 +94,8 @@ class Content(Term):
         values = mean_square(in_metric(apart, self._metric)) / self._unit**2
         if self.focus is not None:
             values = values * tile.seen(self.focus, stride)
-        for mask in (self._alpha, self._firm):
-            if mask is not None:
-                values = values * self.weight(mask, self._layer, ours, tile)
+        if self._alpha is not None:
+            values = values * self.weight(self._alpha, self._layer, ours, tile)
         return [Local(self._weight / self.variance / self._count, values, stride)]
 
 

@@ -13,7 +13,6 @@ from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
-from styleengine.scene import quiet
 from styleengine.scene.scene import Scene, StyleTarget
 from styleengine.together.stripe import Stripe
 
@@ -39,7 +38,6 @@ def objective_of(
     targets, alpha = scene.targets(scale), scene.alpha_at(scale)
     hold = scene.hold(scale) if method.hold else None
     faces = scene.held_faces(scale) if method.faces else None
-    firm = quiet.at_scale(scene, scale)
     steady = None if scene.followed is None else scene.followed.at(content)
     if stripe is not None:
 
@@ -47,7 +45,7 @@ def objective_of(
             return None if mask is None else stripe.view(mask)
 
         content, targets = stripe.view(content), seen_of(targets, seen)
-        alpha, hold, faces, firm = (seen(mask) for mask in (alpha, hold, faces, firm))
+        alpha, hold, faces = (seen(mask) for mask in (alpha, hold, faces))
         steady = None if steady is None else (stripe.view(steady[0]), stripe.view(steady[1]))
     return PaintObjective(
         extractor,
@@ -60,7 +58,6 @@ def objective_of(
         side=side,
         hold=hold,
         faces=faces,
-        firm=firm,
         wrap=plan.wrap,
         stripe=stripe,
         steady=steady,

@@ -39,7 +39,6 @@ class PaintObjective(Objective):
         side: int | None = None,
         hold: Tensor | None = None,
         faces: Tensor | None = None,
-        firm: Tensor | None = None,
         wrap: Wrap = OPEN,
         stripe: Stripe | None = None,
         steady: tuple[Tensor, Tensor] | None = None,
@@ -49,8 +48,7 @@ class PaintObjective(Objective):
         """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
-        place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people,
-        ``firm`` how far the content is held there at all (`scene.quiet`).
+        place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
         ``wrap`` tells along which axes the picture closes; ``steady`` is what `Steady` asks for,
         its target and where. All these are what is seen by a process that holds a ``stripe`` of
         the picture. ``style`` is the term of the style if that knows the styles already; that of
@@ -65,7 +63,7 @@ class PaintObjective(Objective):
 
         shown = styles if style is None else ()
         style = style or StyleStatistics(extractor, layers, style_loss, stripe, alpha)
-        photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe, firm)
+        photo = Content(extractor, name, held, pool, exponent, alpha, wrap, stripe)
         self.style, self.photo = style, photo
         near = {n: w * balance.get(n, 1.0) for n, w in recipe.near_layers.items()}
         if places is None:

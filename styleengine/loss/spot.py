@@ -146,9 +146,8 @@ class SpotObjective(PaintObjective):
         factors: tuple[float, float],
         hold: Tensor | None = None,
         faces: Tensor | None = None,
-        firm: Tensor | None = None,
     ) -> None:
-        """``content`` is (1, 3, h, w), ``alpha``, ``hold``, ``faces`` and ``firm`` (h, w) as it;
+        """``content`` is (1, 3, h, w), ``alpha``, ``hold`` and ``faces`` (h, w) as it;
         ``factors`` are those of content and smoothness."""
         seen, layers = style_layers(recipe, extractor)
         stripe = Stripe.whole((content.shape[-2], content.shape[-1]))
@@ -163,7 +162,6 @@ class SpotObjective(PaintObjective):
             *factors,
             hold=hold,
             faces=faces,
-            firm=firm,
             style=style,
             places=lambda near, photo: KnownPlaces(seen, near, stripe, alpha, photo, styles),
         )
