@@ -64,8 +64,6 @@ class Objective:
         self._additive = all(term.additive for term in terms)
         looked_at = [layer for term in terms for layer in term.layers.items()]
         self._geometries = tiling.geometries(extractor.geometry, looked_at)
-        exact = self._geometries and tiling.is_exact(self._geometries) and not any(wrap)
-        self._inside = extractor.inside() if exact else None
         alpha = None if alpha is None else self.stripe.held(alpha)
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
@@ -96,6 +94,10 @@ class Objective:
         self._sample: list[Tile] = []
         if self._geometries and len(self.tiles) > 1 and not any(self._wrap):
             self._sample = foreseen.sample(self.stripe, self._geometries)
+        self._inside: Extractor | None = None
+        if any(self.stripe.is_inside(tile) for tile in [*self.tiles, *self._sample]):
+            exact = self._geometries and tiling.is_exact(self._geometries) and not any(self._wrap)
+            self._inside = self.extractor.inside() if exact else None
 
     def __call__(self, image: Tensor, dtype: torch.dtype | None = None) -> tuple[float, Tensor]:
         """``(loss, gradient)`` at ``image``, the rows held of it, the gradient of its shape.

@@ -59,7 +59,8 @@ class Extractor(Protocol):
 
     def inside(self) -> Extractor | None:
         """The same for parts of a picture that do not reach its border, whose outermost features
-        nobody looks at: quicker. None if the network has nothing of the kind."""
+        nobody looks at: quicker. None if the network has nothing of the kind. Asked for only where
+        there are such parts."""
         ...
 
 
