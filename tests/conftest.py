@@ -28,6 +28,7 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist asks for it
 def pytest_collection_modifyitems(config, items):
     """Says what belongs together where several processes share the tests, a file, or all in the
     same GIMP; and leaves out what is run by hand before a release, pytest tells how many."""

@@ -313,13 +313,14 @@ def step_the_original_is_a_key_away():
     painted = pane()
     press(dialog(), "alt+o")
     until(lambda: pane() != painted, "the original")
+    original = settled(pane)
     press(dialog(), "alt+o")
-    until(lambda: pane() == painted, "the painting")
+    until(lambda: pane() != original, "the painting, which may have gone on")
     x, y, _, _ = geometry(dialog())
     xdotool("mousemove", x + 250, y + 300, "mousedown", 1)
-    until(lambda: pane() != painted, "the original, while the button is down")
+    until(lambda: pane() == original, "the original, while the button is down")
     xdotool("mouseup", 1)
-    until(lambda: pane() == painted, "the painting again")
+    until(lambda: pane() != original, "the painting again")
 
 
 def step_full_size_shows_a_spot_and_moves():
