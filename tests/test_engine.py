@@ -553,7 +553,7 @@ class Scripted:
     def start(self, scale: int, before: torch.Tensor | None) -> torch.Tensor:
         return torch.full((1, 3, 16, 16), 0.5)
 
-    def evaluate(self, image: torch.Tensor, dtype: torch.dtype) -> Evaluation:
+    def evaluate(self, image: torch.Tensor, dtype: torch.dtype, *, slope: bool) -> Evaluation:
         self.asked.append(image.clone())
         loss = self.losses[len(self.asked) - 1]
         gradient = torch.linspace(1, 2, 768).view_as(image) * (0.9 ** len(self.asked))

@@ -53,6 +53,14 @@ FIRST = {"all": 5, "adam": 5, "gram": 5, "fine": 5, "narrow": 5, "draft": 2, "fi
 CLOSE = {"narrow": (1e-3, 1e-2), "draft": (2e-2, 0.1)}
 """How close the losses of all steps (relative) and the pictures are, where not to 1e-4 and 1e-3: of
 two places that are nearly as near the draft network may take another one."""
+FEW = 1e-3
+"""The share of samples that may be further apart, where a place took the other of two that are as
+near: less than a row at the border of two stripes."""
+
+
+def alike(mine: np.ndarray, theirs: np.ndarray, most: float) -> bool:
+    apart = np.abs(mine - theirs)
+    return bool(apart.mean() < most / 10 and (apart > most).mean() < FEW)
 
 
 @pytest.mark.parametrize("name", [n for n in sharing.JOBS if n != "stopped"])
@@ -65,10 +73,10 @@ def test_two_processes_paint_what_one_does(shared, engine, name):
     first = FIRST[name]
     assert ours["losses"][:first] == pytest.approx(alone.losses[:first], rel=1e-5)
     assert ours["losses"] == pytest.approx(alone.losses, rel=loss)
-    assert np.abs(ours["rgb"] - alone.rgb).max() < most
+    assert alike(ours["rgb"], alone.rgb, most)
     assert len(ours["previews"]) == len(alone.previews) == (4 if name == "all" else 0)
     for mine, theirs in zip(ours["previews"], alone.previews, strict=True):
-        assert np.abs(mine - theirs).max() < most
+        assert alike(mine, theirs, most)
 
 
 def test_a_shared_run_that_is_stopped_keeps_what_there_is(shared):
