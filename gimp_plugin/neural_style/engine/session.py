@@ -143,9 +143,8 @@ class Session:
         if self.is_painting or self._closed:
             work.given_up(None)
             return
-        previews = (
-            type(self._work) is QuickPreview
-        )  # nothing that is done in idle time, and no spot
+        # Neither what is done in idle time nor a spot, which are quick previews, too.
+        previews = type(self._work) is QuickPreview
         self._end_previews("keep" if work.goes_on and previews else "drop")
         self._next = work
         self._listener.session_changed()
