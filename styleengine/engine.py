@@ -275,11 +275,9 @@ class Engine:
                 self._courses.keep(base)
         spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base), self._courses)
         yield from spot.paint(should_stop)
-        touches = [
-            partial(self.plugins.postprocess, n)
-            for n in postprocessors(settings)
-            if not (job.spot is not None and job.spot.ready)
-        ]
+        ready = job.spot is not None and job.spot.ready
+        names = [] if ready else postprocessors(settings)
+        touches = [partial(self.plugins.postprocess, n) for n in names]
         picture, seconds = spot.picture(touches), time.monotonic() - started
         about = str(devices.describe(str(device)))
         yield Result(picture, settings, spot.source, about, seconds, spot.stopped)

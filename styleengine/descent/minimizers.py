@@ -104,8 +104,8 @@ class LBFGS:
         if finite:
             self._highest = max(self._highest, loss)
         if self._last is not None:
-            last_loss, last_gradient, move = self._last
-            if not (finite and loss <= self._tolerated_rise * last_loss):
+            _, last_gradient, move = self._last
+            if not (finite and self._is_tolerable(loss)):
                 return self._retreat(x, loss if finite else None)
             self._failures = 0
             add(last_gradient, gradient, -1.0)
@@ -120,12 +120,16 @@ class LBFGS:
     def settle(self, x: Tensor, loss: float) -> bool:
         """The last step: ends at ``x``, whose loss is that, or takes the last move back if it led
         far uphill."""
-        if self._last is not None:
-            last_loss, _, move = self._last
-            if not (math.isfinite(loss) and loss <= self._tolerated_rise * last_loss):
-                add(x, move, -1.0)
-            self._last = None
+        if not self._is_tolerable(loss):
+            self.retract(x)
+        self._last = None
         return True
+
+    def _is_tolerable(self, loss: float) -> bool:
+        """Whether the last move, if there was one, led to a loss that is not far uphill."""
+        if self._last is None:
+            return True
+        return math.isfinite(loss) and loss <= self._tolerated_rise * self._last[0]
 
     def average(self, x: Tensor) -> Tensor:
         """The picture itself: L-BFGS does not jitter."""

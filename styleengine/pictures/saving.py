@@ -61,9 +61,9 @@ def require_writable(path: str | Path, size: tuple[int, int] | None = None) -> N
 def _integers(picture: Picture, dtype: str) -> NDArray[Any]:
     """RGB, or RGBA when there is alpha, in integer samples."""
     pixels = to_pixels(picture, dtype)
-    return (
-        pixels if picture.alpha is not None else pixels[..., :3].copy()
-    )  # its own strides, at 1×1 too
+    if picture.alpha is not None:
+        return pixels
+    return pixels[..., :3].copy()  # its own strides, at 1×1 too
 
 
 def _write_png(file: BinaryIO, picture: Picture, about: Carried) -> None:
