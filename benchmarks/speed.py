@@ -5,7 +5,8 @@
 
 The same pictures, weights and threads in one process. Style and content trade against each other,
 so each preset is run at the strength at which its content score is the reference's, found by up to
-three more runs; ``--no-match`` leaves it at ``--strength``. The judge works outside of what is
+three more runs; ``--no-match`` leaves it at ``--strength``. Where the reference's is known from an
+earlier run, ``--no-reference --content SCORE`` does without it. The judge works outside of what is
 timed. Ours is timed from the pictures to the result; the references' pictures are prepared and
 their network is in place before, which favours them.
 
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--preset",
         action="append",
-        choices=("fast", "best"),
+        choices=("draft", "fast", "best"),
         help="of ours; may be repeated (default: fast and best)",
     )
     top.add_argument("--classic", action="store_true", help="run the classic preset as well")
@@ -69,6 +70,12 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--points", type=int, default=20, help="moments of each run that are judged")
     top.add_argument("--no-reference", action="store_true", help="run ours alone")
+    top.add_argument(
+        "--content",
+        type=float,
+        metavar="SCORE",
+        help="with --no-reference: run ours at the strength of that content, as known before",
+    )
     top.add_argument(
         "--reference-steps",
         type=int,
@@ -167,11 +174,12 @@ def measure_pair(
     record: dict[str, Any] = {"name": pair.name, "width": pair.content.width}
     record |= {"height": pair.content.height, "comparisons": []}
     if options.no_reference:
-        finished = [one.at(options.strength)[0] for one in (*ours, *textbook)]
+        finished = [alone(options, one) for one in ours]
+        finished += [one.at(options.strength)[0] for one in textbook]
         keep(options.keep, pair, finished)
-        alone = [traced(judge, run) for run in finished]
-        print(traces(alone))
-        return record | {"runs": alone}
+        found = [traced(judge, run) for run in finished]
+        print(traces(found))
+        return record | {"runs": found}
     for run in reference_runs(options, pair):
         base = traced(judge, run)
         chosen, tried = [], {}
@@ -193,6 +201,13 @@ def measure_pair(
     return record
 
 
+def alone(options: argparse.Namespace, one: Ours) -> Run:
+    """The run of a preset without a reference to be compared with."""
+    if options.content is None:
+        return one.at(options.strength)[0]
+    return one.matched(options.content, options.strength)[0]
+
+
 def keep(folder: Path | None, pair: Pair, finished: Sequence[Run]) -> None:
     """Writes the results of some runs on ``pair`` into ``folder``, if there is one."""
     if folder is None:
@@ -207,22 +222,29 @@ def reference_runs(options: argparse.Namespace, pair: Pair) -> Iterator[Run]:
     device = devices.pick(options.device)
     precision = chosen_precision("vgg19", device) if options.levers else trunk.PLAIN
     net = runs.reference_trunk(device, precision)
-    content, style = (to_tensor(p.rgb, device) for p in (pair.content, pair.style))
     steps = options.reference_steps
     total = 3 * steps if options.curve else steps  # about; it depends on the number of scales
     every = max(1, total // max(1, options.points))
     if not options.curve:
         report.say(f"{pair.name}: neural_style, {steps} steps")
-        small = resize(style, style_size(style, pair.size)).clamp(0, 1)
-        trace = references.neural_style(net, content, small, steps, every)
-        yield runs.reference("neural_style", trace)
+        yield runs.reference("neural_style", neural_style(net, device, pair, steps, every))
         return
+    content, style = (to_tensor(p.rgb, device) for p in (pair.content, pair.style))
     for weight in options.content_weights:
         report.say(f"{pair.name}: wasserstein, content weight {weight:g}")
         trace = references.wasserstein(
             net, content, style, weight, steps, max(1, steps // 2), every
         )
         yield runs.reference(f"wasserstein {weight:g}", trace)
+
+
+def neural_style(
+    net: trunk.Trunk, device: torch.device, pair: Pair, steps: int, every: int
+) -> references.Trace:
+    """The neural-style recipe on ``pair``, whose style is never enlarged."""
+    content, style = (to_tensor(p.rgb, device) for p in (pair.content, pair.style))
+    small = resize(style, style_size(style, pair.size)).clamp(0, 1)
+    return references.neural_style(net, content, small, steps, every)
 
 
 def style_size(style: torch.Tensor, long_side: int) -> tuple[int, int]:

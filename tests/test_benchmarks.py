@@ -29,6 +29,7 @@ from benchmarks import (
     roofline,
     runs,
     speed,
+    steps,
 )
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
@@ -37,6 +38,7 @@ from styleengine.jobs import Preview, Result
 from styleengine.networks.vgg import vgg19
 from styleengine.pictures.files import Picture, load, save
 from styleengine.planning import tiling
+from styleengine.planning.plan import make_plan
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Progress, Settings
 from tests.helpers import drawn_weights, picture, tinted
@@ -658,6 +660,9 @@ def test_speed_runs_without_a_reference_or_without_matching(files, tmp_path, cap
     assert speed.main([*few, "--no-reference"]) == 0
     (run,) = read(tmp_path)["pairs"][0]["runs"]
     assert (run["engine"], run["strength"], len(run["trace"])) == ("fast", 40, 1)
+    assert speed.main([*few, "--no-reference", "--content", "99"]) == 0
+    (run,) = read(tmp_path)["pairs"][0]["runs"]
+    assert run["strength"] == 100, "as near as the strength can bring it"
     assert speed.main([*few, "--no-match", "--levers", "--reference-steps", "2"]) == 0
     (one,) = read(tmp_path)["pairs"][0]["comparisons"]
     assert one["tried"] == {} and one["runs"][0]["strength"] == 40
@@ -802,3 +807,66 @@ def test_a_bare_convolution_has_the_shapes_it_is_named_for(name, monkeypatch):
     assert forward.is_contiguous(memory_format=torch.channels_last)
     border = 2 if name == "conv1_1" else 0
     assert backward[0].shape == (1, 3, 10 + border, 12 + border) and backward[1] is None
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def test_the_steps_not_taken_count_as_those_between_the_first_and_the_last():
+    one = steps.Scale((48, 64), 24, (5.0, 2.0, 2.5, 9.0, 1.0))
+    assert (one.each, one.begins) == (2.5, 1.0)
+    assert one.seconds == 5 + 2 + 2.5 + 9 + 1 + 19 * 2.5
+    assert steps.Scale((48, 64), 3, (5.0, 2.0, 1.0)).seconds == 8
+    assert steps.Scale((48, 64), 2, (5.0, 2.0)).seconds == 7
+    whole = steps.Painting("fast", 0.5, (one, one), 0.25)
+    assert whole.seconds == 0.75 + 2 * one.seconds
+    assert "1/20 " in steps.summary([whole], 20 * whole.seconds) + " "
+    assert "1/" not in steps.summary([whole], None)
+    assert steps.recipe_seconds([10.0, 17.0, 19.0, 21.5, 29.5]) == 1000 * 2.5
+
+
+def test_the_seconds_of_steps_are_counted_scale_by_scale_whatever_is_told_between():
+    plan = SimpleNamespace(sizes=((30, 40), (60, 80)), steps=(24, 16))
+    shown = picture(16, 16)
+
+    def told(stage, scale=1, step=0):
+        return Progress(stage, scale=scale, step=step)
+
+    events = [
+        (told("prepare"), 101.0),
+        (told("prepare"), 103.0),
+        (told("paint", 1, 1), 108.0),
+        (told("paint", 1, 2), 110.0),
+        (told("paint", 1, 3), 111.0),
+        (told("paint", 2, 3), 113.0),  # a tile is done
+        (told("paint", 2, 4), 118.0),
+        (Preview(shown, 4), 118.5),
+        (told("paint", 2, 5), 122.0),
+        (told("finish", 2, 5), 122.5),
+        (Result(shown, Settings(), "", "", 0.0), 125.0),
+    ]
+    found = steps.counted("best", plan, 100.0, iter(events))
+    assert (found.preset, found.ready, found.finish) == ("best", 3.0, 3.0)
+    first, second = found.scales
+    assert (first.size, first.steps, first.taken) == ((30, 40), 24, (5.0, 2.0, 1.0))
+    assert (second.size, second.steps, second.taken) == ((60, 80), 16, (7.0, 4.0))
+
+
+@pytest.mark.usefixtures("installed")
+def test_steps_paints_with_few_and_counts_all(files, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    arguments = ["--pair", *files, "--size", "256", "--preset", "fast"]
+    assert steps.main([*arguments, "--steps", "3", "--json", str(out)]) == 0
+    (pair,) = json.loads(out.read_text(encoding="utf-8"))["pairs"]
+    assert (pair["width"], pair["height"]) == (256, 192), "enlarged"
+    assert pair["reference"] > 0
+    (one,) = pair["paintings"]
+    plan = make_plan(Settings(), 256, 192, load_plugins(()).extractor("vgg19"))
+    assert [tuple(s["size"]) for s in one["scales"]] == list(plan.sizes)
+    assert [s["steps"] for s in one["scales"]] == list(plan.steps)
+    assert {len(s["taken"]) for s in one["scales"]} == {3}
+    parts = [one["ready"], *(s["seconds"] for s in one["scales"]), one["finish"]]
+    assert min(parts) >= 0 and one["seconds"] == pytest.approx(sum(parts))
+    assert "neural-style recipe" in capsys.readouterr().out
+    assert steps.main([*arguments, "--steps", "2"]) == 1
+    assert "3 steps" in capsys.readouterr().err
