@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from styleengine.descent import pace
-from styleengine.descent.pace import EACH_SCALE, EACH_STEP, Pace
+from styleengine.descent.pace import EACH_STEP, Pace
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import make_plan
 from styleengine.plugins.registry import load_plugins
@@ -13,6 +13,8 @@ from styleengine.protocol import Settings
 
 RATE = 2e-6
 """Seconds per pixel that the probe of the device has found."""
+BEGINS, FINE_BEGINS = 2.8, 0.8
+"""Steps that a scale's beginning takes, as measured, below and above 1600 pixels."""
 
 
 class Clock:
@@ -42,16 +44,17 @@ def run(clock, rates, load, size=1400):
         told.begin(scale)
         for step in range(plan.steps[scale]):
             cost = RATE * (h * w + EACH_STEP) * plan.share(scale) * layouts[scale].cost
-            clock.now += load(told.step) * cost * (1 + EACH_SCALE * (step == 0))
+            begins = FINE_BEGINS if max(h, w) > 1600 else BEGINS
+            clock.now += load(told.step) * cost * (1 + begins * (step == 0))
             told.stepped()
             counted.append((told.progress("paint").eta_s, clock.now, told.step))
     return [(eta, clock.now - then, step) for eta, then, step in counted]
 
 
-@pytest.mark.parametrize("load", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize(("load", "size"), [(0.5, 1400), (1.0, 3000), (3.0, 1400)])
 @pytest.mark.parametrize("rate", [RATE, None])
-def test_the_time_left_is_that_of_the_computer_as_busy_as_it_is(clock, load, rate):
-    for eta, left, step in run(clock, rate, lambda step: load):
+def test_the_time_left_is_that_of_the_computer_as_busy_as_it_is(clock, load, size, rate):
+    for eta, left, step in run(clock, rate, lambda step: load, size):
         if step > pace.BELIEVED:
             assert eta == pytest.approx(left, rel=1e-6, abs=1e-9), (step, eta, left)
         elif rate is None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan
+from styleengine.planning.recipes import Classic, Recipe
 from styleengine.protocol import Progress
 
 PREVIEW_INTERVAL_S = 0.4
@@ -22,10 +23,17 @@ meanwhile."""
 EACH_STEP = 12_000
 """What a step takes that does not depend on its size, in pixels that take as long: measured with
 VGG19 on a processor, 2.2 times the time per pixel at 128 × 85, 1.2 times at 256 × 171."""
-EACH_SCALE = 1.2
-"""What the beginning of a scale takes, in steps."""
+EACH_SCALE, COMPARING = 0.8, 2.0
+"""What the beginning of a scale takes, in steps: photo and style are looked at; and what it takes
+more where places are compared, for which the style is looked at several times. Measured with one
+style, 0.8 at 2048 pixels and 2.6 to 3.1 at 512 and 1024."""
 BELIEVED = 6
 """Steps after which the probe of the device, made in quieter or busier times, counts no more."""
+
+
+def compares(method: Recipe | Classic) -> bool:
+    """Whether places are compared at a scale that is painted by ``method``."""
+    return isinstance(method, Recipe) and bool(method.near_layers)
 
 
 class Pace:
@@ -56,6 +64,7 @@ class Pace:
             work * (1 + EACH_STEP / (h * w))
             for work, (h, w) in zip(self._work, plan.sizes, strict=True)
         ]
+        self._begins = [EACH_SCALE + COMPARING * compares(method) for method in plan.methods]
         self._done = 0.0
         self._started = time.monotonic()
         self._recent: deque[tuple[float, float]] = deque()  # when, and the cost behind it
@@ -82,15 +91,15 @@ class Pace:
     def _cost_before(self, scale: int) -> float:
         """What lies before a scale, with its beginning, which its first step tells the time of."""
         steps = self._plan.steps[:scale]
-        each = zip(steps, self._costs, strict=False)
-        return sum((n + EACH_SCALE) * cost for n, cost in each)
+        each = zip(steps, self._begins, self._costs, strict=False)
+        return sum((n + begins) * cost for n, begins, cost in each)
 
     def stepped(self) -> None:
         """A step is done."""
         first = self.step == sum(self._plan.steps[: self.scale])
         self.step += 1
         self._done += self._work[self.scale]
-        self._behind += (1 + EACH_SCALE * first) * self._costs[self.scale]
+        self._behind += (1 + self._begins[self.scale] * first) * self._costs[self.scale]
         now = time.monotonic()
         self._measured += 1
         self._recent.append((now, self._behind))
