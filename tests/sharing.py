@@ -89,6 +89,9 @@ JOBS: dict[str, Job] = {
     "narrow": job(),
     "draft": plain(),
     "film": film(),
+    "beside": job(hold=True, preview=100),
+    "beside, draft": plain(),
+    "beside, gram": job(style_loss="gram-moments", init="content"),
     "stopped": job(),
     "again": job(),
 }
@@ -99,7 +102,8 @@ def limits(name: str) -> Iterator[None]:
     """Those of a run; in "fine" the large scale looks at shallow layers only."""
     with pytest.MonkeyPatch.context() as patch:
         state = 60 * 64 * 64 if name == "narrow" else 1e12
-        patch.setitem(layout.LIMITS, "cpu", layout.Limits(1, 0, state, TILE))
+        whole = 1e12 if name.startswith("beside") else 1
+        patch.setitem(layout.LIMITS, "cpu", layout.Limits(whole, 0, state, TILE))
         patch.setattr(fitting, "ROWS", 32)
         if name == "fine":
             patch.setattr(recipes, "LARGE", 150)

@@ -6,6 +6,7 @@ package with an entry point (`tests.helpers.install_package`).
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from pathlib import Path
@@ -39,11 +40,22 @@ class Thin(Network):
         self.units = dict.fromkeys(request.layers, 1.0)
         self.geometry = {"thin1": Geometry(1, 1), "thin2": Geometry(2, 3)}
         self.source = "thin test network"
+        self.renew = None
 
     def forward(self, image):
         one = F.relu(self.first(F.pad(image, (1, 1, 1, 1), mode="replicate")))
-        two = F.relu(self.second(F.pad(F.avg_pool2d(one, 2), (1, 1, 1, 1), mode="replicate")))
+        half = F.avg_pool2d(one, 2)
+        half = half if self.renew is None else self.renew(half, 2)
+        two = F.relu(self.second(F.pad(half, (1, 1, 1, 1), mode="replicate")))
         return {n: f for n, f in {"thin1": one, "thin2": two}.items() if n in self.layers}
+
+    def between(self, layers):
+        return 2
+
+    def renewing(self, renew):
+        new = copy.copy(self)
+        new.renew = renew
+        return new
 
 
 class Unwell(Thin):

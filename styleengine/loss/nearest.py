@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
 from styleengine.scene.scene import Look, StyleTarget
+from styleengine.together.group import Group, Rows
 from styleengine.together.stripe import Stripe
 
 BANK = 1500
@@ -134,7 +136,6 @@ class NearestPlaces(Term):
         super().__init__(extractor, pools_of(extractor, weights))
         self._weights, self._stripe, self._alpha, self._photo = weights, stripe, alpha, photo
         self.looks = LOOKS if weights else ()
-        self.shares_styles = not weights  # which places are drawn depends on their order
         self._totals: dict[int, float] = {}
         for style in styles:
             key = id(style.region)
@@ -177,6 +178,15 @@ class NearestPlaces(Term):
             drawn = drawn[top : top + features.shape[-2], left : left + features.shape[-1]]
             chance = shown * (wanted / (height * width))
             kept.append(features[:, drawn.to(chance) < chance])
+
+    def share_style(self, group: Group) -> None:
+        """Places in the order of the processes, whose tiles follow each other."""
+        for kept in self._drawn[-1][1].values():
+            ours = torch.cat(kept, 1).T.contiguous()
+            every = group.total(*(len(ours) * (k == group.rank) for k in range(group.size)))
+            ends = [int(sum(every[:k])) for k in range(group.size + 1)]
+            have = [Rows(a, b) for a, b in pairwise(ends)]
+            kept[:] = [group.rows(ours, have, [Rows(0, ends[-1])] * group.size).T]
 
     def see_content(self, found: Found, tile: Tile) -> None:
         """Keeps the photo's own distances and the weights of its places."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from styleengine.loss import foreseen
+from styleengine.loss.beside import Beside
 from styleengine.loss.foreseen import Known, Totals
 from styleengine.loss.slopes import derivatives, gradient_by
 from styleengine.loss.statistics import Statistics
@@ -36,7 +37,8 @@ class Objective:
     the gradient; the loss is always that of the statistics as they are.
 
     Several processes share a picture in stripes: then ``content``, masks and maps are what a
-    process sees, and the picture and its gradient what it holds of them (`Stripe`).
+    process sees, and the picture and its gradient what it holds of them (`Stripe`). A stripe that
+    is not cut into tiles is looked at in one piece, with the others' features beside it (`Beside`).
     """
 
     def __init__(
@@ -52,10 +54,10 @@ class Objective:
     ) -> None:
         """Shows the ``styles`` and the ``content`` (1, 3, h, w) to the terms.
 
-        ``side`` is that of the tiles, None for one tile, the picture. Pixels whose ``alpha``
-        (h, w) is 0 stay as they are. ``wrap`` tells along which axes the picture, not the styles,
-        closes; ``stripe`` what of the picture all that is, None for the whole. One that closes has
-        no stripes. Raises `EngineError` ("cannot-tile").
+        ``side`` is that of the tiles, None for one tile, the picture or the stripe. Pixels whose
+        ``alpha`` (h, w) is 0 stay as they are. ``wrap`` tells along which axes the picture, not the
+        styles, closes; ``stripe`` what of the picture all that is, None for the whole. One that
+        closes has no stripes. Raises `EngineError` ("cannot-tile").
         """
         self.extractor, self.terms, self._wrap = extractor, terms, wrap
         self._closed = extractor.closed(wrap) if any(wrap) else None
@@ -89,7 +91,9 @@ class Objective:
 
     @side.setter
     def side(self, side: int | None) -> None:
-        self.tiles = self._cut(self.stripe, side, self._wrap)
+        beside = Beside.of(self.stripe, self.extractor) if side is None else None
+        self.tiles = [beside.tile] if beside else self._cut(self.stripe, side, self._wrap)
+        self._beside = beside
         self._side = side
         self._sample: list[Tile] = []
         if self._geometries and len(self.tiles) > 1 and not any(self._wrap):
@@ -122,6 +126,8 @@ class Objective:
         statistics are foreseen: enough to see that the last move did not go astray.
         """
         dtype = dtype or image.dtype
+        if self._beside is not None:
+            return (yield from self._with_others(image, dtype, self._beside, slope))
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
         alone = len(self.tiles) == self.stripe.group.size == 1
         if not (alone and _is_whole(self.tiles[0])):
@@ -150,8 +156,41 @@ class Objective:
                 loss = loss + part.factor * tile.covered(part.values, part.stride).sum()
         return loss
 
+    def _with_others(
+        self, image: Tensor, dtype: torch.dtype, beside: Beside, slope: bool
+    ) -> Evaluation:
+        """As `evaluate` does, of a stripe in one piece: its features are kept until the statistics
+        of all are known."""
+        tile, stripe = beside.tile, self.stripe
+        met: Totals = {term: {} for term in self.terms}
+        with torch.set_grad_enabled(slope):
+            x = image.detach().requires_grad_(slope)
+            seen = beside.halo.widened(x)
+            found = beside.extractor(seen)
+            parts = self._parts(seen, found, tile)
+            _note(met, self._statistics(found, tile))
+            places = sum(_covered_sum(part, tile) for part in parts)
+        yield 1 / 3
+        value, pulls = self._pulls(self._sums(met))
+        value += stripe.group.total(places)[0]
+        if not slope:
+            return value, None
+        local = image.new_zeros(())
+        for part in parts:
+            local = local + part.factor * tile.covered(part.values, part.stride).sum()
+        below: dict[str, Tensor] = {}
+        for term, key, by in pulls:
+            add(below, key[0], term.pull(key, by, found[key[0]], tile))
+        beside.keep_own(below, self.extractor.geometry)
+        gradient = gradient_by(x, local, found, below)
+        if dtype == torch.float16:
+            gradient = gradient * float(self.size[0] * self.size[1])
+        return value, self._visible(gradient.to(dtype).contiguous())
+
     def _looking(self, tile: Tile) -> Extractor:
         """The network for a tile of the picture."""
+        if self._beside is not None:
+            return self._beside.extractor
         if self._inside and self.stripe.is_inside(tile):
             return self._inside
         return self._closed if self._closed and _is_whole(tile) else self.extractor
@@ -233,6 +272,10 @@ class Objective:
         """The ``totals`` of all processes, which have gone over their tiles."""
         # Tiles are of several sizes, and of what one pass freed little fits the next.
         allocator.give_back()
+        return self._sums(totals)
+
+    def _sums(self, totals: Totals) -> Totals:
+        """The same of tiles that go on."""
         self.stripe.group.meet()
         for total in totals.values():
             add_up(total, self.stripe.group)
@@ -278,10 +321,17 @@ class Objective:
     def _show_style(self, style: StyleTarget, terms: Sequence[Term], side: int | None) -> None:
         """Shows a style to ``terms``, tile by tile; of its features nothing is kept here."""
         group, size = self.stripe.group, (style.image.shape[-2], style.image.shape[-1])
-        tiles = self._cut(Stripe.whole(size), side, OPEN)
-        shared = all(term.shares_styles for term in terms) and len(tiles) >= group.size > 1
-        for tile in tiles[group.rank :: group.size] if shared else tiles:
-            found = _no_gradient(self.extractor, tile.outer(style.image))
+        looking, own = self.extractor, Stripe.of(group, size, 0, self.stripe.align)
+        beside = Beside.of(own, looking, whole=True) if self._beside else None
+        if beside is not None:
+            looking, tiles, shared = beside.extractor, [beside.tile], True
+        else:
+            tiles = self._cut(Stripe.whole(size), side, OPEN)
+            shared = all(term.shares_styles for term in terms) and len(tiles) >= group.size > 1
+            first, last = (k * len(tiles) // group.size for k in (group.rank, group.rank + 1))
+            tiles = tiles[first:last] if shared else tiles
+        for tile in tiles:
+            found = _no_gradient(looking, tile.outer(style.image))
             for term in terms:
                 term.see_style(style, found, tile)
         for term in terms if shared else ():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from styleengine.networks.extractor import Geometry
+from styleengine.networks.extractor import Geometry, Renew
 
 GRADIENT_TOLERANCE = 0.05
 """Largest relative error of a candidate's picture gradient against plain float32."""
@@ -68,6 +68,16 @@ class Network(nn.Module):
         """The same network for parts of pictures, at whose outermost features nobody looks, if
         that is quicker."""
         return None
+
+    def between(self, layers: Sequence[str]) -> int | None:
+        """How many pixels beside a part of a picture features see from one pooling to the next, at
+        most, up to the last of ``layers``; None if it cannot be `renewing`."""
+        return None
+
+    def renewing(self, renew: Renew) -> Network:
+        """The same network for parts of a picture, the margin of whose maps ``renew`` brings up to
+        date after every pooling. Asked for only where it knows how far it sees `between` them."""
+        raise NotImplementedError
 
     def afresh(self) -> Network:
         """The same network, without a memory of what it has seen."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from styleengine.networks.base import Network
 
+Renew = Callable[["Tensor", int], "Tensor"]
+"""Brings the margin of a map (1, C, h, w) at a stride up to date."""
 Wrap = tuple[bool, bool]
 """Whether a picture closes along its vertical axis (top meets bottom), and its horizontal one."""
 OPEN: Wrap = (False, False)
@@ -61,6 +63,17 @@ class Extractor(Protocol):
         """The same for parts of a picture that do not reach its border, whose outermost features
         nobody looks at: quicker. None if the network has nothing of the kind. Asked for only where
         there are such parts."""
+        ...
+
+    @property
+    def between(self) -> int | None:
+        """Pixels beside a part of a picture that are seen from one pooling to the next, at most;
+        None for a network that cannot be `renewing`."""
+        ...
+
+    def renewing(self, renew: Renew) -> Extractor:
+        """The same for a part of a picture with a margin of `between` pixels or more, rounded up
+        to whole strides, which ``renew`` brings up to date after every pooling."""
         ...
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styleengine.networks.convolution import replicate
-from styleengine.networks.extractor import OPEN, Extractor, Geometry, Wrap
+from styleengine.networks.extractor import OPEN, Extractor, Geometry, Renew, Wrap
 
 BAND = "band"
 """The band's name among the layers."""
@@ -51,6 +51,15 @@ class Banded:
         """As in `Trunk`."""
         inner = self._extractor.inside()
         return None if inner is None else Banded(inner, within=True)
+
+    @property
+    def between(self) -> int | None:
+        """As in `Trunk`."""
+        return self._extractor.between
+
+    def renewing(self, renew: Renew) -> Banded:
+        """As in `Trunk`."""
+        return Banded(self._extractor.renewing(renew), self._wrap)
 
 
 def finest_band(image: Tensor, wrap: Wrap = OPEN, *, inside: bool = False) -> Tensor:

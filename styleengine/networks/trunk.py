@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styleengine.networks.base import Network
-from styleengine.networks.extractor import OPEN, Wrap
+from styleengine.networks.extractor import OPEN, Renew, Wrap
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,17 @@ class Trunk:
         inside = copy.copy(self)
         inside._net = net
         return inside
+
+    @property
+    def between(self) -> int | None:
+        """As in `Network`, of the layers that are asked for."""
+        return self._net.between(tuple(self.geometry) if self._layers is None else self._layers)
+
+    def renewing(self, renew: Renew) -> Trunk:
+        """As in `Network`."""
+        renewing = copy.copy(self)
+        renewing._net = self._net.renewing(renew)
+        return renewing
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image``, in the trunk's dtype."""

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from styleengine.networks import integer_chain, onednn, winograd
 from styleengine.networks.base import Network
 from styleengine.networks.convolution import Border, conv_relu, replicate
-from styleengine.networks.extractor import OPEN, Geometry, Wrap
+from styleengine.networks.extractor import OPEN, Geometry, Renew, Wrap
 from styleengine.networks.integer_chain import Link
 from styleengine.networks.integers import Kernel, Ranges
 from styleengine.networks.onednn import Packing
@@ -87,6 +87,7 @@ class VGG19(Network):
         self._integers: dict[int, Kernel] = {}
         self._ranges = Ranges()
         self._inside = False
+        self._renew: Renew | None = None
         modules: list[nn.Module] = []
         left = set(self.taps)
         channels = 3
@@ -124,7 +125,7 @@ class VGG19(Network):
         """
         found: dict[str, Tensor] = {}
         wanted = set(layers)
-        x, done = image, 0
+        x, done, stride = image, 0, 1
         for i, module in enumerate(self.features):
             name = self._at.get(i, "")
             edged = (self.replicated or i == 0 or any(wrap)) and not self._inside
@@ -144,10 +145,16 @@ class VGG19(Network):
                     pool=pool, kernel=kernel, packing=packing, wrap=wrap,
                 )  # fmt: skip
                 done = i + 3 if pool else i + 2
+                if pool:
+                    stride *= 2
+                    x = x if self._renew is None else self._renew(x, stride)
             elif isinstance(module, nn.Conv2d) and border == "replicate":
                 x = F.conv2d(replicate(x, wrap), module.weight, module.bias)
             else:
                 x = module(x)
+                if not name:
+                    stride *= 2
+                    x = x if self._renew is None else self._renew(x, stride)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):
@@ -179,6 +186,26 @@ class VGG19(Network):
         """The same network, whose maps go on in zeros: no copy of them is made for their ends."""
         new = copy.copy(self)
         new._inside, new._packings = True, {}
+        return new
+
+    def between(self, layers: Sequence[str]) -> int | None:
+        """As wide as all convolutions of a block together; None in integers."""
+        left, stride, here, most = set(layers), 1, 0, 0
+        for i, module in enumerate(self.features):
+            if isinstance(module, nn.Conv2d):
+                here += stride
+                most = max(most, here)
+            elif i not in self._at:
+                stride, here = 2 * stride, 0
+            left.discard(self._at.get(i, ""))
+            if not left:
+                break
+        return None if self._integers else most
+
+    def renewing(self, renew: Renew) -> VGG19:
+        """The same network with ``renew`` after every pooling."""
+        new = copy.copy(self)
+        new._renew = renew
         return new
 
     def _in_integers(

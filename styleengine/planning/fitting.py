@@ -86,6 +86,7 @@ def laid_out(
             limits,
             trunk.values,
             parts,
+            parts > 1 and trunk.between is not None,
         )
         layouts.insert(0, found)
     return layouts

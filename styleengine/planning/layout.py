@@ -24,6 +24,8 @@ picture, the best one so far, the gradient and the direction, when the network h
 NARROW, NARROW_PAIR = 24, 12
 """The same in float16, where only the picture stays in float32 and no best one is kept."""
 
+BESIDE = 32
+"""Rows beside a stripe in one piece that a process looks at, too."""
 TWICE = 1.5
 """What two passes forward and one back cost, relative to the one each of a whole picture."""
 WORTHWHILE = 0.75
@@ -80,6 +82,7 @@ def layout(
     limits: Limits,
     values: int = NETWORK_VALUES,
     parts: int = 1,
+    beside: bool = False,
 ) -> Layout:
     """The best layout within ``budget`` bytes for ``steps`` at a picture of ``size``.
 
@@ -88,6 +91,7 @@ def layout(
     ``values`` how many a step holds per pixel. What cannot fit gets the smallest layout there is.
     Of ``parts`` processes each has that budget; where they gain nothing, one paints alone. They
     keep as exact vectors, and as many, as one with enough memory would: the picture is the same.
+    ``beside`` tells that they can look at their stripes in one piece each.
     """
     pixels = size[0] * size[1]
     network = values * itemsize
@@ -99,6 +103,10 @@ def layout(
         pairs = max(1, min(pairs, int((room / pixels - NARROW) // NARROW_PAIR)))
         state = pixels * (NARROW + NARROW_PAIR * pairs)
     whole = network * pixels
+    rows = size[0] / parts + 2 * BESIDE
+    each = network * size[1] * rows
+    if beside and margin is not None and whole <= limits.whole and each + state / parts <= budget:
+        return Layout(None, narrow, pairs, int(each + state / parts), rows / size[0], parts)
     uncut = margin is None or (whole <= limits.whole and whole + state <= budget)
     if uncut and (margin is None or parts == 1 or _shared_cost(size, margin, parts) > WORTHWHILE):
         return Layout(None, narrow, pairs, int(whole + state), 1.0)

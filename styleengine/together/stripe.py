@@ -67,13 +67,14 @@ class Stripe:
     """The part of a picture of ``size`` (h, w) that this process holds.
 
     ``parts`` are the rows held by each process of the ``group``; ``margin`` is how many rows beside
-    its own a process sees.
+    its own a process sees; they begin at multiples of ``align``.
     """
 
     size: tuple[int, int]
     group: Group
     parts: tuple[Rows, ...]
     margin: int = 0
+    align: int = DEEPEST
 
     @classmethod
     def whole(cls, size: tuple[int, int]) -> Stripe:
@@ -86,7 +87,7 @@ class Stripe:
         height, count = size[0], group.size
         ends = [round(k * height / count / align) * align for k in range(count)] + [height]
         parts = tuple(Rows(a, b) for a, b in pairwise(ends))
-        return cls(size, group, parts, margin)
+        return cls(size, group, parts, margin, align)
 
     @classmethod
     def at_scale(cls, group: Group, plan: Plan, scale: int, trunk: Trunk) -> Stripe:
