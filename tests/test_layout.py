@@ -76,6 +76,16 @@ def test_few_steps_need_few_pairs():
     assert at(500, 500, steps=60).history == 10
 
 
+def test_several_processes_look_at_a_stripe_in_one_piece_where_one_need_not_cut():
+    size, others = (683, 1024), (10, 10, 128, 2, 16 * GIB, CPU)
+    alone = layout(size, *others)
+    assert alone.side is None and layout(size, *others, parts=2).parts == 1  # 128 rows beside 341
+    found = layout(size, *others, parts=2, beside=True)
+    assert found.parts == 2 and found.side is None and found.history == alone.history
+    assert 0.5 < found.cost < 0.6 and 0.5 * alone.bytes < found.bytes < 0.6 * alone.bytes
+    assert layout((4000, 6000), *others, parts=2, beside=True).side in SIDES
+
+
 def test_what_cannot_be_cut_is_taken_whole():
     found = at(4000, 6000, margin=None)
     assert found.side is None and not found.narrow

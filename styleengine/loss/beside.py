@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
-from styleengine.networks.extractor import Extractor, Geometry
+from styleengine.loss.slopes import pulled_by
+from styleengine.loss.statistics import Statistics
+from styleengine.loss.term import Found, Key, Term
+from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Tile
 from styleengine.together.halo import Halo
 from styleengine.together.stripe import Stripe
+
+Pull = tuple[Term, Key, Statistics]
+"""A term, one of its statistics, and the derivative of the loss by that."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,16 @@ class Beside:
         tile = halo.tile(0 if whole else stripe.seen.start)
         return cls(halo, extractor.renewing(halo.renewed), tile)
 
-    def keep_own(self, pulls: Mapping[str, Tensor], known: Mapping[str, Geometry]) -> None:
-        """Takes what pulls at the margin's features off ``pulls``: their owners pull there."""
-        for name, pull in pulls.items():
-            own = self.tile.rows.within(known[name].stride)
-            pull[..., : own.start, :] = 0
-            pull[..., own.stop :, :] = 0
+    def pulled(self, loss: Tensor, found: Found, pulls: Sequence[Pull]) -> Tensor:
+        """``loss`` (), with the gradient by the features ``found`` that the ``pulls`` say, too."""
+        for term, key, by in pulls:
+            loss = loss + pulled_by(found[key[0]], partial(self._pull, term, key, by))
+        return loss
+
+    def _pull(self, term: Term, key: Key, by: Statistics, features: Tensor) -> Tensor:
+        """That at what is held; at what lies in the margin its owners pull."""
+        pull = term.pull(key, by, features, self.tile)
+        own = self.tile.rows.within(self.extractor.geometry[key[0]].stride)
+        pull[..., : own.start, :] = 0
+        pull[..., own.stop :, :] = 0
+        return pull

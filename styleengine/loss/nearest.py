@@ -136,6 +136,7 @@ class NearestPlaces(Term):
         super().__init__(extractor, pools_of(extractor, weights))
         self._weights, self._stripe, self._alpha, self._photo = weights, stripe, alpha, photo
         self.looks = LOOKS if weights else ()
+        self.shares_styles = not weights  # which places are drawn depends on their order
         self._totals: dict[int, float] = {}
         for style in styles:
             key = id(style.region)
@@ -180,7 +181,7 @@ class NearestPlaces(Term):
             kept.append(features[:, drawn.to(chance) < chance])
 
     def share_style(self, group: Group) -> None:
-        """Places in the order of the processes, whose tiles follow each other."""
+        """Puts the places in the order of the processes, whose stripes follow each other."""
         for kept in self._drawn[-1][1].values():
             ours = torch.cat(kept, 1).T.contiguous()
             every = group.total(*(len(ours) * (k == group.rank) for k in range(group.size)))

@@ -152,8 +152,7 @@ class Objective:
         for term in self.terms:
             statistics = term.statistics(found, tile, covered=not _is_whole(tile))
             loss = loss + term.of_statistics(statistics) if statistics else loss
-            for part in term.local(seen, found, tile):
-                loss = loss + part.factor * tile.covered(part.values, part.stride).sum()
+            loss = loss + _covered_loss(term.local(seen, found, tile), tile, x)
         return loss
 
     def _with_others(
@@ -175,14 +174,9 @@ class Objective:
         value += stripe.group.total(places)[0]
         if not slope:
             return value, None
-        local = image.new_zeros(())
-        for part in parts:
-            local = local + part.factor * tile.covered(part.values, part.stride).sum()
-        below: dict[str, Tensor] = {}
-        for term, key, by in pulls:
-            add(below, key[0], term.pull(key, by, found[key[0]], tile))
-        beside.keep_own(below, self.extractor.geometry)
-        gradient = gradient_by(x, local, found, below)
+        loss = beside.pulled(_covered_loss(parts, tile, image), found, pulls)
+        del found, parts, seen  # a backward pass lets go of what it has passed
+        (gradient,) = torch.autograd.grad(loss, x)
         if dtype == torch.float16:
             gradient = gradient * float(self.size[0] * self.size[1])
         return value, self._visible(gradient.to(dtype).contiguous())
@@ -328,8 +322,7 @@ class Objective:
         else:
             tiles = self._cut(Stripe.whole(size), side, OPEN)
             shared = all(term.shares_styles for term in terms) and len(tiles) >= group.size > 1
-            first, last = (k * len(tiles) // group.size for k in (group.rank, group.rank + 1))
-            tiles = tiles[first:last] if shared else tiles
+            tiles = tiles[group.rank :: group.size] if shared else tiles
         for tile in tiles:
             found = _no_gradient(looking, tile.outer(style.image))
             for term in terms:
@@ -373,6 +366,14 @@ def _note(totals: Totals, more: Mapping[Term, Mapping[Key, Statistics]]) -> None
     for term, statistics in more.items():
         for key, value in statistics.items():
             add(totals[term], key, value)
+
+
+def _covered_loss(parts: Sequence[Local], tile: Tile, like: Tensor) -> Tensor:
+    """The differentiable sum over what a tile covers."""
+    loss = like.new_zeros(())
+    for part in parts:
+        loss = loss + part.factor * tile.covered(part.values, part.stride).sum()
+    return loss
 
 
 def _covered_sum(part: Local, tile: Tile) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,24 @@ def gradient_by(x: Tensor, local: Tensor, found: Found, below: Mapping[str, Tens
     ends = [local, *(found[n] for n in below)]
     (gradient,) = torch.autograd.grad(ends, x, [torch.ones_like(local), *below.values()])
     return gradient
+
+
+def pulled_by(features: Tensor, pull: Callable[[Tensor], Tensor]) -> Tensor:
+    """A zero () whose gradient by ``features`` is ``pull`` of them, which is not kept beyond."""
+    zero: Tensor = _Pulled.apply(features, pull)  # type: ignore[no-untyped-call]
+    return zero
+
+
+class _Pulled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, pull: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(features)
+        ctx.pull = pull
+        return features.new_zeros((), dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.pull(ctx.saved_tensors[0]), None
 
 
 def derivatives(

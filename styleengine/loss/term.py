@@ -57,7 +57,7 @@ class Term:
     ``layers`` are those it looks at, each with the side of the square of positions that it takes
     means over; ``additive`` tells whether its statistics add up, without which no picture is tiled;
     ``shares_styles`` whether what it notes of a style can be put together from what several
-    processes saw of it (`share_style`).
+    processes saw of it (`share_style`), whichever tiles these were; from stripes all terms can.
     """
 
     additive = True
