@@ -178,8 +178,7 @@ class Painter:
         """Whether nothing but the next move would be made of the gradient."""
         if not isinstance(self._minimizer, LBFGS):
             return False
-        following = self._plan.sizes[scale + 1 : scale + 2]
-        return self._minimizer.scaling is None or not following or max(following[0]) > FINE
+        return self._minimizer.scaling is None or self._plan.ends_unmoved(scale)
 
     def _stop_now(self) -> bool:
         self.stopped = self.stopped or self._should_stop()

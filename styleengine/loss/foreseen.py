@@ -47,7 +47,7 @@ def sample(stripe: Stripe, geometries: Sequence[Geometry]) -> list[Tile]:
     places = _places(stripe.size)
     work = len(places) * (BLOCK + 2 * margin) ** 2
     of_each = [any(Rows(y, y + BLOCK) & part for y, _ in places) for part in stripe.parts]
-    if len(places) < FEWEST or work > MOST_WORK * height * width or DEEPEST % align:
+    if not tells(stripe.size) or work > MOST_WORK * height * width or DEEPEST % align:
         return []
     if not all(of_each):
         return []
@@ -70,6 +70,11 @@ def _places(size: tuple[int, int]) -> list[tuple[int, int]]:
         for row, y in enumerate(range(TOP, height - BLOCK + 1, PERIOD))
         for x in range(row * STEP % PERIOD, width - BLOCK + 1, PERIOD)
     ]
+
+
+def tells(size: tuple[int, int]) -> bool:
+    """Whether a picture of ``size`` (h, w) is large enough for its sample to tell of it."""
+    return len(_places(size)) >= FEWEST
 
 
 def share_of(size: tuple[int, int]) -> float:

@@ -10,6 +10,7 @@ from styleengine.networks.extractor import OPEN, ExtractorEntry, Wrap
 from styleengine.pictures.picture import fit
 from styleengine.planning.recipes import (
     CLASSIC,
+    FINE,
     FINE_LAYERS,
     PRESETS,
     Classic,
@@ -90,6 +91,12 @@ class Plan:
     def share(self, scale: int) -> float:
         """About how much of its network's work is done at a scale, 0–1."""
         return max(WORK.get(name[4:5], 1.0) for name in self.at(scale))
+
+    def ends_unmoved(self, scale: int) -> bool:
+        """Whether nothing is made of a scale's last gradient but the next move, if L-BFGS painted:
+        its first guess does not go over to the scales above `FINE`."""
+        following = self.sizes[scale + 1 : scale + 2]
+        return not following or max(following[0]) > FINE
 
     def rounds(self, scale: int) -> list[int]:
         """Numbers of steps of the rounds of a scale."""
