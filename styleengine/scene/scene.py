@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from styleengine.protocol import Sentence, Settings
 from styleengine.scene import holding, resample
 from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
+from styleengine.scene.grain import without_grain
 from styleengine.scene.pyramid import Levels, Source, resized
 from styleengine.scene.steady import Followed
 from styleengine.scene.strokes import size_on_print
@@ -31,6 +33,9 @@ SEEN = 1.5
 ENLARGED, UNSEEN = 2.5, 1200
 """How much a style picture is enlarged at most, and the long side of the content up to which its
 blur would be seen; see `style_size`."""
+GRAIN_SEEN = 1.2
+"""How much a style picture is enlarged before the grain of its file is left behind: as wide as
+strokes, it would be asked for as they are, and lie over all as a weave."""
 
 LEAST_SHARE = 1e-30
 """Of a style in the blend: in a region of its own it is all there is, and none is divided by."""
@@ -78,6 +83,7 @@ class SceneStyle:
     preview shows the strokes of the large picture, as far as `style_size` lets it. ``mask``
     (1, 1, H, W), 0–1, says where on the content it is painted; None for wherever no mask is.
     ``adapted`` gives the picture (1, 3, h, w), of alpha (1, 1, h, w) or None, other colours.
+    ``calms`` tells that an enlarged picture comes without its grain.
     """
 
     source: Source
@@ -85,6 +91,7 @@ class SceneStyle:
     ratio: float
     mask: Tensor | None = None
     adapted: Callable[[Tensor, Tensor | None], Tensor] | None = None
+    calms: bool = True
 
     def at(self, long_side: float, region: Tensor | None = None) -> StyleTarget:
         """The style for a content of ``long_side``, to be painted in ``region``."""
@@ -105,7 +112,7 @@ class SceneStyle:
         """Areas of the picture at ``size``, in the colours to be painted with, (1, 3, h, w) each,
         and their alpha (h, w), if any; all of it is made only where colours or alpha ask for it."""
         if self.adapted is None:
-            for cut, its in self.source.parts(size, areas):
+            for cut, its in self._suiting(size).parts(size, areas):
                 yield cut, None if its is None else its[0, 0]
             return
         image, alpha = self.image(size), self.source.alpha(size)
@@ -114,8 +121,19 @@ class SceneStyle:
 
     def image(self, size: Size) -> Tensor:
         """The picture at ``size`` (h, w), in the colours to be painted with."""
-        image = self.source.at(size)
+        image = self._suiting(size).at(size)
         return image if self.adapted is None else self.adapted(image, self.source.alpha(size))
+
+    def _suiting(self, size: Size) -> Source:
+        """What the picture at ``size`` is made of: without its grain where that would be seen."""
+        own = max(self.source.width, self.source.height)
+        return self._calm if self.calms and max(size) > GRAIN_SEEN * own else self.source
+
+    @cached_property
+    def _calm(self) -> Source:
+        picture = self.source.picture
+        rgb = resample.to_array(without_grain(resample.to_tensor(picture.rgb)))
+        return Source(replace(picture, rgb=rgb), self.source.device)
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,7 @@ class Scene:
                 style_ratio(settings, style.picture, picture, job.content),
                 None if style.mask is None else resample.to_tensor(style.mask, device),
                 adapted,
+                settings.preset != "classic",
             )
             for style, picture in zip(job.styles, pictures, strict=True)
         )
