@@ -61,7 +61,9 @@ def write(module: str, long_side: int, path: Path, ship: bool = False) -> float:
 def save(picture: Image.Image, path: Path, ship: bool) -> None:
     """Write a drawing as JPEG: as small as it ships, or with every detail."""
     quality, subsampling = (SHIPPED_QUALITY, "4:2:0") if ship else (94, "4:4:4")
-    picture.save(path, quality=quality, subsampling=subsampling, optimize=True, progressive=ship)
+    # To optimise, or to write progressively, Pillow wants all of the file in a buffer of a byte for
+    # each pixel, which the points at this quality do not fit.
+    picture.save(path, quality=quality, subsampling=subsampling, optimize=ship, progressive=ship)
 
 
 def shipped() -> dict[Path, str]:

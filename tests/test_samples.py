@@ -127,3 +127,10 @@ def test_a_senseless_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         samples.main([])
     assert "--ship" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_the_finest_grain_can_be_written(tmp_path: Path) -> None:
+    grain = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    for ship in (False, True):
+        samples.save(Image.fromarray(grain), tmp_path / "grain.jpg", ship)
+        assert read(tmp_path / "grain.jpg").shape == (300, 300, 3)
