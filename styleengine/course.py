@@ -14,6 +14,7 @@ from styleengine.loss.making import objective_of
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.machine import allocator
 from styleengine.networks.shelf import Shelved
+from styleengine.pictures.picture import Picture
 from styleengine.scene import finishing, resample
 from styleengine.scene.scene import Scene
 from styleengine.together.group import Group
@@ -41,10 +42,10 @@ class Course:
             if self.painter.stopped:
                 return
 
-    def together(self, first: int) -> Generator[Event, None, Tensor | None]:
+    def together(self, first: int) -> Generator[Event, None, Tensor | Picture | None]:
         """The scales from ``first`` on, by all processes of the group; returns the picture.
 
-        That is the first one's, None for the others.
+        That is the first one's, None for the others. It is finished if each can finish its rows.
         """
         for scale in range(first, len(self.scene.plan.sizes)):
             trunk = self.used[scale].trunk
@@ -53,7 +54,11 @@ class Course:
             yield from self._scale(scale, stripe)
             if self.painter.stopped:
                 break
-        return stripe.gathered_by_first(self.painter.release())
+        held = self.painter.release()
+        allocator.give_back()
+        if finishing.goes_by_rows(self.scene, self.job, stripe.size):
+            return finishing.finished_together(self.scene, held, stripe)
+        return stripe.gathered_by_first(held)
 
     def _scale(self, scale: int, stripe: Stripe | None = None) -> Iterator[Event]:
         plan, painter = self.scene.plan, self.painter
@@ -61,6 +66,7 @@ class Course:
         only = self.used[scale].trunk.only(plan.at(scale))
         side = painter.layouts[scale].side
         objective = objective_of(self.scene, scale, only, self.style_loss, side, stripe)
+        self.scene.levels.rest(scale)
         # What was freed so far does not come in the sizes that the steps will ask for.
         allocator.give_back()
         for step in painter.paint(objective):

@@ -25,6 +25,7 @@ from styleengine.networks.precision import WRONG_DEVICE
 from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
 from styleengine.painting_spots import SpotPainter
+from styleengine.pictures.picture import Picture
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
@@ -220,12 +221,12 @@ class Engine:
         shared = next((k for k in range(first + 1, len(layouts)) if layouts[k].parts > 1), None)
         course = Course(job, scene, painter, pace, used, style_loss, self.group)
         yield from course.alone(first, shared or len(plan.sizes))
-        image: Tensor | None = None
+        image: Tensor | Picture | None = None
         if self.group.busy:
             go_on_at = self.group.first(None if painter.stopped else shared)
             if go_on_at is not None:
                 image = yield from course.together(go_on_at)
-        image = (painter.release() if image is None else image).cpu()
+        image = painter.release() if image is None else image
         self.group.end()
         if dropped:
             return
@@ -233,11 +234,16 @@ class Engine:
         yield pace.progress("finish")
         allocator.give_back()
         touches = [partial(self.plugins.postprocess, n) for n in postprocessors(settings)]
-        result = finishing.finished(scene, image, touches)
+        frame = None
+        if isinstance(image, Picture):
+            result = image
+        else:
+            image = image.cpu()
+            result = finishing.finished(scene, image, touches)
+            frame = steady.frame(scene.levels.source, image) if job.steady else None
         seconds = time.monotonic() - started
         about = f"{devices.describe(str(device))}, {used[0].trunk.precision.name}"
         notes += painter.notes
-        frame = steady.frame(scene.levels.source, image) if job.steady else None
         height, width = plan.sizes[painter.scale]
         reached = width, height
         stopped = painter.stopped

@@ -48,6 +48,7 @@ class Asked:
         """The job for a photo; ``steady`` for one of a film, after ``frame``."""
         from styleengine.jobs import Job
 
+        content = dataclasses.replace(content, depth=self.depth or content.depth)
         if self.dpi is not None:
             about = dataclasses.replace(content.about, dpi=(self.dpi, self.dpi))
             content = dataclasses.replace(content, about=about)

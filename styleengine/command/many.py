@@ -131,7 +131,7 @@ def _paint(
         save_new(numbered(target, preview.step), preview.picture)
 
     try:
-        content = load(photo)
+        content = load(photo, keep=True)
         require_writable(target, (content.width, content.height))
         job = ask.job(content, film is not None, film.frame() if film is not None else None)
         result = watch.paint(engine, job, photo.name, keep=keep)

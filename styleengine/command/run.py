@@ -66,7 +66,7 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
         require_apart(output, Path(args.trace))
         require_text_place(Path(args.trace))
     ask = asked(args, [photo])
-    content = load(photo)
+    content = load(photo, keep=True)
     require_writable(output, (content.width, content.height))
     trace: list[dict[str, Any]] = []
     started = time.monotonic()

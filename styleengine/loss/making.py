@@ -29,7 +29,8 @@ def objective_of(
 
     ``stripe`` is what this process holds of the picture, None for the whole.
     """
-    plan, content, method = scene.plan, scene.content(scale), scene.plan.methods[scale]
+    plan, method = scene.plan, scene.plan.methods[scale]
+    content = scene.content(scale) if stripe is None else scene.content_rows(scale, stripe.seen)
     factors = plan.content_factor, plan.tv_factor
     if isinstance(method, Classic):
         # The notebook squashes the style to the content's shape.
@@ -38,13 +39,13 @@ def objective_of(
     targets, alpha = scene.targets(scale), scene.alpha_at(scale)
     hold = scene.hold(scale) if method.hold else None
     faces = scene.held_faces(scale) if method.faces else None
-    steady = None if scene.followed is None else scene.followed.at(content)
+    steady = None if scene.followed is None else scene.followed.at(scene.content(scale))
     if stripe is not None:
 
         def seen(mask: Tensor | None) -> Tensor | None:
             return None if mask is None else stripe.view(mask)
 
-        content, targets = stripe.view(content), seen_of(targets, seen)
+        targets = seen_of(targets, seen)
         alpha, hold, faces = (seen(mask) for mask in (alpha, hold, faces))
         steady = None if steady is None else (stripe.view(steady[0]), stripe.view(steady[1]))
     return PaintObjective(

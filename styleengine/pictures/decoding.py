@@ -22,7 +22,7 @@ from styleengine.pictures.about import Metadata, encoded, metadata
 from styleengine.pictures.decoded import Raw, depth_of
 from styleengine.pictures.icc import adobe_rgb, to_srgb
 from styleengine.pictures.jpeg import completed, sound
-from styleengine.pictures.picture import Picture, alpha_of
+from styleengine.pictures.picture import Floats, Picture, alpha_of
 from styleengine.pictures.png import SIGNATURE as PNG
 from styleengine.pictures.png import read_png
 from styleengine.pictures.reducing import (
@@ -41,6 +41,7 @@ from styleengine.pictures.refusals import (
     too_large_to_reduce,
     unknown,
 )
+from styleengine.pictures.samples import KEPT, kept
 from styleengine.pictures.tiff import TIFF, CameraData, TooManyPixels, read_tiff
 from styleengine.protocol import EngineError
 
@@ -67,18 +68,19 @@ JPEG = b"\xff\xd8"
 _PILLOW_LOCK = threading.Lock()
 
 
-def decode(data: bytes, name: str = "", most: int = 0) -> Picture:
+def decode(data: bytes, name: str = "", most: int = 0, *, keep: bool = False) -> Picture:
     """The picture in the bytes of a file, upright and in sRGB at its own precision.
 
     ``name`` is the file's name (or its stem), for messages. Animations and multi-page files give
     their first picture. One of more than ``most`` pixels (0: any) is made smaller, by a whole
-    factor, before it takes much memory. Raises `EngineError` with code "bad-picture" (empty,
+    factor, before it takes much memory. With ``keep``, pixels of whole numbers stay such ones, as
+    `Samples`. Raises `EngineError` with code "bad-picture" (empty,
     damaged, not a picture, a format that cannot be read) or "picture-too-large".
     """
     if not data:
         raise bad(name, "{picture} is empty.", "Choose another file.")
     try:
-        return _upright(_read(data, name, most), name)
+        return _upright(_read(data, name, most), name, keep)
     except MemoryError as error:
         raise EngineError(
             "out-of-memory",
@@ -231,15 +233,22 @@ def _read_png16(data: bytes, size: tuple[int, int], most: int) -> Raw:
     return Raw(samples, "gray" if colors == 1 else "rgb", alpha)
 
 
-def _upright(raw: Raw, name: str) -> Picture:
+def _upright(raw: Raw, name: str, keep: bool) -> Picture:
     found = raw.metadata
     samples = np.ascontiguousarray(_turned(raw.samples, found.orientation))
-    alpha = None if raw.alpha is None else alpha_of(_turned(raw.alpha, found.orientation))
+    alpha = None if raw.alpha is None else _alpha(_turned(raw.alpha, found.orientation), keep)
     profile = raw.profile
     if found.adobe_rgb and raw.space == "rgb" and not (profile or raw.tagged):
         profile = adobe_rgb()
-    rgb = to_srgb(samples, raw.space, profile)
+    rgb = to_srgb(samples, raw.space, profile, keep=keep)
     return Picture(rgb, alpha, raw.depth or depth_of(raw.samples), stem(name), found.about)
+
+
+def _alpha(samples: NDArray[Any], keep: bool) -> Floats | None:
+    found = samples.dtype in KEPT and keep
+    if found and samples.min() < np.iinfo(samples.dtype).max:
+        return kept(np.ascontiguousarray(samples))
+    return alpha_of(samples)
 
 
 def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -48,8 +48,8 @@ MAX_PIPE = 1 << 30
 """The same of what comes through a pipe, which does not say how much that will be."""
 
 
-def load(path: str | Path, most: int = 0) -> Picture:
-    """The picture in a file, of at most ``most`` pixels (0: any); see `decode`.
+def load(path: str | Path, most: int = 0, *, keep: bool = False) -> Picture:
+    """The picture in a file, of at most ``most`` pixels (0: any); see `decode`, also for ``keep``.
 
     The file may be a pipe, ``<(curl …)`` in a shell, which is read to its end. Raises
     `EngineError`: "no-such-file", "cannot-read" (a folder, no permission, a disk error), and those
@@ -70,7 +70,7 @@ def load(path: str | Path, most: int = 0) -> Picture:
                 raise bad(path.name, text, "Scale it down.", n=size >> 30)
     except OSError as error:
         raise cannot_read(path, error) from error
-    return decode(data, path.name, most)
+    return decode(data, path.name, most, keep=keep)
 
 
 def _all_of_pipe(file: BinaryIO) -> bytes:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from styleengine.pictures.picture import Floats, row_strips, to_unit
+from styleengine.pictures.samples import KEPT, kept
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +40,24 @@ def adobe_rgb() -> bytes:
     return bytes(made)
 
 
-def to_srgb(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
+def to_srgb(samples: NDArray[Any], space: str, profile: bytes, *, keep: bool = False) -> Floats:
     """Colours as sRGB-encoded float32 (H, W, 3), 0–1.
 
     ``samples`` is (H, W, 1), (H, W, 3) or (H, W, 4) for ``space`` "gray", "rgb" or "cmyk" (0 = no
     ink), unsigned integers or floats 0–1. ``profile`` is the embedded ICC profile, or empty: then
     gray and RGB are taken as sRGB-encoded, CMYK is converted by (1-ink)·(1-black). Relative
     colorimetric with black point compensation, as GIMP does. Colours outside sRGB are clipped. A
-    damaged profile, or one for another kind of picture, is ignored and logged.
+    damaged profile, or one for another kind of picture, is ignored and logged. With ``keep``, what
+    is made of whole numbers may stay `Samples`.
     """
     if profile:
         try:
             if not _is_srgb(profile, space):
-                return _transformed(samples, space, profile)
+                return _transformed(samples, space, profile, keep)
         except (imagecodecs.CmsError, ValueError) as error:
             log.warning("ignoring an unusable colour profile (%s): %s", space, error)
+    if keep and samples.dtype in KEPT and space != "cmyk":
+        return kept(np.broadcast_to(samples, (*samples.shape[:2], 3)))
     return _plain(samples, space)
 
 
@@ -67,7 +71,7 @@ def _plain(samples: NDArray[Any], space: str) -> Floats:
     return out
 
 
-def _transformed(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
+def _transformed(samples: NDArray[Any], space: str, profile: bytes, keep: bool = False) -> Floats:
     """Through LittleCMS, strip by strip.
 
     8-bit colours go to 16 bits in LittleCMS' integer path, twenty times as fast and wrong by a
@@ -77,8 +81,9 @@ def _transformed(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
     if space == "gray" and samples.dtype == np.uint8:
         every = np.arange(256, dtype=np.uint16).reshape(1, 256, 1) * np.uint16(257)
         return np.asarray(_transformed(every, space, profile)[0][samples[..., 0]])
-    out = np.empty((*samples.shape[:2], 3), np.float32)
     deep = samples.dtype.itemsize > 1
+    keep = keep and not deep
+    out: NDArray[Any] = np.empty((*samples.shape[:2], 3), np.uint16 if keep else np.float32)
     for rows in row_strips(samples.shape[0], samples.shape[1]):
         strip = np.ascontiguousarray(samples[rows])
         if space == "cmyk" and strip.dtype.kind == "f":
@@ -96,8 +101,8 @@ def _transformed(samples: NDArray[Any], space: str, profile: bytes) -> Floats:
             intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
             flags=imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION,
         )
-        out[rows] = to_unit(converted)
-    return out
+        out[rows] = converted if keep else to_unit(converted)
+    return kept(out) if keep else out
 
 
 def _is_srgb(profile: bytes, space: str) -> bool:

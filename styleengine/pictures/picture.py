@@ -39,7 +39,8 @@ class Picture:
     ``rgb`` is float32 (H, W, 3), sRGB-encoded, 0–1. ``alpha`` is float32 (H, W), 0–1, straight (not
     multiplied into ``rgb``); None means opaque. ``depth`` is the bits per sample of the source: 8,
     16 or 32 (float). ``name`` is the stem of the file's name, for messages and layer names;
-    ``about`` what its file says of it besides.
+    ``about`` what its file says of it besides. Both arrays may be `samples.Samples`, which stay in
+    the whole numbers of a file, where that was asked for.
     """
 
     rgb: Floats

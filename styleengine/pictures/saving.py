@@ -16,7 +16,8 @@ from styleengine.machine.files import replacing, require_place
 from styleengine.pictures.about import XMP
 from styleengine.pictures.carrying import Carried, add_to_tiff, carried
 from styleengine.pictures.icc import srgb_profile
-from styleengine.pictures.picture import Picture, to_pixels
+from styleengine.pictures.picture import SAMPLE_TYPES, Picture, to_pixels
+from styleengine.pictures.samples import integers_of
 from styleengine.protocol import EngineError
 
 MOST_IN_JPEG = 65_000
@@ -60,6 +61,9 @@ def require_writable(path: str | Path, size: tuple[int, int] | None = None) -> N
 
 def _integers(picture: Picture, dtype: str) -> NDArray[Any]:
     """RGB, or RGBA when there is alpha, in integer samples."""
+    kept = integers_of(picture.rgb)
+    if picture.alpha is None and kept is not None and kept.dtype == SAMPLE_TYPES[dtype]:
+        return kept
     pixels = to_pixels(picture, dtype)
     if picture.alpha is not None:
         return pixels

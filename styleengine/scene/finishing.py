@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from styleengine.jobs import Job
 from styleengine.networks.extractor import OPEN, Wrap
-from styleengine.pictures.picture import Picture, fit
+from styleengine.pictures.picture import Picture, fit, row_strips
+from styleengine.pictures.samples import Collecting, kept
 from styleengine.scene import outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.scene import Scene
+from styleengine.together.stripe import Stripe
 
 AROUND = 32
 """Pixels of what lies beyond an edge that closes, for touches that look around."""
@@ -61,19 +67,79 @@ def touched(
 def finished(scene: Scene, image: Tensor, touches: Iterable[Touch]) -> Picture:
     """``image`` (1, 3, h, w) at the content's full size, with ``touches``.
 
-    What is hidden, or outside of every region, stays as it was.
+    What is hidden, or outside of every region, stays as it was. Of a photo that is kept in whole
+    numbers, so is the result, unless a touch wants to see it as a whole.
     """
-    given, content = scene.levels.source.given, scene.levels.source.picture
-    full = resample.carry_to_full_size(image, content.rgb, scene.plan.wrap)
-    if scene.keep_colors == "luminance":
-        for y in range(0, full.shape[0], resample.STRIP_ROWS):
-            rows = slice(y, y + resample.STRIP_ROWS)
-            light = luma(resample.to_tensor(full[rows]))
-            colors = resample.to_tensor(content.rgb[rows]).clamp(0, 1)
-            full[rows] = resample.to_array(with_luma(colors, light))
-    full = touched(full, content.rgb, touches, scene.plan.wrap)
+    source, touches = scene.levels.source, list(touches)
+    given = source.given
+    if source.in_strips and not touches:
+        size = image.shape[-2], image.shape[-1]
+        rows = resample.carried(
+            image,
+            (source.height, source.width),
+            lambda start, stop: resample.to_tensor(given.rgb[start:stop]),
+            lambda: source.at(size).to(image.device),
+        )
+        return dataclasses.replace(given, rgb=kept(_collected(scene, rows, 0, source.height)))
+    content = source.picture
+    full = resample.carry_to_full_size(image, np.asarray(content.rgb), scene.plan.wrap)
+    _restore(scene, full, content.rgb)
+    full = touched(full, np.asarray(content.rgb), touches, scene.plan.wrap)
     outside.keep(full, given.rgb, outside.coverage([style.mask for style in scene.styles]))
     if given.alpha is not None:
-        hidden = given.alpha <= 0
-        full[hidden] = given.rgb[hidden]
+        for strip in row_strips(given.height, given.width):
+            hidden = given.alpha[strip] <= 0
+            full[strip][hidden] = given.rgb[strip][hidden]
     return dataclasses.replace(content, rgb=full)
+
+
+def finished_together(scene: Scene, held: Tensor, stripe: Stripe) -> Picture | None:
+    """The same, without touches, of a picture that is painted at full size and of which a
+    ``stripe`` is ``held``: each process makes its rows, and the first one gets them all.
+
+    None for the others. Only of a photo that is kept in whole numbers, see `goes_by_rows`.
+    """
+    own, given = stripe.own, scene.levels.source.given
+    step = max(1, resample.STRIP_PIXELS // stripe.size[1])
+    strips = ((own.start + y, held[..., y : y + step, :].cpu()) for y in range(0, len(own), step))
+    made = _collected(scene, strips, own.start, len(own))
+    rows = torch.from_numpy(made.reshape(len(own), -1).view(np.uint8))
+    whole = stripe.gathered_by_first(rows)
+    if whole is None:
+        return None
+    integers = whole.numpy().view(made.dtype).reshape(*stripe.size, 3)
+    return dataclasses.replace(given, rgb=kept(integers))
+
+
+def goes_by_rows(scene: Scene, job: Job, size: tuple[int, int]) -> bool:
+    """Whether a picture of ``size`` can be `finished_together`."""
+    source = scene.levels.source
+    full = size == (source.height, source.width)
+    return full and source.in_strips and not job.steady and not job.settings.postprocess.strip(", ")
+
+
+def _collected(
+    scene: Scene, strips: Iterable[tuple[int, Tensor]], top: int, count: int
+) -> NDArray[Any]:
+    """Rows ``top`` to ``top + count`` of the result as it will be saved, (count, W, 3), from
+    ``strips`` (1, 3, h, W), each with its first row."""
+    given, covered = scene.levels.source.given, outside.coverage([s.mask for s in scene.styles])
+    made = Collecting((count, given.width, 3), given.depth)
+    for y, strip in strips:
+        rows = resample.to_array(strip)
+        content = given.rgb[y : y + len(rows)]
+        _restore(scene, rows, content)
+        outside.keep(rows, content, covered, y, given.height)
+        made.put(y - top, rows)
+    return made.integers
+
+
+def _restore(scene: Scene, full: np.ndarray, content: np.ndarray) -> None:
+    """Gives ``full`` (H, W, 3) the colours of ``content``, where only its luma was painted."""
+    if scene.keep_colors != "luminance":
+        return
+    for y in range(0, full.shape[0], resample.STRIP_ROWS):
+        rows = slice(y, y + resample.STRIP_ROWS)
+        light = luma(resample.to_tensor(full[rows]))
+        colors = resample.to_tensor(content[rows]).clamp(0, 1)
+        full[rows] = resample.to_array(with_luma(colors, light))

@@ -33,17 +33,27 @@ def _scaled(mask: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(mask, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def keep(full: np.ndarray, content: np.ndarray, covered: Tensor | None) -> None:
-    """Puts ``content`` (H, W, 3) back into ``full`` (H, W, 3) where `coverage` is 0, in place."""
+def keep(
+    full: np.ndarray,
+    content: np.ndarray,
+    covered: Tensor | None,
+    top: int = 0,
+    height: int | None = None,
+) -> None:
+    """Puts ``content`` (H, W, 3) back into ``full`` (H, W, 3) where `coverage` is 0, in place.
+
+    Both may be rows from ``top`` on of a picture of that ``height``.
+    """
     if covered is None:
         return
-    height, width = full.shape[:2]
+    count, width = full.shape[:2]
+    height = count if height is None else height
     if covered.shape[-2] > height or covered.shape[-1] > width:
         smaller = min(covered.shape[-2], height), min(covered.shape[-1], width)
         covered = _scaled(covered, smaller)
-    for y in range(0, height, resample.STRIP_ROWS):
-        rows = slice(y, min(y + resample.STRIP_ROWS, height))
-        share = _rows(covered, (height, width), y, rows.stop - y)
+    for y in range(0, count, resample.STRIP_ROWS):
+        rows = slice(y, min(y + resample.STRIP_ROWS, count))
+        share = _rows(covered, (height, width), top + y, rows.stop - y)
         full[rows] = share * full[rows] + (1 - share) * content[rows]
 
 

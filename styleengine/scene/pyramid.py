@@ -16,14 +16,18 @@ import torch
 from torch import Tensor
 
 from styleengine.networks.extractor import OPEN, Wrap
-from styleengine.pictures.picture import Picture, fit
+from styleengine.pictures.picture import STRIP_PIXELS, Picture, fit
+from styleengine.pictures.samples import integers_of
 from styleengine.planning.spots import Area
 from styleengine.scene import resample, windows
+from styleengine.together.group import Rows
 
 SMALL = 1536
 """Long side of the small copy, which is made of pictures of at least twice that size."""
 KEPT = 2_000_000
 """Pixels up to which a level is kept that is needed no more than for previews."""
+LARGE = 8_000_000
+"""Pixels from which on a level is not kept in the steps of its scale, which do not look at it."""
 Size = tuple[int, int]
 
 
@@ -43,9 +47,39 @@ class Source:
         """The picture at ``size`` (h, w), on the device; at its own, it may be a view of it."""
         if self._small is not None and _suits(self._small[0], size):
             return resized(self._small[0], size, self._wrap).to(self.device)
+        if self.in_strips:
+            return self._stripwise(size, Rows(0, size[0])).to(self.device)
         colors = resized(resample.to_tensor(self.picture.rgb), size, self._wrap).to(self.device)
         alpha = self.alpha(size)
         return colors if alpha is None else resample.fill_transparent(colors, alpha)
+
+    def rows(self, size: Size, rows: Rows) -> Tensor:
+        """Rows of the picture at ``size`` (h, w), (1, 3, rows, w), on the device."""
+        small = self._small is not None and _suits(self._small[0], size)
+        if small or not self.in_strips:
+            return self.at(size)[..., rows.start : rows.stop, :]
+        return self._stripwise(size, rows).to(self.device)
+
+    @property
+    def in_strips(self) -> bool:
+        """Whether the picture is best never made in full: it is kept in fewer bits."""
+        return self._opaque and integers_of(self.given.rgb) is not None and not any(self._wrap)
+
+    def _stripwise(self, size: Size, rows: Rows) -> Tensor:
+        whole, rgb = (self.height, self.width), self.given.rgb
+        out = torch.empty(1, 3, len(rows), size[1])
+        strip = max(16, STRIP_PIXELS * size[0] // (self.width * self.height))
+        for y in range(rows.start, rows.stop, strip):
+            stop = min(y + strip, rows.stop)
+            if size == whole:
+                found = resample.to_tensor(rgb[y:stop])
+            else:
+                top, bottom = windows.seen_rows(whole[0], size[0], y, stop)
+                seen = resample.to_tensor(rgb[top:bottom])
+                narrow = resample.columns(seen, size[1], size[0] < whole[0])
+                found = windows.rows(narrow, whole, size, top, y, stop).clamp_(0, 1)
+            out[..., y - rows.start : stop - rows.start, :] = found
+        return out
 
     def parts(self, size: Size, areas: Sequence[Area]) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Areas of the picture at ``size`` (h, w), (1, 3, h, w) each, and their alpha (1, 1, h, w)
@@ -109,6 +143,25 @@ class Levels:
     def __init__(self, source: Source, sizes: tuple[Size, ...]) -> None:
         self.source, self.sizes = source, sizes
         self._made: dict[int, Tensor] = {}
+        self._part: tuple[int, Rows, Tensor] | None = None
+
+    def rows(self, scale: int, rows: Rows) -> Tensor:
+        """Rows of the picture at a scale, (1, 3, h, w), on the device; those asked for last, of
+        which these may be some, are kept."""
+        if scale in self._made:
+            return self._made[scale][..., rows.start : rows.stop, :]
+        if self._part is None or self._part[0] != scale or len(self._part[1] & rows) < len(rows):
+            self._part = None
+            self._part = scale, rows, self.source.rows(self.sizes[scale], rows)
+        _, known, part = self._part
+        return part[..., rows.within(known), :]
+
+    def rest(self, scale: int) -> None:
+        """Lets go of a very large level until it is asked for again."""
+        height, width = self.sizes[scale]
+        if height * width > LARGE:
+            self._made.pop(scale, None)
+            self._part = None
 
     def __getitem__(self, scale: int) -> Tensor:
         """The picture at a scale, (1, 3, h, w), on the device."""
@@ -123,10 +176,10 @@ class Levels:
         if height * width > KEPT and self.sizes[scale] != self.sizes[-1]:
             self._made.pop(scale, None)
 
-    def at_least(self, width: int) -> Tensor:
-        """The smallest level there is of at least that width, or the largest there is."""
-        made = [self._made[k] for k in sorted(self._made)]
-        return next((x for x in made if x.shape[-1] >= width), made[-1])
+    def at_least(self, size: Size) -> Tensor:
+        """The smallest level there is of at least that width, or one of ``size``."""
+        made = [k for k in sorted(self._made) if self.sizes[k][1] >= size[1]]
+        return self._made[made[0]] if made else self.source.at(size)
 
 
 def reduced(array: np.ndarray, weight: np.ndarray | None, size: Size) -> np.ndarray:

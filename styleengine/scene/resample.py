@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -61,6 +61,19 @@ def resize(image: Tensor, size: tuple[int, int], wrap: Wrap = OPEN) -> Tensor:
     return F.interpolate(
         image, size=size, mode="bicubic", align_corners=False, antialias=shrink
     ).contiguous()
+
+
+def columns(image: Tensor, width: int, shrinks: bool) -> Tensor:
+    """`resize` of (1, C, H, W) along its rows only, which ``shrinks`` along its columns, too."""
+    if image.shape[-1] == width:
+        return image
+    return F.interpolate(
+        image,
+        size=(image.shape[-2], width),
+        mode="bicubic",
+        align_corners=False,
+        antialias=shrinks or width < image.shape[-1],
+    )
 
 
 def _resize_closed(image: Tensor, axis: int, size: int, antialias: bool) -> Tensor:
@@ -188,7 +201,7 @@ def carry(
     """
     size = content.shape[-2], content.shape[-1]
     out = result.new_empty(1, result.shape[1], *size)
-    for y, strip in carried(result, content, guide, wrap):
+    for y, strip in carried(result, size, *_of_tensor(content, guide, result, wrap), wrap):
         out[..., y : y + strip.shape[-2], :] = strip
     return out
 
@@ -196,16 +209,36 @@ def carry(
 def carry_to_full_size(result: Tensor, content: np.ndarray, wrap: Wrap = OPEN) -> np.ndarray:
     """`carry` with a ``content`` (H, W, 3) array; returns (H, W, 3) float32 in 0–1."""
     out = np.empty(content.shape, np.float32)
-    for y, strip in carried(result, to_tensor(content, result.device), wrap=wrap):
+    known, size = to_tensor(content, result.device), (content.shape[0], content.shape[1])
+    for y, strip in carried(result, size, *_of_tensor(known, None, result, wrap), wrap):
         out[y : y + strip.shape[-2]] = to_array(strip)
     return out
 
 
+def _of_tensor(
+    content: Tensor, guide: Tensor | None, result: Tensor, wrap: Wrap
+) -> tuple[Callable[[int, int], Tensor], Callable[[], Tensor]]:
+    """What `carried` asks for."""
+    small = result.shape[-2], result.shape[-1]
+    return (
+        lambda start, stop: content[..., start:stop, :],
+        lambda: resize(content, small, wrap) if guide is None else guide,
+    )
+
+
 def carried(
-    result: Tensor, content: Tensor, guide: Tensor | None = None, wrap: Wrap = OPEN
+    result: Tensor,
+    size: tuple[int, int],
+    rows_of: Callable[[int, int], Tensor],
+    guide: Callable[[], Tensor],
+    wrap: Wrap = OPEN,
 ) -> Iterator[tuple[int, Tensor]]:
-    """The rows of `carry` in strips, as ``(y, strip)``: no more memory than a strip's is taken."""
-    height, width = size = content.shape[-2], content.shape[-1]
+    """The rows of `carry` in strips, as ``(y, strip)``: no more memory than a strip's is taken.
+
+    ``rows_of`` gives the rows from one to another of the content, which has that ``size``;
+    ``guide`` the content at the small size.
+    """
+    height, width = size
     small_size = result.shape[-2], result.shape[-1]
     rows = max(1, STRIP_PIXELS // width)
     if small_size[0] >= height and small_size[1] >= width:
@@ -213,10 +246,10 @@ def carried(
         for y in range(0, height, rows):
             yield y, whole[..., y : y + rows, :]
         return
-    light = luma(resize(content, small_size, wrap) if guide is None else guide)
+    light = luma(guide())
     gain = local_gain(light, result, wrap)
     for y in range(0, height, rows):
-        strip = luma(content[..., y : y + rows, :])
+        strip = luma(rows_of(y, min(y + rows, height)))
         yield y, _carried_strip((result, light, gain), strip, size, y, wrap)
 
 

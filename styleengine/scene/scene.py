@@ -219,6 +219,10 @@ class Scene:
         """What the network sees of the content at a scale, (1, 3, h, w)."""
         return self.seen(self.levels[scale])
 
+    def content_rows(self, scale: int, rows: Rows) -> Tensor:
+        """The same of some rows, (1, 3, rows, w)."""
+        return self.seen(self.levels.rows(scale, rows))
+
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
         alpha = self.levels.source.alpha(self.plan.sizes[scale])
@@ -287,8 +291,8 @@ class Scene:
         ]
         rows = wanted[stripe.group.rank]
         result = held.moved(before, wanted)
-        guide = self.content(scale - 1)[..., rows.start : rows.stop, :]
-        content = stripe.cut(self.content(scale))
+        guide = self.content_rows(scale - 1, rows)
+        content = stripe.held(self.content_rows(scale, stripe.seen))
         part = rows.start, small
         found = resample.carry_part(result, guide, part, content, stripe.own.start, size)
         found = found.clamp_(0, 1)
@@ -310,7 +314,7 @@ class Scene:
         if self.keep_colors != "luminance":
             return image
         size = (image.shape[-2], image.shape[-1])
-        source = self.levels.at_least(size[1])
+        source = self.levels.at_least(size)
         return with_luma(resized(source.to(image.device), size, self.plan.wrap), luma(image))
 
 

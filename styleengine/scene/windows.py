@@ -64,6 +64,26 @@ class Window:
         return Window(image, size, area.top, area.left, self.wrap)
 
 
+def rows(image: Tensor, whole: Size, size: Size, top: int, start: int, stop: int) -> Tensor:
+    """Rows ``start`` to ``stop`` of a picture of ``whole`` made ``size`` large, where ``image`` (1,
+    C, h, w) is as wide as that already, and begins at row ``top``."""
+    shrinks = size[0] < whole[0] or size[1] < whole[1]
+    image, first = _near(image, -2, top, (whole[0], size[0]), start, stop)
+    # Not kept as those of windows are: there are many strips, and each is asked for once.
+    weights = _weights.__wrapped__(
+        whole[0], size[0], start, stop, first, image.shape[-2], shrinks, False
+    )
+    return weights.to(image) @ image
+
+
+def seen_rows(whole: int, height: int, start: int, stop: int) -> tuple[int, int]:
+    """Which rows of a picture ``whole`` rows high are seen by those of it made ``height`` high."""
+    scale = whole / height
+    reach = 2 * max(scale, 1.0) + 3
+    low, high = math.floor(start * scale - reach), math.ceil(stop * scale + reach)
+    return max(0, low), min(whole, high + 1)
+
+
 def _near(
     image: Tensor, axis: int, first: int, lengths: Size, start: int, stop: int
 ) -> tuple[Tensor, int]:

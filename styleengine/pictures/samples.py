@@ -1,0 +1,67 @@
+"""Pixels that stay in the whole numbers of their file, and are float32 where they are looked at."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from styleengine.pictures.picture import Floats, quantize, to_unit
+
+KEPT = (np.dtype(np.uint8), np.dtype(np.uint16))
+"""The whole numbers that may stay."""
+
+
+class Samples:
+    """An array (H, W) or (H, W, 3) of ``integers``, uint8 or uint16, that looks like a float32 one,
+    0–1: parts of it are that, and NumPy takes all of it for one.
+
+    A photo so takes a quarter or half of the memory. It can be read only.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, integers: NDArray[Any]) -> None:
+        self.integers = integers
+        self.shape, self.ndim, self.size = integers.shape, integers.ndim, integers.size
+
+    def __len__(self) -> int:
+        return len(self.integers)
+
+    def __getitem__(self, key: Any) -> Floats:
+        return to_unit(self.integers[key])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("samples are converted, which takes a copy")
+        return to_unit(self.integers).astype(dtype or np.float32, copy=False)
+
+    def min(self) -> float:
+        """The smallest value."""
+        return float(self.integers.min()) / np.iinfo(self.integers.dtype).max
+
+    def any(self) -> bool:
+        """Whether one is not 0."""
+        return bool(self.integers.any())
+
+
+def kept(samples: NDArray[Any]) -> Floats:
+    """``samples`` of 8 or 16 bits as `Samples`, which pass for what they look like."""
+    return cast("Floats", Samples(samples))
+
+
+def integers_of(unit: Floats) -> NDArray[Any] | None:
+    """The whole numbers that an array is kept in; None if it is one of float32."""
+    return cast("Any", unit).integers if isinstance(unit, Samples) else None
+
+
+class Collecting:
+    """Rows of a result as they come, kept in the bits per sample that it will be saved with."""
+
+    def __init__(self, shape: tuple[int, int, int], depth: int) -> None:
+        self.integers: NDArray[Any] = np.empty(shape, np.uint8 if depth == 8 else np.uint16)
+
+    def put(self, y: int, rows: Floats) -> None:
+        """Takes in (h, W, 3) rows from ``y`` on."""
+        quantize(rows, self.integers[y : y + len(rows)])
