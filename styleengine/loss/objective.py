@@ -81,6 +81,7 @@ class Objective:
                 for term in terms:
                     if term.instead is shown:
                         term.see_content(found, tile)
+                del found  # before the next ones are made
         for term in terms:
             term.settle()
 
@@ -211,19 +212,10 @@ class Objective:
         for number, tile in enumerate(tiles):
             if group.stopping:
                 break
-            x = seen.outer(tile).detach().requires_grad_()
-            found = self._looking(tile)(x)
-            if expected is not met:
-                _note(met, self._statistics(found, tile))
-            local = image.new_zeros(())
-            for part in self._parts(x, found, tile):
-                local = local + part.factor * part.values.sum()
-                places += _covered_sum(part, tile)
-            below: dict[str, Tensor] = {}
-            for term, key, by in pulls:
-                add(below, key[0], term.pull(key, by, found[key[0]], tile))
-            g = gradient_by(x, local, found, below)
+            g, there = self._pulled(seen, tile, pulls, None if expected is met else met)
+            places += there
             self.stripe.place(gradient, tile).copy_(tile.covered(g) * factor)
+            del g
             yield begun + (1 - begun) * (number + 1) / len(tiles)
         true = value
         if expected is met:
@@ -233,6 +225,28 @@ class Objective:
         believed = sample is not None and abs(true - value) <= BELIEVED * abs(true)
         self._known = Known(met, sample) if sample and believed else None
         return true + group.total(places)[0], self._visible(gradient)
+
+    def _pulled(
+        self,
+        seen: Seen,
+        tile: Tile,
+        pulls: Sequence[tuple[Term, Key, Statistics]],
+        met: Totals | None,
+    ) -> tuple[Tensor, float]:
+        """The gradient by what a tile looks at, and the sum over its places; its statistics are
+        added to those that were ``met``, if given."""
+        x = seen.outer(tile).detach().requires_grad_()
+        found = self._looking(tile)(x)
+        if met is not None:
+            _note(met, self._statistics(found, tile))
+        local, places = x.new_zeros(()), 0.0
+        for part in self._parts(x, found, tile):
+            local = local + part.factor * part.values.sum()
+            places += _covered_sum(part, tile)
+        below: dict[str, Tensor] = {}
+        for term, key, by in pulls:
+            add(below, key[0], term.pull(key, by, found[key[0]], tile))
+        return gradient_by(x, local, found, below), places
 
     def _without_slope(self, seen: Seen, tiles: Sequence[Tile]) -> Generator[float, None, float]:
         """The loss alone; as the sample has it, where that tells."""
@@ -327,6 +341,7 @@ class Objective:
             found = _no_gradient(looking, tile.outer(style.image))
             for term in terms:
                 term.see_style(style, found, tile)
+            del found
         for term in terms if shared else ():
             term.share_style(group)
 

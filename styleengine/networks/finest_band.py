@@ -39,8 +39,9 @@ class Banded:
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Features of ``image`` (1, 3, H, W), and its band under the name `BAND`."""
-        band = finest_band(image, self._wrap, inside=self._within)
-        return {**self._extractor(image), BAND: band}
+        found = self._extractor(image)
+        # Made last, it is passed back first, and gone when the network's gradients come to be.
+        return {**found, BAND: finest_band(image, self._wrap, inside=self._within)}
 
     def closed(self, wrap: Wrap) -> Banded | None:
         """As in `Trunk`."""
