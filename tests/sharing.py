@@ -23,6 +23,8 @@ from styleengine.engine import Engine
 from styleengine.jobs import Frame, Job, Preview, Result, Style
 from styleengine.loss import foreseen
 from styleengine.networks.base import NETWORK_VALUES
+from styleengine.pictures.picture import Picture
+from styleengine.pictures.samples import kept
 from styleengine.planning import fitting, layout, recipes
 from styleengine.protocol import Progress, Settings
 from styleengine.together import launch
@@ -81,6 +83,13 @@ def film() -> Job:
     return dataclasses.replace(work, frame=frame, steady=True)
 
 
+def kept_photo(**settings: Any) -> Job:
+    """An opaque photo that stays in its 8 bits, so that each process finishes its own rows."""
+    work = job(**settings)
+    rgb = kept(np.rint(work.content.rgb * 255).astype(np.uint8))
+    return dataclasses.replace(work, content=Picture(rgb))
+
+
 JOBS: dict[str, Job] = {
     "all": job(hold=True, preview=100),
     "adam": job(optimizer="adam", keep_colors="luminance"),
@@ -92,6 +101,8 @@ JOBS: dict[str, Job] = {
     "beside": job(hold=True, preview=100),
     "beside, draft": plain(),
     "beside, gram": job(style_loss="gram-moments", init="content"),
+    "bits": kept_photo(keep_colors="luminance"),
+    "beside, bits": kept_photo(preview=100),
     "stopped": job(),
     "again": job(),
 }
@@ -137,7 +148,8 @@ def painted(engine: Engine, name: str) -> Painted:
             elif isinstance(event, Preview):
                 previews.append(event.picture.rgb)
             elif isinstance(event, Result):
-                return Painted(list(losses.values()), event.picture.rgb, previews, event.stopped)
+                rgb = np.asarray(event.picture.rgb)
+                return Painted(list(losses.values()), rgb, previews, event.stopped)
     raise AssertionError("a run ends with a result")
 
 

@@ -51,7 +51,13 @@ def shared(tmp_path_factory, plain_precision) -> Path:
 
 FIRST = {"draft": 2, "beside, draft": 2}
 """The first step of the scale that is shared: there rounding has not grown yet."""
-CLOSE = {"narrow": (1e-3, 1e-2), "draft": (2e-2, 0.1), "beside, draft": (2e-2, 0.1)}
+CLOSE = {
+    "narrow": (1e-3, 1e-2),
+    "draft": (2e-2, 0.1),
+    "beside, draft": (2e-2, 0.1),
+    "bits": (1e-4, 5e-3),
+    "beside, bits": (1e-4, 5e-3),
+}
 """How close the losses of all steps (relative) and the pictures are, where not to 1e-4 and 1e-3: of
 two places that are nearly as near the draft network may take another one."""
 FEW = 1e-3
