@@ -47,17 +47,22 @@ class Course:
 
         That is the first one's, None for the others. It is finished if each can finish its rows.
         """
-        for scale in range(first, len(self.scene.plan.sizes)):
-            trunk = self.used[scale].trunk
-            stripe = Stripe.at_scale(self.group, self.scene.plan, scale, trunk)
+        stripes = {
+            scale: Stripe.at_scale(self.group, self.scene.plan, scale, self.used[scale].trunk)
+            for scale in range(first, len(self.scene.plan.sizes))
+        }
+        by_rows = finishing.goes_by_rows(self.scene, self.job)
+        if by_rows and not self.job.preview and self.scene.followed is None:
+            self.scene.levels.keep({scale: stripe.seen for scale, stripe in stripes.items()})
+        for scale, stripe in stripes.items():
             self.painter.begin_shared(scale, self.scene, stripe)
             yield from self._scale(scale, stripe)
             if self.painter.stopped:
                 break
         held = self.painter.release()
         allocator.give_back()
-        if finishing.goes_by_rows(self.scene, self.job, stripe.size):
-            return finishing.finished_together(self.scene, held, stripe)
+        if by_rows:
+            return finishing.finished_together(self.scene, scale, held, stripe)
         return stripe.gathered_by_first(held)
 
     def _scale(self, scale: int, stripe: Stripe | None = None) -> Iterator[Event]:

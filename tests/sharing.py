@@ -27,6 +27,7 @@ from styleengine.pictures.picture import Picture
 from styleengine.pictures.samples import kept
 from styleengine.planning import fitting, layout, recipes
 from styleengine.protocol import Progress, Settings
+from styleengine.scene import pyramid
 from styleengine.together import launch
 from tests.helpers import picture, toy_plugins
 
@@ -102,7 +103,7 @@ JOBS: dict[str, Job] = {
     "beside, draft": plain(),
     "beside, gram": job(style_loss="gram-moments", init="content"),
     "bits": kept_photo(keep_colors="luminance"),
-    "beside, bits": kept_photo(preview=100),
+    "beside, bits": kept_photo(size=200),
     "stopped": job(),
     "again": job(),
 }
@@ -113,6 +114,7 @@ def limits(name: str) -> Iterator[None]:
     """Those of a run; in "fine" the large scale looks at shallow layers only."""
     with pytest.MonkeyPatch.context() as patch:
         state = 60 * 64 * 64 if name == "narrow" else 1e12
+        patch.setattr(pyramid, "BESIDE", 8)
         whole = 1e12 if name.startswith("beside") else 1
         patch.setitem(layout.LIMITS, "cpu", layout.Limits(whole, 0, state, TILE))
         patch.setattr(fitting, "ROWS", 32)

@@ -200,6 +200,8 @@ class LBFGS:
             move = scale(direction, self._first_move / size)
             self._first_move = min(10 * self._first_move, FIRST_MOVE)
             return move
+        if self._pairs.maxlen == 1 and self.scaling is None:
+            return self._direction_of_pair(gradient)
         alphas = []
         for s, y, rho in reversed(self._pairs):
             alpha = rho * self._dot(s, direction)
@@ -211,6 +213,17 @@ class LBFGS:
         direction = scale(self._scaled(direction), self._curved)
         for (s, y, rho), alpha in zip(self._pairs, reversed(alphas), strict=True):
             add(direction, s, alpha - rho * self._dot(y, direction))
+        return direction
+
+    def _direction_of_pair(self, gradient: Tensor) -> Tensor:
+        """The same of the only pair, which is gone then: the move takes the place of it."""
+        s, y, rho = self._pairs.pop()
+        sg, yg, yy = self._group.total(dot(s, gradient), dot(y, gradient), dot(y, y))
+        alpha, self._curved = -rho * sg, 1.0 / (rho * yy)
+        beta = -rho * self._curved * (yg + alpha * yy)
+        direction = scale(s, alpha - beta)
+        add(direction, gradient, -self._curved)
+        add(direction, y, -self._curved * alpha)
         return direction
 
     def _scaled(self, direction: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
 from styleengine.scene.scene import Scene, StyleTarget
-from styleengine.together.stripe import Stripe
+from styleengine.together.stripe import Seen, Stripe
 
 
 def objective_of(
@@ -30,11 +30,10 @@ def objective_of(
     ``stripe`` is what this process holds of the picture, None for the whole.
     """
     plan, method = scene.plan, scene.plan.methods[scale]
-    content = scene.content(scale) if stripe is None else scene.content_rows(scale, stripe.seen)
     factors = plan.content_factor, plan.tv_factor
     if isinstance(method, Classic):
         # The notebook squashes the style to the content's shape.
-        style = scene.styles[0].image(plan.sizes[scale])
+        content, style = scene.content(scale), scene.styles[0].image(plan.sizes[scale])
         return ClassicObjective(extractor, method, content, style, *factors, side=side)
     targets, alpha = scene.targets(scale), scene.alpha_at(scale)
     hold = scene.hold(scale) if method.hold else None
@@ -48,11 +47,17 @@ def objective_of(
         targets = seen_of(targets, seen)
         alpha, hold, faces = (seen(mask) for mask in (alpha, hold, faces))
         steady = None if steady is None else (stripe.view(steady[0]), stripe.view(steady[1]))
+    held = stripe or Stripe.whole(plan.sizes[scale])
+    shown: Tensor | Seen | None = None
+    if hold is None and faces is None:
+        shown = scene.content_by_rows(scale, held.seen.start)
+    if shown is None:
+        shown = scene.content(scale) if stripe is None else scene.content_rows(scale, held.seen)
     return PaintObjective(
         extractor,
         method,
         style_loss,
-        content,
+        shown,
         targets,
         alpha,
         *factors,
@@ -60,7 +65,7 @@ def objective_of(
         hold=hold,
         faces=faces,
         wrap=plan.wrap,
-        stripe=stripe,
+        stripe=held,
         steady=steady,
     )
 

@@ -45,14 +45,15 @@ class Objective:
         self,
         extractor: Extractor,
         terms: Sequence[Term],
-        content: Tensor,
+        content: Tensor | Seen,
         styles: Sequence[StyleTarget],
         alpha: Tensor | None = None,
         side: int | None = None,
         wrap: Wrap = OPEN,
         stripe: Stripe | None = None,
     ) -> None:
-        """Shows the ``styles`` and the ``content`` (1, 3, h, w) to the terms.
+        """Shows the ``styles`` and the ``content`` (1, 3, h, w), or what gives its tiles, to the
+        terms.
 
         ``side`` is that of the tiles, None for one tile, the picture or the stripe. Pixels whose
         ``alpha`` (h, w) is 0 stay as they are. ``wrap`` tells along which axes the picture, not the
@@ -61,7 +62,7 @@ class Objective:
         """
         self.extractor, self.terms, self._wrap = extractor, terms, wrap
         self._closed = extractor.closed(wrap) if any(wrap) else None
-        self.stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
+        self.stripe = stripe or whole_of(content)
         self.size = self.stripe.size
         self._additive = all(term.additive for term in terms)
         looked_at = [layer for term in terms for layer in term.layers.items()]
@@ -77,7 +78,8 @@ class Objective:
         for shown in [None, *(term.instead for term in terms if term.instead is not None)]:
             image = content if shown is None else shown
             for tile in self.tiles:
-                found = _no_gradient(self._looking(tile), tile.outer(image))
+                seen = tile.outer(image) if isinstance(image, Tensor) else image.outer(tile)
+                found = _no_gradient(self._looking(tile), seen)
                 for term in terms:
                     if term.instead is shown:
                         term.see_content(found, tile)
@@ -365,6 +367,12 @@ class Objective:
             )
         margin, align = tiling.margin(self._geometries), tiling.alignment(self._geometries)
         return stripe.tiles(side, margin, align, wrap)
+
+
+def whole_of(content: Tensor | Seen) -> Stripe:
+    """The stripe of a process by itself, for a content (1, 3, h, w)."""
+    assert isinstance(content, Tensor)
+    return Stripe.whole((content.shape[-2], content.shape[-1]))
 
 
 def _is_whole(tile: Tile) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from styleengine.loss.content import Content
 from styleengine.loss.hold import Hold
 from styleengine.loss.nearest import NearestPlaces
-from styleengine.loss.objective import Objective
+from styleengine.loss.objective import Objective, whole_of
 from styleengine.loss.smoothness import Smoothness
 from styleengine.loss.steady import Steady
 from styleengine.loss.style import StyleStatistics
@@ -20,7 +20,7 @@ from styleengine.networks.extractor import OPEN, TV, Extractor, Wrap
 from styleengine.networks.finest_band import BAND, Banded
 from styleengine.planning.recipes import Recipe
 from styleengine.scene.scene import StyleTarget, recolored
-from styleengine.together.stripe import Stripe
+from styleengine.together.stripe import Seen, Stripe
 
 
 class PaintObjective(Objective):
@@ -31,7 +31,7 @@ class PaintObjective(Objective):
         extractor: Extractor,
         recipe: Recipe,
         style_loss: StyleLoss,
-        content: Tensor,
+        content: Tensor | Seen,
         styles: Sequence[StyleTarget],
         alpha: Tensor | None = None,
         content_factor: float = 1.0,
@@ -45,7 +45,8 @@ class PaintObjective(Objective):
         style: StyleStatistics | None = None,
         places: Callable[[Mapping[str, float], Content], NearestPlaces] | None = None,
     ) -> None:
-        """``content`` is (1, 3, h, w); ``alpha`` (h, w), 0–1, weighs its pixels, if given.
+        """``content`` is (1, 3, h, w), or gives its tiles, where nothing is held; ``alpha`` (h, w),
+        0–1, weighs its pixels, if given.
 
         ``side`` is that of the tiles, see `Objective`; ``hold`` (h, w), 0–1, says how far each
         place stays what it is (`Hold`), ``faces`` the same of the eyes and mouths of people.
@@ -54,7 +55,7 @@ class PaintObjective(Objective):
         the picture. ``style`` is the term of the style if that knows the styles already; that of
         the nearest places then comes from ``places``, given the layers' weights and the content's.
         """
-        stripe = stripe or Stripe.whole((content.shape[-2], content.shape[-1]))
+        stripe = stripe or whole_of(content)
         extractor, layers = style_layers(recipe, extractor)
         balance = extractor.balance
         name, pool, exponent = recipe.content_layer, recipe.content_pool, recipe.content_focus
@@ -74,6 +75,7 @@ class PaintObjective(Objective):
         terms: list[Term] = [style, photo, nearest, smoothness]
         kept = held_at([(recipe.hold, hold), (recipe.faces, faces)], balance)
         if kept:
+            assert isinstance(content, Tensor)
             instead = recolored(content, styles, alpha, stripe)
             terms.append(Hold(extractor, kept, instead, stripe, alpha))
         if steady is not None:

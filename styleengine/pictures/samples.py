@@ -17,7 +17,8 @@ class Samples:
     """An array (H, W) or (H, W, 3) of ``integers``, uint8 or uint16, that looks like a float32 one,
     0–1: parts of it are that, and NumPy takes all of it for one.
 
-    A photo so takes a quarter or half of the memory. It can be read only.
+    A photo so takes a quarter or half of the memory. It can be read only; one that is `cut` only by
+    slices of rows.
     """
 
     dtype = np.dtype(np.float32)
@@ -25,16 +26,30 @@ class Samples:
     def __init__(self, integers: NDArray[Any]) -> None:
         self.integers = integers
         self.shape, self.ndim, self.size = integers.shape, integers.ndim, integers.size
+        self._top = 0
 
     def __len__(self) -> int:
         return len(self.integers)
 
     def __getitem__(self, key: Any) -> Floats:
+        if self._is_cut:
+            rows = slice(key.start - self._top, key.stop - self._top)
+            if rows.start < 0 or rows.stop > len(self.integers):
+                raise IndexError(f"rows {key.start} to {key.stop} were cut off")
+            return to_unit(self.integers[rows])
         return to_unit(self.integers[key])
 
+    def cut(self, start: int, stop: int) -> None:
+        """Keeps only the rows from ``start`` to ``stop``, for all who have this photo."""
+        self.integers, self._top = self.integers[start:stop].copy(), start
+
+    @property
+    def _is_cut(self) -> bool:
+        return bool(len(self.integers) < self.shape[0])
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        if copy is False:
-            raise ValueError("samples are converted, which takes a copy")
+        if copy is False or self._is_cut:
+            raise ValueError("samples are converted, which takes a copy, and all of them")
         return to_unit(self.integers).astype(dtype or np.float32, copy=False)
 
     def min(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -93,29 +93,43 @@ def finished(scene: Scene, image: Tensor, touches: Iterable[Touch]) -> Picture:
     return dataclasses.replace(content, rgb=full)
 
 
-def finished_together(scene: Scene, held: Tensor, stripe: Stripe) -> Picture | None:
-    """The same, without touches, of a picture that is painted at full size and of which a
-    ``stripe`` is ``held``: each process makes its rows, and the first one gets them all.
+def finished_together(scene: Scene, scale: int, held: Tensor, stripe: Stripe) -> Picture | None:
+    """The same, without touches, of a picture at a scale, of which a ``stripe`` is ``held``.
 
-    None for the others. Only of a photo that is kept in whole numbers, see `goes_by_rows`.
+    Each process makes its rows, and the first one gets them all; None for the others. Only of a
+    photo that is kept in whole numbers, see `goes_by_rows`.
     """
-    own, given = stripe.own, scene.levels.source.given
-    step = max(1, resample.STRIP_PIXELS // stripe.size[1])
-    strips = ((own.start + y, held[..., y : y + step, :].cpu()) for y in range(0, len(own), step))
-    made = _collected(scene, strips, own.start, len(own))
+    given = scene.levels.source.given
+    size = given.height, given.width
+    strips: Iterator[tuple[int, Tensor]]
+    if stripe.size == size:
+        step = max(1, resample.STRIP_PIXELS // size[1])
+        own = stripe.own
+        strips = ((y, held[..., y : y + step, :].cpu()) for y in range(0, len(own), step))
+    else:
+        whole = Stripe.of(stripe.group, size, 0, stripe.align)
+        own = whole.own
+        result, guide, part = scene.around(scale, held, stripe, whole)
+
+        def content(start: int, stop: int) -> Tensor:
+            return resample.to_tensor(given.rgb[own.start + start : own.start + stop])
+
+        small = result.cpu(), guide.cpu(), part
+        strips, stripe = resample.carried_part(*small, content, own, size), whole
+    made = _collected(scene, ((own.start + y, strip) for y, strip in strips), own.start, len(own))
     rows = torch.from_numpy(made.reshape(len(own), -1).view(np.uint8))
-    whole = stripe.gathered_by_first(rows)
-    if whole is None:
+    found = stripe.gathered_by_first(rows)
+    if found is None:
         return None
-    integers = whole.numpy().view(made.dtype).reshape(*stripe.size, 3)
-    return dataclasses.replace(given, rgb=kept(integers))
+    return dataclasses.replace(given, rgb=kept(found.numpy().view(made.dtype).reshape(*size, 3)))
 
 
-def goes_by_rows(scene: Scene, job: Job, size: tuple[int, int]) -> bool:
-    """Whether a picture of ``size`` can be `finished_together`."""
-    source = scene.levels.source
-    full = size == (source.height, source.width)
-    return full and source.in_strips and not job.steady and not job.settings.postprocess.strip(", ")
+def goes_by_rows(scene: Scene, job: Job) -> bool:
+    """Whether a picture that is shared can be `finished_together`."""
+    source, (height, width) = scene.levels.source, scene.plan.sizes[-1]
+    larger = height > source.height or width > source.width
+    touched = bool(job.settings.postprocess.strip(", "))
+    return source.in_strips and not (larger or touched or job.steady)
 
 
 def _collected(

@@ -8,8 +8,9 @@ begins long before anything has been made at full size.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.pictures.picture import STRIP_PIXELS, Picture, fit
-from styleengine.pictures.samples import integers_of
+from styleengine.pictures.samples import Samples, integers_of
 from styleengine.planning.spots import Area
 from styleengine.scene import resample, windows
 from styleengine.together.group import Rows
@@ -26,6 +27,8 @@ SMALL = 1536
 """Long side of the small copy, which is made of pictures of at least twice that size."""
 KEPT = 2_000_000
 """Pixels up to which a level is kept that is needed no more than for previews."""
+BESIDE = 48
+"""Rows of a scale beside those that a process sees, of which another scale's may be made."""
 LARGE = 8_000_000
 """Pixels from which on a level is not kept in the steps of its scale, which do not look at it."""
 Size = tuple[int, int]
@@ -59,6 +62,12 @@ class Source:
         if small or not self.in_strips:
             return self.at(size)[..., rows.start : rows.stop, :]
         return self._stripwise(size, rows).to(self.device)
+
+    def cut(self, rows: Rows) -> None:
+        """Lets go of all of a picture `in_strips` but some rows, and a small copy."""
+        _ = self._small  # made of all of it
+        if len(rows) < self.height:
+            cast("Samples", self.given.rgb).cut(rows.start, rows.stop)
 
     @property
     def in_strips(self) -> bool:
@@ -155,6 +164,16 @@ class Levels:
             self._part = scale, rows, self.source.rows(self.sizes[scale], rows)
         _, known, part = self._part
         return part[..., rows.within(known), :]
+
+    def keep(self, seen: Mapping[int, Rows]) -> None:
+        """Lets go of what is not needed of the picture where no more than the rows ``seen`` at some
+        scales will be asked for, and those beside them, and as much of it in full."""
+        source, height = self.source, self.source.height
+        places = [
+            windows.seen_rows(height, self.sizes[k][0], rows.start - BESIDE, rows.stop + BESIDE)
+            for k, rows in seen.items()
+        ]
+        source.cut(Rows(min(top for top, _ in places), max(bottom for _, bottom in places)))
 
     def rest(self, scale: int) -> None:
         """Lets go of a very large level until it is asked for again."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from styleengine.networks.extractor import OPEN, Wrap
 from styleengine.pictures.picture import fit
 from styleengine.scene.color import luma
+from styleengine.together.group import Rows
 
 STRIP_ROWS = 256
 STRIP_PIXELS = 1 << 20
@@ -257,25 +258,39 @@ def carry_part(
     result: Tensor,
     guide: Tensor,
     part: tuple[int, int],
-    content: Tensor,
-    y: int,
+    content: Callable[[int, int], Tensor],
+    own: Rows,
     size: tuple[int, int],
 ) -> Tensor:
-    """Rows of `carry` from ``y`` on, for those ``content`` (1, 3, rows, W) of a photo of ``size``.
+    """The rows ``own`` of `carry`, clamped, to a photo of ``size``, of which ``content`` gives some
+    (1, 3, rows, W), counted from the first of these.
 
     ``result`` and ``guide`` (1, 3, h, w) are a ``part`` of the small pictures, as in `enlarge`;
     they go on by `AROUND` rows at either end, where there are as many. The photo is one that does
     not close.
     """
+    out = result.new_empty(1, result.shape[1], len(own), size[1])
+    for at, strip in carried_part(result, guide, part, content, own, size):
+        out[..., at : at + strip.shape[-2], :] = strip
+    return out
+
+
+def carried_part(
+    result: Tensor,
+    guide: Tensor,
+    part: tuple[int, int],
+    content: Callable[[int, int], Tensor],
+    own: Rows,
+    size: tuple[int, int],
+) -> Iterator[tuple[int, Tensor]]:
+    """The rows of `carry_part` in strips, as `carried`, counted as there."""
     light = luma(guide)
     gain = local_gain(light, result)
-    out = content.new_empty(content.shape)
     rows = max(1, STRIP_PIXELS // size[1])
-    for at in range(0, content.shape[-2], rows):
-        strip = luma(content[..., at : at + rows, :])
-        painted = _carried_strip((result, light, gain), strip, size, y + at, OPEN, part)
-        out[..., at : at + rows, :] = painted
-    return out
+    for at in range(0, len(own), rows):
+        strip = luma(content(at, min(at + rows, len(own))))
+        painted = _carried_strip((result, light, gain), strip, size, own.start + at, OPEN, part)
+        yield at, painted.clamp_(0, 1)
 
 
 def _carried_strip(

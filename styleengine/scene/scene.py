@@ -16,12 +16,13 @@ from styleengine.pictures.bare_edges import without_bare_edges
 from styleengine.pictures.picture import Floats, Picture, called, fit
 from styleengine.planning.plan import SHORTEST, Plan
 from styleengine.planning.spots import Area, Size
+from styleengine.planning.tiling import Tile
 from styleengine.protocol import Sentence, Settings
 from styleengine.scene import holding, resample
 from styleengine.scene.closing import closed
 from styleengine.scene.color import blend, color_statistics, luma, match_luma, recolor, with_luma
 from styleengine.scene.grain import without_grain
-from styleengine.scene.pyramid import Levels, Source, resized
+from styleengine.scene.pyramid import LARGE, Levels, Source, resized
 from styleengine.scene.steady import Followed
 from styleengine.scene.strokes import size_on_print
 from styleengine.scene.windows import part
@@ -223,6 +224,13 @@ class Scene:
         """The same of some rows, (1, 3, rows, w)."""
         return self.seen(self.levels.rows(scale, rows))
 
+    def content_by_rows(self, scale: int, first: int = 0) -> ContentByRows | None:
+        """The same for tiles, in coordinates that begin at the row ``first``, where it is so large
+        that it should never be there as a whole; None where it is not."""
+        height, width = self.plan.sizes[scale]
+        by_rows = self.levels.source.in_strips and height * width > LARGE and not self.followed
+        return ContentByRows(self, scale, first) if by_rows else None
+
     def alpha_at(self, scale: int) -> Tensor | None:
         """The content's alpha (h, w) at a scale; None if it is opaque."""
         alpha = self.levels.source.alpha(self.plan.sizes[scale])
@@ -263,10 +271,9 @@ class Scene:
         return fresh if self.followed is None else self.followed.start(fresh, self.content(scale))
 
     def _fresh(self, scale: int, before: Tensor | None) -> Tensor:
-        content = self.content(scale)
         if before is not None:
-            guide = self.content(scale - 1)
-            return resample.carry(before, content, guide, self.plan.wrap).clamp_(0, 1)
+            return self._carried(scale, before)
+        content = self.content(scale)
         if self.plan.init == "noise":
             generator = torch.Generator().manual_seed(self.seed)
             return torch.rand(content.shape, generator=generator).to(content.device)
@@ -275,27 +282,57 @@ class Scene:
             return found.contiguous()
         return content.clone(memory_format=torch.contiguous_format)
 
+    def _carried(self, scale: int, before: Tensor) -> Tensor:
+        guide, wrap, size = self.content(scale - 1), self.plan.wrap, self.plan.sizes[scale]
+        if not self.content_by_rows(scale):
+            return resample.carry(before, self.content(scale), guide, wrap).clamp_(0, 1)
+        out = before.new_empty(1, 3, *size)
+        strips = resample.carried(
+            before, size, lambda a, b: self.content_rows(scale, Rows(a, b)), lambda: guide
+        )
+        for y, strip in strips:
+            out[..., y : y + strip.shape[-2], :] = strip.clamp_(0, 1)
+        return out
+
+    def around(
+        self, scale: int, before: Tensor, held: Stripe, stripe: Stripe
+    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """What `resample.carry_part` makes a ``stripe`` of a larger picture of: the picture at a
+        scale, of which ``before`` are the rows ``held``, the photo there, and which part these are.
+
+        All processes call it together.
+        """
+        small, height = held.size[0], stripe.size[0]
+        wanted = [
+            Rows(
+                max(0, r.start * small // height - resample.AROUND),
+                min(small, -(-r.stop * small // height) + resample.AROUND),
+            )
+            for r in stripe.parts
+        ]
+        rows = wanted[stripe.group.rank]
+        return held.moved(before, wanted), self.content_rows(scale, rows), (rows.start, small)
+
     def start_part(self, scale: int, before: Tensor, held: Stripe, stripe: Stripe) -> Tensor:
         """What ``stripe`` holds of the picture that a scale starts from; see `start`.
 
         ``before`` are the rows ``held`` of the picture of the scale before; all processes call it
         together.
         """
-        small, size = held.size[0], stripe.size
-        wanted = [
-            Rows(
-                max(0, r.start * small // size[0] - resample.AROUND),
-                min(small, -(-r.stop * small // size[0]) + resample.AROUND),
-            )
-            for r in stripe.parts
-        ]
-        rows = wanted[stripe.group.rank]
-        result = held.moved(before, wanted)
-        guide = self.content_rows(scale - 1, rows)
-        content = stripe.held(self.content_rows(scale, stripe.seen))
-        part = rows.start, small
-        found = resample.carry_part(result, guide, part, content, stripe.own.start, size)
-        found = found.clamp_(0, 1)
+        result, guide, part = self.around(scale - 1, before, held, stripe)
+        own = stripe.own
+        if self.content_by_rows(scale):
+
+            def content(start: int, stop: int) -> Tensor:
+                return self.content_rows(scale, Rows(own.start + start, own.start + stop))
+
+        else:
+            known = stripe.held(self.content_rows(scale, stripe.seen))
+
+            def content(start: int, stop: int) -> Tensor:
+                return known[..., start:stop, :]
+
+        found = resample.carry_part(result, guide, part, content, own, stripe.size)
         if self.followed is not None:
             target, seen = self.followed.at(self.content(scale))
             found = torch.lerp(found, stripe.cut(target), stripe.cut(seen))
@@ -316,6 +353,23 @@ class Scene:
         size = (image.shape[-2], image.shape[-1])
         source = self.levels.at_least(size)
         return with_luma(resized(source.to(image.device), size, self.plan.wrap), luma(image))
+
+
+@dataclass(frozen=True)
+class ContentByRows:
+    """What the network sees of the content at a scale, made for each row of tiles anew; `Seen`.
+
+    The tiles' coordinates begin at the row ``first``.
+    """
+
+    scene: Scene
+    scale: int
+    first: int
+
+    def outer(self, tile: Tile) -> Tensor:
+        """What a tile looks at, (1, 3, h, w)."""
+        rows = Rows(self.first + tile.rows.before, self.first + tile.rows.after)
+        return tile.columns.seen(self.scene.content_rows(self.scale, rows), -1)
 
 
 def style_ratio(settings: Settings, given: Picture, picture: Picture, photo: Picture) -> float:
