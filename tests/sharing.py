@@ -103,7 +103,7 @@ JOBS: dict[str, Job] = {
     "beside, draft": plain(),
     "beside, gram": job(style_loss="gram-moments", init="content"),
     "bits": kept_photo(keep_colors="luminance"),
-    "beside, bits": kept_photo(size=200),
+    "beside, bits": kept_photo(size=232),
     "stopped": job(),
     "again": job(),
 }

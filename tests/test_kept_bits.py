@@ -113,3 +113,20 @@ def test_it_is_saved_as_it_is(tmp_path):
         save(tmp_path / name, bits)
         found = load(tmp_path / name, keep=True)
         assert np.array_equal(integers_of(found.rgb), integers_of(bits.rgb))
+
+
+def test_rows_that_are_kept_of_a_photo_make_what_they_made_before(monkeypatch):
+    monkeypatch.setattr(pyramid, "SMALL", 60)
+    monkeypatch.setattr(pyramid, "BESIDE", 4)
+    bits, other = in_bits(picture(240, 120)), in_bits(picture(240, 120))
+    sizes = (30, 15), (120, 60), (240, 120)
+    whole, levels = (Levels(Source(each, CPU), sizes) for each in (other, bits))
+    seen = {1: Rows(40, 90), 2: Rows(90, 170)}
+    levels.keep(seen)
+    assert len(integers_of(bits.rgb)) < 150  # for all who have it
+    for scale, rows in {0: Rows(0, 30), **seen, 2: Rows(80, 180)}.items():
+        assert torch.equal(levels.rows(scale, rows), whole.rows(scale, rows))
+    with pytest.raises(IndexError):
+        levels.rows(2, Rows(0, 100))
+    with pytest.raises(ValueError, match="all of them"):
+        np.asarray(bits.rgb)
