@@ -94,9 +94,9 @@ def test_the_first_move_is_downhill_and_small():
     torch.testing.assert_close(move / move.norm(), -gradient / gradient.norm(), atol=1e-4, rtol=0)
 
 
-def test_directions_are_those_of_the_inverse_hessian_updated_pair_by_pair():
+@pytest.mark.parametrize("history", [1, 3])
+def test_directions_are_those_of_the_inverse_hessian_updated_pair_by_pair(history):
     # Nocedal & Wright 2006, eq. 7.16–7.20: H = VᵀHV + ρ s sᵀ from H₀ = (s·y / y·y) I, dense.
-    history = 3
     x = torch.from_numpy(np.random.default_rng(1).random(6))
     path = minimise(rosenbrock, x, LBFGS(history), 8)
     gradients = [evaluate(rosenbrock, p)[1].numpy() for p in path]
