@@ -26,6 +26,7 @@ from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
 from styleengine.painting_spots import SpotPainter
 from styleengine.pictures.picture import Picture
+from styleengine.pictures.samples import bytes_per_pixel
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
@@ -176,6 +177,7 @@ class Engine:
             parts,
             here,
             steady.MEMORY if job.steady or job.frame is not None else 0,
+            2 * bytes_per_pixel(job.content),  # and as many for the result
         )
         if plan.sizes[-1] != wanted:
             height, width = plan.sizes[-1]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from styleengine.pictures.picture import Floats, quantize, to_unit
+from styleengine.pictures.picture import Floats, Picture, quantize, to_unit
 
 KEPT = (np.dtype(np.uint8), np.dtype(np.uint16))
 """The whole numbers that may stay."""
@@ -69,6 +69,12 @@ def kept(samples: NDArray[Any]) -> Floats:
 def integers_of(unit: Floats) -> NDArray[Any] | None:
     """The whole numbers that an array is kept in; None if it is one of float32."""
     return cast("Any", unit).integers if isinstance(unit, Samples) else None
+
+
+def bytes_per_pixel(picture: Picture) -> int:
+    """What the colours of a picture take while it is painted, which one with alpha is in full."""
+    integers = None if picture.alpha is not None else integers_of(picture.rgb)
+    return 12 if integers is None else 3 * integers.itemsize
 
 
 class Collecting:

@@ -35,19 +35,19 @@ def fit_to_memory(
     parts: int = 1,
     here: int = 1,
     beside: int = 0,
+    kept: int = 2 * PICTURE,
 ) -> tuple[Plan, list[Layout]]:
     """``plan``, or one for a smaller size if memory is too short for it, and a layout per scale.
 
     ``trunks`` holds the plan's networks by name; ``additive`` tells whether the style loss can be
     taken in tiles. A working size that the user asked for stays. ``parts`` processes may share the
     scales but the first, ``here`` of them the memory of this computer. ``beside`` are bytes per
-    pixel that are taken by other things.
+    pixel that are taken by other things, ``kept`` those of the photo and the result.
     """
     while True:
         long_side = max(plan.sizes[-1])
         pixels = plan.sizes[-1][0] * plan.sizes[-1][1]
-        # The content at all scales, and besides, in the end, the result.
-        room = USABLE * memory.free(device) / here - (2 * PICTURE + beside) * pixels
+        room = USABLE * memory.free(device) / here - (kept + beside) * pixels
         layouts = laid_out(plan, trunks, additive, device, room, parts)
         fits = max(each.bytes for each in layouts) <= room
         if fits or settings.size or settings.preset == "classic" or long_side <= SMALL_ENOUGH:

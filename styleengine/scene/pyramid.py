@@ -58,8 +58,7 @@ class Source:
 
     def rows(self, size: Size, rows: Rows) -> Tensor:
         """Rows of the picture at ``size`` (h, w), (1, 3, rows, w), on the device."""
-        small = self._small is not None and _suits(self._small[0], size)
-        if small or not self.in_strips:
+        if self.is_made_of_small(size) or not self.in_strips:
             return self.at(size)[..., rows.start : rows.stop, :]
         return self._stripwise(size, rows).to(self.device)
 
@@ -68,6 +67,10 @@ class Source:
         _ = self._small  # made of all of it
         if len(rows) < self.height:
             cast("Samples", self.given.rgb).cut(rows.start, rows.stop)
+
+    def is_made_of_small(self, size: Size) -> bool:
+        """Whether the picture at ``size`` is made of the small copy."""
+        return self._small is not None and _suits(self._small[0], size)
 
     @property
     def in_strips(self) -> bool:
@@ -172,8 +175,10 @@ class Levels:
         places = [
             windows.seen_rows(height, self.sizes[k][0], rows.start - BESIDE, rows.stop + BESIDE)
             for k, rows in seen.items()
+            if not source.is_made_of_small(self.sizes[k])
         ]
-        source.cut(Rows(min(top for top, _ in places), max(bottom for _, bottom in places)))
+        if places:
+            source.cut(Rows(min(top for top, _ in places), max(bottom for _, bottom in places)))
 
     def rest(self, scale: int) -> None:
         """Lets go of a very large level until it is asked for again."""
