@@ -73,7 +73,7 @@ class BandScaling:
         a, b = self._transform(s), self._transform(y)
         products = torch.stack([_product(a, a), _product(a, b), _product(b, b)])
         # Sums in a fixed order: an index_add would not give the same bits twice on a GPU.
-        self._sums.append(products.flatten(2) @ self._members.to(products.dtype))
+        self._sums.append(self._of_all(products.flatten(2) @ self._members.to(products.dtype)))
         self._estimate()
 
     def forget(self) -> None:
@@ -100,12 +100,21 @@ class BandScaling:
         low, high = self.factors[:, self._below], self.factors[:, self._below + 1]
         spectrum = self._transform(direction)
         spectrum *= torch.lerp(low, high, self._part).view(spectrum.shape)
-        back = torch.fft.irfft2(spectrum, s=self._size)
+        back = self._inverse(spectrum)
         return torch.einsum("ci,chw->ihw", self._colors, back)[None].contiguous()
+
+    def _of_all(self, sums: Tensor) -> Tensor:
+        """The sums over all frequencies, of those over the ones that `_transform` gives."""
+        return sums
 
     def _transform(self, picture: Tensor) -> Tensor:
         """The Fourier transform (3, H, W // 2 + 1) of the opponent colours."""
         found: Tensor = torch.fft.rfft2(torch.einsum("ci,ihw->chw", self._colors, picture[0]))
+        return found
+
+    def _inverse(self, spectrum: Tensor) -> Tensor:
+        """The opponent colours (3, H, W) of a `_transform`."""
+        found: Tensor = torch.fft.irfft2(spectrum, s=self._size)
         return found
 
 
