@@ -106,6 +106,8 @@ JOBS: dict[str, Job] = {
     "beside, bits": kept_photo(size=232),
     "stopped": job(),
     "again": job(),
+    "beside, stopped": job(hold=True, preview=100),
+    "bits, stopped": kept_photo(keep_colors="luminance"),
 }
 
 
@@ -142,7 +144,7 @@ def painted(engine: Engine, name: str) -> Painted:
     """The run of that name."""
     losses: dict[int, float] = {}
     previews: list[np.ndarray] = []
-    stop: Callable[[], bool] = lambda: name == "stopped" and len(losses) >= STOPPED_AFTER  # noqa: E731
+    stop: Callable[[], bool] = lambda: name.endswith("stopped") and len(losses) >= STOPPED_AFTER  # noqa: E731
     with limits(name):
         for event in engine.run(JOBS[name], stop):
             if isinstance(event, Progress) and event.stage == "paint" and event.loss is not None:

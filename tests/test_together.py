@@ -70,7 +70,7 @@ def alike(mine: np.ndarray, theirs: np.ndarray, most: float) -> bool:
     return bool(apart.mean() < most / 10 and (apart > most).mean() < FEW)
 
 
-@pytest.mark.parametrize("name", [n for n in JOBS if n != "stopped"])
+@pytest.mark.parametrize("name", [n for n in JOBS if not n.endswith("stopped")])
 def test_two_processes_paint_what_one_does(shared, engine, name):
     ours = np.load(shared / f"{name}.npz")
     assert ours["runs"] == 1 + list(JOBS).index(name)  # it was shared
@@ -86,8 +86,10 @@ def test_two_processes_paint_what_one_does(shared, engine, name):
         assert alike(mine, theirs, most)
 
 
-def test_a_shared_run_that_is_stopped_keeps_what_there_is(shared):
-    found, whole = (np.load(shared / f"{name}.npz") for name in ("stopped", "again"))
+@pytest.mark.parametrize("name", ["again", "beside", "bits"])
+def test_a_shared_run_that_is_stopped_keeps_what_there_is(shared, name):
+    stopped = "stopped" if name == "again" else f"{name}, stopped"
+    found, whole = (np.load(shared / f"{each}.npz") for each in (stopped, name))
     assert found["stopped"] and not whole["stopped"]
     steps = len(found["losses"])
     assert sharing.STOPPED_AFTER <= steps < len(whole["losses"])
