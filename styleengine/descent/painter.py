@@ -95,6 +95,7 @@ class Painter:
         The first of them has painted the scales before that are not shared.
         """
         before, held = self._hand_over(scene, scale - 1, stripe.group)
+        self._x = None
         allocator.give_back()
         self._x = scene.start_part(scale, before, held, stripe)
         self.scale, self._stripe = scale, stripe

@@ -18,6 +18,7 @@ from styleengine.pictures.samples import Collecting, kept
 from styleengine.scene import outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.scene import Scene
+from styleengine.together.group import Rows
 from styleengine.together.stripe import Stripe
 
 AROUND = 32
@@ -109,13 +110,12 @@ def finished_together(scene: Scene, scale: int, held: Tensor, stripe: Stripe) ->
     else:
         whole = Stripe.of(stripe.group, size, 0, stripe.align)
         own = whole.own
-        result, guide, part = scene.around(scale, held, stripe, whole)
 
-        def content(start: int, stop: int) -> Tensor:
-            return resample.to_tensor(given.rgb[own.start + start : own.start + stop])
+        def content(rows: Rows) -> Tensor:
+            return resample.to_tensor(given.rgb[rows.start : rows.stop]).to(held.device)
 
-        small = result.cpu(), guide.cpu(), part
-        strips, stripe = resample.carried_part(*small, content, own, size), whole
+        grown = scene.grown(scale, held, stripe, whole, content)
+        strips, stripe = ((y, strip.cpu()) for y, strip in grown), whole
     made = _collected(scene, ((own.start + y, strip) for y, strip in strips), own.start, len(own))
     rows = torch.from_numpy(made.reshape(len(own), -1).view(np.uint8))
     found = stripe.gathered_by_first(rows)

@@ -254,43 +254,27 @@ def carried(
         yield y, _carried_strip((result, light, gain), strip, size, y, wrap)
 
 
-def carry_part(
-    result: Tensor,
-    guide: Tensor,
-    part: tuple[int, int],
-    content: Callable[[int, int], Tensor],
-    own: Rows,
-    size: tuple[int, int],
-) -> Tensor:
-    """The rows ``own`` of `carry`, clamped, to a photo of ``size``, of which ``content`` gives some
-    (1, 3, rows, W), counted from the first of these.
-
-    ``result`` and ``guide`` (1, 3, h, w) are a ``part`` of the small pictures, as in `enlarge`;
-    they go on by `AROUND` rows at either end, where there are as many. The photo is one that does
-    not close.
-    """
-    out = result.new_empty(1, result.shape[1], len(own), size[1])
-    for at, strip in carried_part(result, guide, part, content, own, size):
-        out[..., at : at + strip.shape[-2], :] = strip
-    return out
-
-
 def carried_part(
     result: Tensor,
     guide: Tensor,
     part: tuple[int, int],
-    content: Callable[[int, int], Tensor],
+    content: Callable[[Rows], Tensor],
     own: Rows,
     size: tuple[int, int],
 ) -> Iterator[tuple[int, Tensor]]:
-    """The rows of `carry_part` in strips, as `carried`, counted as there."""
+    """The rows ``own`` of `carry` to a photo of ``size``, clamped, in strips, as ``(y, strip)``.
+
+    ``result`` and ``guide`` (1, 3, h, w) are a ``part`` of the small pictures, as in `enlarge`;
+    they go on by `AROUND` rows at either end, where there are as many. ``content`` gives rows of
+    the photo, (1, 3, rows, W), which is one that does not close.
+    """
     light = luma(guide)
     gain = local_gain(light, result)
     rows = max(1, STRIP_PIXELS // size[1])
-    for at in range(0, len(own), rows):
-        strip = luma(content(at, min(at + rows, len(own))))
-        painted = _carried_strip((result, light, gain), strip, size, own.start + at, OPEN, part)
-        yield at, painted.clamp_(0, 1)
+    for y in range(own.start, own.stop, rows):
+        strip = luma(content(Rows(y, min(y + rows, own.stop))))
+        painted = _carried_strip((result, light, gain), strip, size, y, OPEN, part)
+        yield y, painted.clamp_(0, 1)
 
 
 def _carried_strip(

@@ -38,6 +38,8 @@ GRAIN_SEEN = 1.2
 """How much a style picture is enlarged before the grain of its file is left behind: as wide as
 strokes, it would be asked for as they are, and lie over all as a weave."""
 
+BAND = 1 << 22
+"""Pixels of a larger picture that are made at a time of the one before."""
 LEAST_SHARE = 1e-30
 """Of a style in the blend: in a region of its own it is all there is, and none is divided by."""
 
@@ -294,24 +296,46 @@ class Scene:
             out[..., y : y + strip.shape[-2], :] = strip.clamp_(0, 1)
         return out
 
-    def around(
-        self, scale: int, before: Tensor, held: Stripe, stripe: Stripe
-    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """What `resample.carry_part` makes a ``stripe`` of a larger picture of: the picture at a
-        scale, of which ``before`` are the rows ``held``, the photo there, and which part these are.
+    def grown(
+        self,
+        scale: int,
+        before: Tensor,
+        held: Stripe,
+        stripe: Stripe,
+        content: Callable[[Rows], Tensor],
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The ``stripe`` of a larger picture, `resample.carry` of the one at a scale, of which
+        ``before`` are the rows ``held``: in strips, each with its row in the stripe.
 
-        All processes call it together.
+        ``content`` gives rows of the larger photo. All processes call it together.
         """
-        small, height = held.size[0], stripe.size[0]
-        wanted = [
-            Rows(
-                max(0, r.start * small // height - resample.AROUND),
-                min(small, -(-r.stop * small // height) + resample.AROUND),
+        small, height, own = held.size[0], stripe.size[0], stripe.own
+
+        def below(rows: Rows) -> Rows:
+            start, stop = rows.start * small // height, -(-rows.stop * small // height)
+            return Rows(max(0, start - resample.AROUND), min(small, stop + resample.AROUND))
+
+        wanted = [below(rows) for rows in stripe.parts]
+        known = wanted[stripe.group.rank]
+        result, guide = held.moved(before, wanted), self._rows_of(scale, known)
+        step = max(1, BAND // stripe.size[1])
+        for start in range(own.start, own.stop, step):
+            band = Rows(start, min(start + step, own.stop))
+            rows = below(band)
+            part = result[..., rows.within(known), :]
+            strips = resample.carried_part(
+                part, guide(rows), (rows.start, small), content, band, stripe.size
             )
-            for r in stripe.parts
-        ]
-        rows = wanted[stripe.group.rank]
-        return held.moved(before, wanted), self.content_rows(scale, rows), (rows.start, small)
+            for y, strip in strips:
+                yield y - own.start, strip
+
+    def _rows_of(self, scale: int, rows: Rows) -> Callable[[Rows], Tensor]:
+        """What gives some of the ``rows`` of the content at a scale; made at once or, of a very
+        large one, when they are asked for."""
+        if self.content_by_rows(scale):
+            return lambda part: self.content_rows(scale, part)
+        known = self.content_rows(scale, rows)
+        return lambda part: known[..., part.within(rows), :]
 
     def start_part(self, scale: int, before: Tensor, held: Stripe, stripe: Stripe) -> Tensor:
         """What ``stripe`` holds of the picture that a scale starts from; see `start`.
@@ -319,20 +343,10 @@ class Scene:
         ``before`` are the rows ``held`` of the picture of the scale before; all processes call it
         together.
         """
-        result, guide, part = self.around(scale - 1, before, held, stripe)
-        own = stripe.own
-        if self.content_by_rows(scale):
-
-            def content(start: int, stop: int) -> Tensor:
-                return self.content_rows(scale, Rows(own.start + start, own.start + stop))
-
-        else:
-            known = stripe.held(self.content_rows(scale, stripe.seen))
-
-            def content(start: int, stop: int) -> Tensor:
-                return known[..., start:stop, :]
-
-        found = resample.carry_part(result, guide, part, content, own, stripe.size)
+        found = before.new_empty(1, 3, len(stripe.own), stripe.size[1])
+        content = self._rows_of(scale, stripe.seen)
+        for y, strip in self.grown(scale - 1, before, held, stripe, content):
+            found[..., y : y + strip.shape[-2], :] = strip
         if self.followed is not None:
             target, seen = self.followed.at(self.content(scale))
             found = torch.lerp(found, stripe.cut(target), stripe.cut(seen))
