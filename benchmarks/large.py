@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import numpy as np
 
 from benchmarks import metrics, report
 from benchmarks.pairs import add_options, chosen_precision, load_pairs
+from benchmarks.roofline import peak_memory
 from styleengine.engine import Engine
 from styleengine.jobs import Job, Result, Style
 from styleengine.networks import draft
@@ -153,8 +153,7 @@ def run_one(options: argparse.Namespace) -> None:
         if isinstance(event, Progress):
             needs = event.memory or needs
         elif isinstance(event, Result):
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            print(json.dumps(record(event, peak, needs, *laid_out(content, settings))))
+            print(json.dumps(record(event, peak_memory(), needs, *laid_out(content, settings))))
             save(out, event.picture)
 
 
@@ -178,7 +177,7 @@ def laid_out(content: Picture, settings: Settings) -> tuple[Plan, list[Layout]]:
 def record(
     result: Result, peak: int, needs: int, plan: Plan, layouts: list[Layout]
 ) -> dict[str, Any]:
-    """What is told of a run, from within its process; ``peak`` is in KiB."""
+    """What is told of a run, from within its process; ``peak`` is in bytes."""
     picture = result.picture
     size, layout = plan.sizes[-1], layouts[-1]
     whole = planning_layout.layout(size, plan.steps[-1], plan.history, None, 4, 1e15, ACCELERATOR)
@@ -189,7 +188,7 @@ def record(
         "megapixels": picture.width * picture.height / MEGA,
         "steps": plan.total_steps,
         "seconds": result.seconds,
-        "peak_gib": peak / 2**20,
+        "peak_gib": peak / GIB,
         "needs_gib": needs / GIB,
         "untiled_gib": whole.bytes / GIB,
         "side": side,

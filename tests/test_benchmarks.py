@@ -744,7 +744,6 @@ def test_a_picture_is_enlarged_in_strips_as_in_one(monkeypatch):
     assert large.enlarged(picture, 20).rgb.shape == (15, 20, 3)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no resource module on Windows")
 def test_large_measures_runs_in_processes_of_their_own(files, tmp_path, capfd):
     out = tmp_path / "large.json"
     arguments = ["--pair", *map(str, files), "--long-side", "192", "--against", "96"]
