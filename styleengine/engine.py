@@ -26,7 +26,7 @@ from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
 from styleengine.painting_spots import SpotPainter
 from styleengine.pictures.picture import Picture
-from styleengine.pictures.samples import bytes_per_pixel
+from styleengine.pictures.samples import bytes_per_pixel, in_floats
 from styleengine.planning.fitting import fit_to_memory, needed
 from styleengine.planning.layout import Layout
 from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
@@ -112,12 +112,16 @@ class Engine:
         """
         if self.group.busy:  # an earlier run has lost the others
             raise lost()
+        observed = self.plugins.observed
+        content = in_floats(job.content) if observed else job.content
+        told = job if content is job.content else dataclasses.replace(job, content=content)
         dropped: list[bool] = []
         events = self._run(job, lambda: bool(dropped) or should_stop(), dropped)
         try:
             with memory_errors():
                 for event in events:
-                    self.plugins.observe(job, event)
+                    if observed:
+                        self.plugins.observe(told, _in_floats(event))
                     yield event
         except BaseException:
             dropped.append(True)
@@ -345,3 +349,11 @@ class Engine:
             )
             for name in dict.fromkeys(plan.features_at(k) for k in range(len(plan.sizes)))
         }
+
+
+def _in_floats(event: Event) -> Event:
+    """``event`` as observers are told it, who may compute with its picture as with any array."""
+    if isinstance(event, Progress):
+        return event
+    picture = in_floats(event.picture)
+    return event if picture is event.picture else dataclasses.replace(event, picture=picture)

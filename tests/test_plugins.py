@@ -19,6 +19,8 @@ from styleengine.engine import Engine
 from styleengine.jobs import Result
 from styleengine.networks.extractor import ExtractorRequest
 from styleengine.networks.shelf import Shelf
+from styleengine.pictures.picture import Picture
+from styleengine.pictures.samples import kept
 from styleengine.plugins import bundled
 from styleengine.plugins.hookspecs import hookimpl
 from styleengine.plugins.registry import Plugins, load_plugins
@@ -270,6 +272,21 @@ def observer(function) -> types.ModuleType:
     module = types.ModuleType("observer")
     module.observe = hookimpl(function)
     return module
+
+
+def test_observers_may_compute_with_a_photo_that_is_kept_in_its_bits(plain_precision):
+    plugins, seen = toy_plugins(), []
+
+    def watch(job, event):
+        if isinstance(event, Result):
+            seen.append((event.picture.rgb - job.content.rgb).dtype)
+
+    plugins.add("watcher", observer(watch))
+    work = job(picture(40, 40))
+    bits = kept(np.rint(work.content.rgb * 255).astype(np.uint8))
+    work = dataclasses.replace(work, content=Picture(bits))
+    list(Engine(plugins).run(work))
+    assert seen == [np.float32] and not plugins.broken
 
 
 def test_observers_see_every_event_of_a_run(plain_precision):

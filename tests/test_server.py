@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from styleengine.pictures.picture import from_pixels, to_pixels
+from styleengine.pictures.samples import integers_of
 from styleengine.protocol import (
     PROTOCOL,
     PictureSpec,
@@ -24,6 +25,7 @@ from styleengine.protocol import (
     read_frame,
     write_frame,
 )
+from styleengine.serving import canvas as canvas_module
 from styleengine.serving.canvas import Canvas
 from tests.helpers import Serving, command, environment, install_package, picture, run_cli, tinted
 from tests.patience import DEADLINE, wait_until
@@ -314,6 +316,24 @@ def test_strips_make_the_same_picture_as_the_whole(dtype):
     opaque = Canvas(spec)
     opaque.put(0, 50, pixels.tobytes())
     assert opaque.picture("").alpha is None
+
+
+@pytest.mark.parametrize("dtype", ["u8", "u16", "f32"])
+def test_a_large_content_stays_in_its_bits_and_is_the_same_picture(dtype, monkeypatch):
+    monkeypatch.setattr(canvas_module, "LARGE", 40 * 50)
+    pixels = rgba(50, 40, dtype)
+    pixels[:26, :, 3] = TOP[dtype]
+    canvas = Canvas(PictureSpec(40, 50, dtype), keep=True)
+    for y in range(0, 50, 13):
+        strip = pixels[y : y + 13]
+        canvas.put(y, len(strip), strip.tobytes())
+    whole, found = from_pixels(pixels, 40, 50, dtype), canvas.picture("name")
+    np.testing.assert_array_equal(found.rgb, whole.rgb)
+    np.testing.assert_array_equal(found.alpha, whole.alpha)
+    kept = integers_of(found.rgb)
+    assert (kept is None) == (dtype == "f32")
+    if kept is not None:
+        np.testing.assert_array_equal(kept, pixels[..., :3])
 
 
 def test_a_network_that_cannot_be_loaded_ahead_fails_its_own_job_only_once(engine):

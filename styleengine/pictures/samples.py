@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, cast
 
 import numpy as np
@@ -75,6 +76,14 @@ def bytes_per_pixel(picture: Picture) -> int:
     """What the colours of a picture take while it is painted, which one with alpha is in full."""
     integers = None if picture.alpha is not None else integers_of(picture.rgb)
     return 12 if integers is None else 3 * integers.itemsize
+
+
+def in_floats(picture: Picture) -> Picture:
+    """``picture`` with arrays of float32, as it is for who computes with all of it."""
+    if integers_of(picture.rgb) is None:
+        return picture
+    alpha = None if picture.alpha is None else np.asarray(picture.alpha)
+    return dataclasses.replace(picture, rgb=np.asarray(picture.rgb), alpha=alpha)
 
 
 class Collecting:

@@ -65,6 +65,11 @@ class Plugins:
         else:
             self.loaded[name] = origin
 
+    @property
+    def observed(self) -> bool:
+        """Whether anybody observes runs."""
+        return bool(self.manager.hook.observe.get_hookimpls())
+
     def observe(self, job: Job, event: Event) -> None:
         """Tells every observer; one that raises is dropped for good and the others still hear.
 

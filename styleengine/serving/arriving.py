@@ -61,7 +61,7 @@ class Incoming:
     def of(cls, header: dict[str, Any]) -> Incoming:
         """The job a ``run`` message announces; raises `EngineError`."""
         announced = header.get("content")
-        content = canvas_of(announced, CHANNELS)
+        content = canvas_of(announced, CHANNELS, keep=True)
         entries = header.get("styles")
         if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
             raise EngineError("protocol", "A job without a list of styles was announced.")

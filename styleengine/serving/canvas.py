@@ -1,16 +1,31 @@
-"""A picture that arrives in strips, each of which is converted as it comes."""
+"""A picture that arrives in strips, each of which is converted as it comes, or kept as it is."""
 
 from __future__ import annotations
 
 from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from styleengine.machine.failures import out_of_memory
-from styleengine.pictures.picture import DEPTHS, SAMPLE_TYPES, Floats, Picture, from_pixels, to_unit
+from styleengine.pictures.picture import (
+    DEPTHS,
+    SAMPLE_TYPES,
+    Floats,
+    Picture,
+    from_pixels,
+    highest,
+    to_unit,
+)
 from styleengine.pictures.reducing import factor
-from styleengine.protocol import EngineError, PictureSpec, Sentence, picture_spec
+from styleengine.pictures.samples import KEPT, kept
+from styleengine.protocol import CHANNELS, EngineError, PictureSpec, Sentence, picture_spec
 from styleengine.serving import limits
+
+LARGE = 4_000_000
+"""Pixels from which on whole numbers stay such ones, if that is allowed: a quarter or half of the
+memory. Of smaller pictures, as previews are, the result is more exact than the numbers it is sent
+in, and is gone on from."""
 
 
 def is_whole(value: Any) -> TypeGuard[int]:
@@ -22,13 +37,16 @@ class Canvas:
     """A picture on its way in; one of more than ``most`` pixels (0: any) is made smaller.
 
     ``missing`` rows have yet to come. A mask, of one channel, is kept as the ``rgb`` (H, W) of a
-    picture without colours. Raises `EngineError` ("out-of-memory").
+    picture without colours. With ``keep`` a large picture of whole numbers may stay
+    `samples.Samples`. Raises `EngineError` ("out-of-memory").
     """
 
-    def __init__(self, spec: PictureSpec, most: int = 0) -> None:
+    def __init__(self, spec: PictureSpec, most: int = 0, *, keep: bool = False) -> None:
         self.spec, self.missing = spec, spec.height
         self._by = factor(spec.width, spec.height, most)
-        self.alpha: Floats | None = None
+        large = self._by == 1 and spec.width * spec.height >= LARGE
+        self._keeps = keep and large and SAMPLE_TYPES[spec.dtype] in KEPT
+        self.alpha: NDArray[Any] | None = None
         self.rgb = self._space(*(() if spec.channels == 1 else (3,)))
         if self._by > 1:
             self.rgb.fill(0)
@@ -42,15 +60,10 @@ class Canvas:
             raise EngineError(
                 "protocol", "A strip of pixels does not fit: row {y}, {rows} rows.", y=y, rows=rows
             )
-        if spec.channels == 1:
-            samples = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype])
-            rgb, alpha = to_unit(samples.reshape(rows, spec.width)), None
-        else:
-            strip = from_pixels(payload, spec.width, rows, spec.dtype)
-            rgb, alpha = strip.rgb, strip.alpha
+        rgb, alpha = self._parts(rows, payload)
         if alpha is not None and self.alpha is None:
             self.alpha = self._space()
-            self.alpha.fill(1)
+            self.alpha.fill(highest(self.alpha.dtype))
             if self._by > 1:  # sums of the rows that are here, which were opaque
                 self._clear_alpha(expected)
         if self._by == 1:
@@ -61,6 +74,21 @@ class Canvas:
             self._average(y, rgb, alpha)
         self.missing -= rows
 
+    def _parts(self, rows: int, payload: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Colours and alpha of a strip, as they are kept; None where all of it is opaque."""
+        spec = self.spec
+        if spec.channels == 1:
+            samples = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype])
+            return to_unit(samples.reshape(rows, spec.width)), None
+        if not self._keeps:
+            strip = from_pixels(payload, spec.width, rows, spec.dtype)
+            return strip.rgb, strip.alpha
+        pixels = np.frombuffer(payload, SAMPLE_TYPES[spec.dtype]).reshape(
+            rows, spec.width, CHANNELS
+        )
+        alpha = pixels[..., 3]
+        return pixels[..., :3], None if alpha.min() >= highest(alpha.dtype) else alpha
+
     def picture(self, name: str) -> Picture:
         """The whole picture."""
         rgb = self.rgb
@@ -68,7 +96,10 @@ class Canvas:
             cover = self.alpha[..., None]
             np.divide(rgb, cover, out=rgb, where=cover > 0)
             np.clip(rgb, 0, 1, out=rgb)
-        return Picture(rgb, self.alpha, DEPTHS[self.spec.dtype], name)
+        depth = DEPTHS[self.spec.dtype]
+        if self._keeps:
+            return Picture(kept(rgb), None if self.alpha is None else kept(self.alpha), depth, name)
+        return Picture(rgb, self.alpha, depth, name)
 
     def _clear_alpha(self, y: int) -> None:
         assert self.alpha is not None
@@ -90,15 +121,16 @@ class Canvas:
         blocks = rgb[:, : width * by].reshape(len(rgb), width, by, *rgb.shape[2:]).mean(2)
         np.add.at(self.rgb, places[kept], blocks[kept] / by)
 
-    def _space(self, *channels: int) -> Floats:
+    def _space(self, *channels: int) -> NDArray[Any]:
         height, width = self.spec.height // self._by, self.spec.width // self._by
+        dtype = SAMPLE_TYPES[self.spec.dtype] if self._keeps else np.float32
         try:
-            return np.empty((height, width, *channels), np.float32)
+            return np.empty((height, width, *channels), dtype)
         except (MemoryError, ValueError, OverflowError) as error:
             raise out_of_memory() from error
 
 
-def canvas_of(announced: Any, channels: int, most: int = 0) -> Canvas:
+def canvas_of(announced: Any, channels: int, most: int = 0, *, keep: bool = False) -> Canvas:
     """The canvas for an announced picture; raises `EngineError` for none, or too large a one."""
     spec = picture_spec(announced)
     if spec.channels != channels:
@@ -111,4 +143,4 @@ def canvas_of(announced: Any, channels: int, most: int = 0) -> Canvas:
             picture=Sentence("The picture"),
             n=limits.CONTENT_PIXELS // 1_000_000,
         )
-    return Canvas(spec, most)
+    return Canvas(spec, most, keep=keep)
