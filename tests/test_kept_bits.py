@@ -101,6 +101,25 @@ def test_it_is_painted_as_the_same_photo_in_full_and_comes_back_in_its_bits(engi
     assert np.array_equal(found[75:], integers_of(bits.rgb)[75:])  # outside of all regions
 
 
+@pytest.mark.parametrize("settings", [{}, {"wrap": "both"}, {"postprocess": "contrast"}])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_one_with_transparency_is_painted_exactly_as_the_same_photo_in_full(
+    engine, settings, dtype
+):
+    shown = picture(72, 80, block=9)
+    alpha = np.clip(np.random.default_rng(3).random((72, 80)) * 1.5, 0, 1).astype(np.float32)
+    alpha[:20, :30] = 0
+    bits = in_bits(shown, dtype)
+    bits = dataclasses.replace(bits, alpha=kept(np.rint(alpha * np.iinfo(dtype).max).astype(dtype)))
+    plain = dataclasses.replace(bits, rgb=np.asarray(bits.rgb), alpha=np.asarray(bits.alpha))
+    style = Style(picture(48, 56, 9, block=4))
+    ours, theirs = (
+        paint(engine, job(each, style, iterations=3, **settings)).picture for each in (bits, plain)
+    )
+    np.testing.assert_array_equal(ours.rgb, theirs.rgb)
+    np.testing.assert_array_equal(ours.alpha, theirs.alpha)
+
+
 def test_more_bits_that_are_asked_for_come_from_the_painting(engine):
     bits = dataclasses.replace(in_bits(picture(64, 64)), depth=16)
     found = integers_of(paint(engine, job(bits, iterations=3)).picture.rgb)

@@ -80,7 +80,7 @@ def bytes_per_pixel(picture: Picture) -> int:
 
 def in_floats(picture: Picture) -> Picture:
     """``picture`` with arrays of float32, as it is for who computes with all of it."""
-    if integers_of(picture.rgb) is None:
+    if not any(isinstance(each, Samples) for each in (picture.rgb, picture.alpha)):
         return picture
     alpha = None if picture.alpha is None else np.asarray(picture.alpha)
     return dataclasses.replace(picture, rgb=np.asarray(picture.rgb), alpha=alpha)

@@ -9,6 +9,7 @@ import torch
 
 from styleengine.networks.extractor import Wrap
 from styleengine.pictures.picture import Picture
+from styleengine.pictures.samples import in_floats
 
 
 def closed(picture: Picture, wrap: Wrap) -> Picture:
@@ -22,6 +23,7 @@ def closed(picture: Picture, wrap: Wrap) -> Picture:
     """
     if not any(wrap):
         return picture
+    picture = in_floats(picture)
     rgb = np.empty_like(picture.rgb)
     for channel in range(3):
         plane = picture.rgb[..., channel]
