@@ -11,7 +11,7 @@ as they were; what loads the network is not. Beside it stands the time of the ne
 1,000 times the median of its steps in float32, after its first. A photo smaller than ``--size`` is
 enlarged.
 
-Processor time hardly hangs on what else the computer does, and one thread's not at all on waiting.
+Processor time hangs less on what else the computer does than the clock's, one thread's the least.
 With as many steps as the plan has, nothing is estimated. Tiles are those of the shorter plan, whose
 minimiser remembers less: where memory is short, they may be larger than a painting's.
 
