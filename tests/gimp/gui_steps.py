@@ -346,14 +346,14 @@ def step_paint_makes_a_layer_and_the_dialog_stays():
     if TOURED:
         looks = set()
         soon(lambda: looks.add(pane()) or len(looks) > 16, 40)
-    tour("3-painting")
+    tour("while-painting")
     until(lambda: layer_count() == 2, "the new layer")
     layers = shown()[0]
     assert layers[0]["name"].endswith(" – lake.jpg") and layers[0]["selected"], layers
     assert layers[0]["size"] == layers[1]["size"], layers
     assert dialog()
     settled(pane)
-    tour("4-painted")
+    tour("3-painted")
     screenshot("result")
 
 
