@@ -52,9 +52,11 @@ class Course:
             for scale in range(first, len(self.scene.plan.sizes))
         }
         by_rows = finishing.goes_by_rows(self.scene, self.job)
-        if by_rows and not self.job.preview and self.scene.followed is None:
-            self.scene.levels.keep({scale: stripe.seen for scale, stripe in stripes.items()})
+        keeps_rows = by_rows and not self.job.preview and self.scene.followed is None
         for scale, stripe in stripes.items():
+            if keeps_rows:  # those of the scale before are its guide
+                left = {k: each.seen for k, each in stripes.items() if k >= scale - 1}
+                self.scene.levels.keep(left)
             self.painter.begin_shared(scale, self.scene, stripe)
             yield from self._scale(scale, stripe)
             if self.painter.stopped:

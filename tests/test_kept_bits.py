@@ -145,7 +145,9 @@ def test_rows_that_are_kept_of_a_photo_make_what_they_made_before(monkeypatch):
     assert len(integers_of(bits.rgb)) < 150  # for all who have it
     for scale, rows in {0: Rows(0, 30), **seen, 2: Rows(80, 180)}.items():
         assert torch.equal(levels.rows(scale, rows), whole.rows(scale, rows))
+    levels.keep({2: Rows(100, 170)})
+    assert torch.equal(levels.rows(2, Rows(100, 170)), whole.rows(2, Rows(100, 170)))
     with pytest.raises(IndexError):
-        levels.rows(2, Rows(0, 100))
+        levels.rows(2, Rows(80, 180))
     with pytest.raises(ValueError, match="all of them"):
         np.asarray(bits.rgb)

@@ -42,7 +42,8 @@ class Samples:
 
     def cut(self, start: int, stop: int) -> None:
         """Keeps only the rows from ``start`` to ``stop``, for all who have this photo."""
-        self.integers, self._top = self.integers[start:stop].copy(), start
+        own = slice(max(0, start - self._top), stop - self._top)
+        self.integers, self._top = self.integers[own].copy(), self._top + own.start
 
     @property
     def _is_cut(self) -> bool:
