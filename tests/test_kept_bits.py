@@ -148,6 +148,6 @@ def test_rows_that_are_kept_of_a_photo_make_what_they_made_before(monkeypatch):
     levels.keep({2: Rows(100, 170)})
     assert torch.equal(levels.rows(2, Rows(100, 170)), whole.rows(2, Rows(100, 170)))
     with pytest.raises(IndexError):
-        levels.rows(2, Rows(80, 180))
+        levels.source.rows(sizes[2], Rows(80, 180))
     with pytest.raises(ValueError, match="all of them"):
         np.asarray(bits.rgb)
