@@ -53,6 +53,7 @@ class Course:
         }
         by_rows = finishing.goes_by_rows(self.scene, self.job)
         keeps_rows = by_rows and not self.job.preview and self.scene.followed is None
+        keeps_rows = keeps_rows and (self.job.given_up or self.group.rank > 0)
         for scale, stripe in stripes.items():
             if keeps_rows:  # those of the scale before are its guide
                 left = {k: each.seen for k, each in stripes.items() if k >= scale - 1}

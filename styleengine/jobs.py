@@ -103,6 +103,8 @@ class Job:
 
     ``frame`` is the frame before this one in a film, which the painting is to be steady with
     instead of going on from ``before``; ``steady`` asks for that of this one, for the next.
+    ``given_up`` says that nobody else looks at the content any more: of one that is kept in whole
+    numbers a process that shares the run then keeps no more rows than it needs.
 
     Of a ``spot`` only this is painted, and is the result; the content is then the whole picture
     made smaller, to no less than `OVERVIEW_PX`.
@@ -119,6 +121,7 @@ class Job:
     spot: Spot | None = None
     frame: Frame | None = None
     steady: bool = False
+    given_up: bool = False
 
     @property
     def whole(self) -> Picture | Spot:

@@ -88,7 +88,7 @@ def kept_photo(**settings: Any) -> Job:
     """An opaque photo that stays in its 8 bits, so that each process finishes its own rows."""
     work = job(**settings)
     rgb = kept(np.rint(work.content.rgb * 255).astype(np.uint8))
-    return dataclasses.replace(work, content=Picture(rgb))
+    return dataclasses.replace(work, content=Picture(rgb), given_up=True)
 
 
 JOBS: dict[str, Job] = {

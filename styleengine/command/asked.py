@@ -63,6 +63,7 @@ class Asked:
             hold=self.hold,
             frame=frame,
             steady=steady,
+            given_up=True,
         )
 
 
