@@ -25,7 +25,7 @@ from styleengine.networks.vgg import vgg19
 from styleengine.planning.recipes import FAST, content_factor, tv_factor
 from styleengine.scene.color import color_statistics, recolor
 from styleengine.scene.resample import resize
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.weights.store import Weights
 
 SIZE = 208

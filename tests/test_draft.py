@@ -23,7 +23,7 @@ from styleengine.planning.recipes import FAST
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
 from styleengine.scene.resample import to_tensor
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.weights.store import resolve
 from styleengine.weights.vgg_layout import CONTENT_LAYER
 from tests.helpers import ROOT, job, paint, picture, tinted

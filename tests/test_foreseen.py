@@ -10,7 +10,7 @@ from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.planning import tiling
 from styleengine.planning.recipes import FAST, at_scale
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.group import Group
 from styleengine.together.stripe import Stripe
 from tests.test_tiling import LAYERS, Sums, thin

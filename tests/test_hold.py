@@ -15,7 +15,8 @@ from styleengine.planning.recipes import FAST, FINE
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
 from styleengine.scene.color import color_statistics, recolor
-from styleengine.scene.scene import Scene, StyleTarget
+from styleengine.scene.scene import Scene
+from styleengine.scene.style_pictures import StyleTarget
 from tests.helpers import job, luma, paint, picture
 from tests.test_objective import CONTENT, IMAGE, OTHER, SHRINK, SIZE, UNITS, Thin, features, tensor
 from tests.test_objective import LAYERS as NAMES

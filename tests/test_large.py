@@ -19,7 +19,7 @@ from styleengine.planning import layout
 from styleengine.planning.layout import Limits
 from styleengine.planning.recipes import FAST
 from styleengine.protocol import EngineError, Progress
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from tests.helpers import PEAK, environment, events_of, job, losses, paint, picture, tinted
 from tests.test_tiling import LAYERS, thin
 

@@ -18,7 +18,7 @@ from styleengine.networks.extractor import ExtractorEntry, Geometry
 from styleengine.planning.plan import make_plan
 from styleengine.planning.recipes import FAST, FINE, Recipe, at_scale
 from styleengine.protocol import Settings
-from styleengine.scene.scene import Look, StyleTarget
+from styleengine.scene.style_pictures import Look, StyleTarget
 from styleengine.together.stripe import Stripe
 
 pytestmark = pytest.mark.usefixtures("plain_precision")

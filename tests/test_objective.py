@@ -13,7 +13,7 @@ from styleengine.loss.classic import ClassicObjective
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss, GramLoss, GramMomentsLoss
 from styleengine.planning.recipes import CLASSIC, FAST
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from tests.test_salience import plain as focused
 
 pytestmark = pytest.mark.usefixtures("plain_precision")

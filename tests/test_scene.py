@@ -11,7 +11,8 @@ from styleengine.planning.plan import make_plan
 from styleengine.planning.spots import Area
 from styleengine.plugins.registry import load_plugins
 from styleengine.scene.grain import medians, without_grain
-from styleengine.scene.scene import ENLARGED, GRAIN_SEEN, UNSEEN, Scene, style_size
+from styleengine.scene.scene import Scene
+from styleengine.scene.style_pictures import ENLARGED, GRAIN_SEEN, UNSEEN, style_size
 from tests.helpers import job, picture
 
 

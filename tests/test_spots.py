@@ -24,7 +24,7 @@ from styleengine.protocol import EngineError, Progress, Settings
 from styleengine.scene import going_on, windows
 from styleengine.scene.pyramid import Source
 from styleengine.scene.resample import resize
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from tests.helpers import events_of, job, paint, picture, tinted
 
 SIZES = ((512, 341), (947, 631), (1753, 1168), (3243, 2161), (6000, 4000))

@@ -14,8 +14,9 @@ from styleengine.pictures.picture import Picture
 from styleengine.planning.plan import make_plan
 from styleengine.plugins.registry import load_plugins
 from styleengine.protocol import EngineError, Settings
-from styleengine.scene.scene import Scene, style_ratio
+from styleengine.scene.scene import Scene
 from styleengine.scene.strokes import LEAST, size_on_print, stroke_width
+from styleengine.scene.style_pictures import style_ratio
 from tests.helpers import job, paint, picture
 
 pytestmark = pytest.mark.usefixtures("plain_precision")

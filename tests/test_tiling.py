@@ -16,7 +16,7 @@ from styleengine.networks.vgg import VGG19
 from styleengine.planning import tiling
 from styleengine.planning.recipes import CLASSIC, FAST, at_scale
 from styleengine.protocol import EngineError
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.weights.store import resolve
 from tests.helpers import pretrained, shared_picture
 

@@ -21,7 +21,7 @@ from styleengine.protocol import EngineError, Settings
 from styleengine.scene import resample
 from styleengine.scene.closing import closed
 from styleengine.scene.finishing import touched
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from tests.helpers import job, paint, picture
 from tests.test_tiling import LAYERS, same, thin
 

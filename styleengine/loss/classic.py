@@ -14,7 +14,7 @@ from styleengine.loss.term import Found, Key, Local, Term, add
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
 from styleengine.planning.tiling import Mosaic, Tile
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 
 
 class ClassicObjective(Objective):

@@ -17,7 +17,8 @@ from styleengine.planning.recipes import Recipe
 from styleengine.planning.spots import Area, Size
 from styleengine.protocol import Settings
 from styleengine.scene import going_on
-from styleengine.scene.scene import Scene, SceneStyle
+from styleengine.scene.scene import Scene
+from styleengine.scene.style_pictures import SceneStyle
 from styleengine.scene.windows import Window, part
 
 Piece = tuple[Tensor, Tensor | None]

@@ -13,7 +13,8 @@ from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Classic
-from styleengine.scene.scene import Scene, StyleTarget
+from styleengine.scene.scene import Scene
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.stripe import Seen, Stripe
 
 

@@ -23,7 +23,7 @@ from styleengine.loss.style import regions
 from styleengine.loss.term import Found, Local, Term
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Mosaic, Tile
-from styleengine.scene.scene import Look, StyleTarget
+from styleengine.scene.style_pictures import Look, StyleTarget
 from styleengine.together.group import Group, Rows
 from styleengine.together.stripe import Stripe
 

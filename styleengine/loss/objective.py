@@ -18,7 +18,7 @@ from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
 from styleengine.protocol import EngineError, Sentence
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.stripe import Seen, Stripe
 
 Evaluation = Generator[float, None, tuple[float, Tensor | None]]

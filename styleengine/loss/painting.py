@@ -19,7 +19,8 @@ from styleengine.loss.term import Term
 from styleengine.networks.extractor import OPEN, TV, Extractor, Wrap
 from styleengine.networks.finest_band import BAND, Banded
 from styleengine.planning.recipes import Recipe
-from styleengine.scene.scene import StyleTarget, recolored
+from styleengine.scene.scene import recolored
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.stripe import Seen, Stripe
 
 

@@ -27,7 +27,7 @@ from styleengine.loss.term import Found, Key, add
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Recipe
 from styleengine.planning.tiling import Tile
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.stripe import Stripe
 
 

@@ -15,7 +15,7 @@ from styleengine.loss.term import Found, Key, Term, add, add_up
 from styleengine.networks.extractor import Extractor
 from styleengine.networks.finest_band import BAND
 from styleengine.planning.tiling import Tile
-from styleengine.scene.scene import StyleTarget
+from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.group import Group
 from styleengine.together.stripe import Stripe
 

@@ -12,7 +12,7 @@ from styleengine.loss.maps import layer_weight
 from styleengine.loss.statistics import Statistics
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Tile
-from styleengine.scene.scene import Look, StyleTarget
+from styleengine.scene.style_pictures import Look, StyleTarget
 from styleengine.together.group import Group
 
 Key = tuple[str, int]
