@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.draft_pictures import Crops
-from styleengine.descent.minimizers import LBFGS, Diverged
+from styleengine.descent.lbfgs import LBFGS
+from styleengine.descent.minimizer import Diverged
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.networks.draft import MAPPED, Draft

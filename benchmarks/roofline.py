@@ -30,7 +30,7 @@ import torch
 from benchmarks import report
 from benchmarks.pairs import ROOT, add_engine_options, chosen_precision, machine
 from styleengine.descent.band_scaling import first_guess
-from styleengine.descent.minimizers import LBFGS
+from styleengine.descent.lbfgs import LBFGS
 from styleengine.jobs import Job, Style
 from styleengine.loss.making import objective_of
 from styleengine.machine import devices

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from styleengine.descent.band_scaling import first_guess
-from styleengine.descent.minimizers import LBFGS, Diverged
+from styleengine.descent.lbfgs import LBFGS
+from styleengine.descent.minimizer import Diverged
 from styleengine.descent.pace import Pace
 from styleengine.jobs import Job, Preview, Spot
 from styleengine.loss.courses import Courses, courses_of, units_of

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from styleengine.descent.band_scaling import BANDS, MOST, OPPONENT, BandScaling
-from styleengine.descent.minimizers import LBFGS
+from styleengine.descent.lbfgs import LBFGS
 
 CPU = torch.device("cpu")
 

@@ -33,7 +33,7 @@ from benchmarks import (
 )
 from benchmarks.judge import CONTENT as CONTENT_LAYER
 from benchmarks.judge import HELD_OUT, STYLE, Judge, judge
-from styleengine.descent.minimizers import FIRST_MOVE
+from styleengine.descent.lbfgs import FIRST_MOVE
 from styleengine.jobs import Preview, Result
 from styleengine.networks.vgg import vgg19
 from styleengine.pictures.files import Picture, load, save

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from styleengine.descent.minimizers import FIRST_MOVE, LBFGS, Adam, Diverged, add, dot, scale
+from styleengine.descent.adam import Adam
+from styleengine.descent.lbfgs import FIRST_MOVE, LBFGS
+from styleengine.descent.minimizer import Diverged
+from styleengine.descent.vectors import add, dot, scale
 
 pytestmark = pytest.mark.usefixtures("plain_precision")
 
@@ -429,7 +432,7 @@ def test_adam_without_any_gradient_does_not_move():
 
 
 def test_vectors_are_added_and_multiplied_in_pieces_as_in_one(monkeypatch):
-    monkeypatch.setattr("styleengine.descent.minimizers.PIECE", 100)
+    monkeypatch.setattr("styleengine.descent.vectors.PIECE", 100)
     a, b = (torch.randn(3, 7, 31, generator=torch.Generator().manual_seed(k)) for k in (1, 2))
     half = b.half()
     assert dot(a, half) == pytest.approx(float((a.double() * half.double()).sum()), rel=1e-5)

@@ -9,15 +9,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from styleengine.descent.adam import Adam
 from styleengine.descent.band_scaling import BandScaling, first_guess
-from styleengine.descent.minimizers import (
-    FIRST_MOVE,
-    LBFGS,
-    SETTLED_MOVE,
-    Adam,
-    Diverged,
-    Minimizer,
-)
+from styleengine.descent.lbfgs import FIRST_MOVE, LBFGS, SETTLED_MOVE
+from styleengine.descent.minimizer import Diverged, Minimizer
 from styleengine.descent.pace import Pace
 from styleengine.descent.shared_scaling import shared_guess
 from styleengine.loss.objective import Objective

@@ -33,7 +33,8 @@ from styleengine.together.stripe import Stripe
 
 SEEN = 1.5
 """How much a style picture is enlarged before it is said."""
-
+BAND = 1 << 22
+"""Pixels of a larger picture that are made at a time of the one before."""
 LEAST_SHARE = 1e-30
 """Of a style in the blend: in a region of its own it is all there is, and none is divided by."""
 

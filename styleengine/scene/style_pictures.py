@@ -27,9 +27,6 @@ GRAIN_SEEN = 1.2
 """How much a style picture is enlarged before the grain of its file is left behind: as wide as
 strokes, it would be asked for as they are, and lie over all as a weave."""
 
-BAND = 1 << 22
-"""Pixels of a larger picture that are made at a time of the one before."""
-
 
 @dataclass(frozen=True)
 class StyleTarget:

@@ -1,25 +1,16 @@
-"""The two minimisers, as small state machines over one tensor.
-
-Both take the loss and its gradient at the current picture and move the picture in place: one
-evaluation per step, so that a step costs the same whatever the method. They are written for
-pictures: the first move is set in units of the picture's values, not of the gradient, which makes
-them indifferent to the scale of the loss and to the number of pixels.
-
-Vectors as long as a picture are kept in the dtype of the gradient. In float16 they take half the
-memory, and are worked on in pieces, so that no float32 copy of a large picture comes to be.
-"""
+"""L-BFGS for pictures."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from styleengine.descent.band_scaling import BandScaling
+from styleengine.descent.minimizer import Diverged
+from styleengine.descent.vectors import add, dot, is_finite, scale
 from styleengine.together.group import ALONE, Group
 
 FIRST_MOVE = 0.02
@@ -29,33 +20,6 @@ SETTLED_MOVE = 0.003
 
 CURVATURE = 1e-10
 """Smallest ``s·y / (|s| |y|)`` of a pair of L-BFGS' history: below it the pair says nothing."""
-
-
-class Diverged(ArithmeticError):
-    """The minimiser cannot go on from here: the loss or the gradient stopped making sense."""
-
-
-class Minimizer(Protocol):
-    """Moves a picture downhill."""
-
-    def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
-        """Moves ``x`` in place, given the loss and its gradient there; may raise `Diverged`.
-
-        False once it has converged: no step leads lower, and ``x`` stays as it is.
-        """
-        ...
-
-    def settle(self, x: Tensor, loss: float) -> bool:
-        """The same where no gradient is known and no other step follows; always True."""
-        ...
-
-    def average(self, x: Tensor) -> Tensor:
-        """The best estimate of the minimum so far, at least as good to look at as ``x``."""
-        ...
-
-    def retract(self, x: Tensor) -> None:
-        """Makes ``x`` the best estimate: without the last move, whose loss is not known yet."""
-        ...
 
 
 class LBFGS:
@@ -235,110 +199,3 @@ class LBFGS:
     def _rms(self, a: Tensor) -> float:
         square, count = self._group.total(dot(a, a), a.numel())
         return math.sqrt(square / count)
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015, algorithm 1) with an averaged iterate.
-
-    Two departures: the picture is clamped to 0–1 after each step, which Adam's step, independent of
-    the gradient's size, would otherwise leave; and `average` returns an exponential mean of the
-    iterates (Polyak & Juditsky 1992), which removes the grain of Adam's constant step.
-    ``group`` as in `LBFGS`.
-    """
-
-    def __init__(
-        self,
-        rate: float = 0.02,
-        betas: tuple[float, float] = (0.9, 0.99),
-        averaging: float = 0.97,
-        clamp: tuple[float, float] | None = (0.0, 1.0),
-        group: Group = ALONE,
-    ) -> None:
-        self._group = group
-        self._rate, self._betas, self._averaging, self._clamp = rate, betas, averaging, clamp
-        self._steps = 0
-        self._first: Tensor | None = None
-        self._second: Tensor | None = None
-        self._mean: Tensor | None = None
-
-    def step(self, x: Tensor, loss: float, gradient: Tensor) -> bool:
-        """One step of size ``rate`` per pixel, at most; always True."""
-        if not (self._group.all(is_finite(gradient)) and loss == loss):
-            raise Diverged("The loss or its gradient is not finite.")
-        if self._first is None or self._second is None or self._mean is None:
-            self._first, self._second, self._mean = (torch.zeros_like(x) for _ in range(3))
-        b1, b2 = self._betas
-        self._steps += 1
-        self._first.lerp_(gradient, 1 - b1)
-        self._second.lerp_(gradient.square(), 1 - b2)
-        # Adam's epsilon, relative to the gradient: the gradient of a mean shrinks with the pixels,
-        # and a fixed epsilon would freeze large pictures in a grey haze.
-        correction = 1 - b2**self._steps
-        scale = (self._second / correction).sqrt_()
-        scale += 1e-3 * self._mean_of(scale) + torch.finfo(x.dtype).tiny
-        x.addcdiv_(self._first, scale, value=-self._rate / (1 - b1**self._steps))
-        if self._clamp:
-            x.clamp_(*self._clamp)
-        self._mean.lerp_(x, 1 - self._averaging)
-        return True
-
-    def settle(self, x: Tensor, loss: float) -> bool:
-        """The mean of the iterates is what it was."""
-        return True
-
-    def _mean_of(self, a: Tensor) -> Tensor | float:
-        if self._group.size == 1:
-            return a.mean()
-        total, count = self._group.total(float(a.sum(dtype=torch.float64)), a.numel())
-        return total / count
-
-    def average(self, x: Tensor) -> Tensor:
-        """The bias-corrected exponential mean of the iterates (``x`` before the first step)."""
-        if self._mean is None:
-            return x
-        corrected: Tensor = self._mean / (1 - self._averaging**self._steps)
-        return corrected
-
-    def retract(self, x: Tensor) -> None:
-        """Makes ``x`` that mean, in which no single move counts much."""
-        x.copy_(self.average(x))
-
-
-PIECE = 1 << 22
-"""Numbers worked on at a time where the dtypes are not float32, or copies would be made."""
-
-
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Corresponding parts of contiguous tensors of equal size."""
-    flat = [t.view(-1) for t in tensors]
-    length = flat[0].numel()
-    piece = length if all(t.dtype == flat[0].dtype != torch.float16 for t in flat) else PIECE
-    for start in range(0, length, max(piece, 1)):
-        yield tuple(t[start : start + piece] for t in flat)
-
-
-def _wide(piece: Tensor) -> Tensor:
-    return piece.float() if piece.dtype == torch.float16 else piece
-
-
-def is_finite(a: Tensor) -> bool:
-    """Whether all numbers of a contiguous tensor are; takes no more memory than a piece's."""
-    return all(bool(torch.isfinite(part).all()) for part in torch.split(a.view(-1), PIECE))
-
-
-def dot(a: Tensor, b: Tensor) -> float:
-    """The inner product of two tensors of equal shape."""
-    return sum(float(torch.dot(_wide(p), _wide(q))) for p, q in _pieces(a, b))
-
-
-def add(a: Tensor, b: Tensor, factor: float = 1.0) -> None:
-    """``a += factor · b`` in place; the sum is taken in float32 at least."""
-    for p, q in _pieces(a, b):
-        p.copy_(_wide(p).add_(_wide(q), alpha=factor))
-
-
-def scale(a: Tensor, factor: float) -> Tensor:
-    """``a *= factor`` in place, which it returns; not rounded in between."""
-    for (p,) in _pieces(a):
-        p.copy_(_wide(p).mul_(factor))
-    return a
