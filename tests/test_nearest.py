@@ -109,6 +109,15 @@ def check(found: Objective, reference) -> None:
         assert (gradient * d).sum() == pytest.approx(slope, rel=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("shift", [0.0, -5.0])
+def test_the_highest_of_each_row_is_found_also_where_all_are_negative(dtype, shift):
+    values = torch.randn(60, 41, generator=torch.Generator().manual_seed(2)).to(dtype)
+    values[::2] += shift
+    found = values.gather(1, nearest.highest(values)[:, None])[:, 0]
+    assert np.array_equal(found.double().numpy(), values.double().numpy().max(1))
+
+
 def test_it_is_the_mean_distance_in_units_of_the_photos_own():
     def reference(x):
         total = 0.0

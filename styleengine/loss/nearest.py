@@ -45,6 +45,8 @@ AT_ONCE = 512
 SEARCH = 3
 """Steps from one search for the nearest to the next, which takes long and changes little."""
 TINY = 1e-6
+BITS = {torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
+"""Whole numbers of as many bits."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,7 @@ class Bank:
         """Which is the nearest to each of the features (m, C) of places, (m,)."""
         apart = (places - self.mean).to(self.directions.dtype)
         parts = (apart[at : at + AT_ONCE] for at in range(0, len(apart), AT_ONCE))
-        # `max` takes a third of the time of `argmax`, which PyTorch does one by one.
-        found = [(part @ self.across).max(1).indices for part in parts]
+        found = [highest(part @ self.across) for part in parts]
         return torch.cat(found) if found else apart.new_zeros(0, dtype=torch.long)
 
     def distances(self, places: Tensor, nearest: Tensor) -> Tensor:
@@ -87,6 +88,18 @@ class Bank:
         along = (apart * self.directions[nearest].to(apart)).sum(1)
         likeness: Tensor = along / apart.norm(dim=1).clamp_min(self.least)
         return 1 - likeness
+
+
+def highest(values: Tensor) -> Tensor:
+    """Which of the finite ``values`` (m, n) is the highest in each row, (m,)."""
+    # `max` takes a third of the time of `argmax`, which PyTorch does one by one; and of the bits,
+    # read as whole numbers, half of that again. They are in the same order from zero up.
+    bits = BITS.get(values.dtype) if values.device.type == "cpu" else None
+    if bits is not None:
+        most, found = values.view(bits).max(1)
+        if bool((most >= 0).all()):
+            return found
+    return values.max(1).indices
 
 
 @dataclass(frozen=True)
