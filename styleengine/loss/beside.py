@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
@@ -41,7 +41,7 @@ class Beside:
         margin = -(-extractor.between // stripe.align) * stripe.align
         if min(len(part) for part in stripe.parts) < margin:
             return None
-        halo = Halo(stripe, margin)
+        halo = Halo(replace(stripe, margin=margin))
         tile = halo.tile(0 if whole else stripe.seen.start)
         return cls(halo, extractor.renewing(halo.renewed), tile)
 

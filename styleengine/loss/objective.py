@@ -129,9 +129,9 @@ class Objective:
         statistics are foreseen: enough to see that the last move did not go astray.
         """
         dtype = dtype or image.dtype
-        if self._beside is not None:
-            return (yield from self._with_others(image, dtype, self._beside, slope))
         factor = float(self.size[0] * self.size[1]) if dtype == torch.float16 else 1.0
+        if self._beside is not None:
+            return (yield from self._with_others(image, dtype, factor, self._beside, slope))
         alone = len(self.tiles) == self.stripe.group.size == 1
         if not (alone and _is_whole(self.tiles[0])):
             return (yield from self._tiled(image, dtype, factor, slope))
@@ -159,7 +159,7 @@ class Objective:
         return loss
 
     def _with_others(
-        self, image: Tensor, dtype: torch.dtype, beside: Beside, slope: bool
+        self, image: Tensor, dtype: torch.dtype, factor: float, beside: Beside, slope: bool
     ) -> Evaluation:
         """As `evaluate` does, of a stripe in one piece: its features are kept until the statistics
         of all are known."""
@@ -180,8 +180,7 @@ class Objective:
         loss = beside.pulled(_covered_loss(parts, tile, image), found, pulls)
         del found, parts, seen  # a backward pass lets go of what it has passed
         (gradient,) = torch.autograd.grad(loss, x)
-        if dtype == torch.float16:
-            gradient = gradient * float(self.size[0] * self.size[1])
+        gradient = gradient * factor if factor != 1 else gradient
         return value, self._visible(gradient.to(dtype).contiguous())
 
     def _looking(self, tile: Tile) -> Extractor:

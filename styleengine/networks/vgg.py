@@ -130,6 +130,7 @@ class VGG19(Network):
             name = self._at.get(i, "")
             edged = (self.replicated or i == 0 or any(wrap)) and not self._inside
             border: Border = "replicate" if edged else "zeros"
+            pool = False
             if i < done:
                 pass
             elif i in self._integers:
@@ -145,16 +146,13 @@ class VGG19(Network):
                     pool=pool, kernel=kernel, packing=packing, wrap=wrap,
                 )  # fmt: skip
                 done = i + 3 if pool else i + 2
-                if pool:
-                    stride *= 2
-                    x = x if self._renew is None else self._renew(x, stride)
             elif isinstance(module, nn.Conv2d) and border == "replicate":
                 x = F.conv2d(replicate(x, wrap), module.weight, module.bias)
             else:
-                x = module(x)
-                if not name:
-                    stride *= 2
-                    x = x if self._renew is None else self._renew(x, stride)
+                x, pool = module(x), not name
+            if pool:
+                stride *= 2
+                x = x if self._renew is None else self._renew(x, stride)
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):

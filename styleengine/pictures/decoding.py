@@ -22,7 +22,7 @@ from styleengine.pictures.about import Metadata, encoded, metadata
 from styleengine.pictures.decoded import Raw, depth_of
 from styleengine.pictures.icc import adobe_rgb, to_srgb
 from styleengine.pictures.jpeg import completed, sound
-from styleengine.pictures.picture import Floats, Picture, alpha_of
+from styleengine.pictures.picture import Floats, Picture, alpha_of, is_opaque
 from styleengine.pictures.png import SIGNATURE as PNG
 from styleengine.pictures.png import read_png
 from styleengine.pictures.reducing import (
@@ -245,9 +245,8 @@ def _upright(raw: Raw, name: str, keep: bool) -> Picture:
 
 
 def _alpha(samples: NDArray[Any], keep: bool) -> Floats | None:
-    found = samples.dtype in KEPT and keep
-    if found and samples.min() < np.iinfo(samples.dtype).max:
-        return kept(np.ascontiguousarray(samples))
+    if keep and samples.dtype in KEPT:
+        return None if is_opaque(samples) else kept(np.ascontiguousarray(samples))
     return alpha_of(samples)
 
 

@@ -120,8 +120,12 @@ def from_pixels(data: Any, width: int, height: int, dtype: str) -> Picture:
 
 def alpha_of(samples: NDArray[Any]) -> Floats | None:
     """The alpha channel as float32 0–1, or None when every pixel is opaque."""
-    opaque = 1.0 if samples.dtype.kind in "fb" else np.iinfo(samples.dtype).max
-    return None if samples.min() >= opaque else to_unit(samples)
+    return None if is_opaque(samples) else to_unit(samples)
+
+
+def is_opaque(samples: NDArray[Any]) -> bool:
+    """Whether every sample of an alpha channel stands for 1."""
+    return bool(samples.min() >= highest(samples.dtype))
 
 
 def to_pixels(picture: Picture, dtype: str) -> NDArray[Any]:
@@ -137,8 +141,8 @@ def to_pixels(picture: Picture, dtype: str) -> NDArray[Any]:
 
 
 def highest(dtype: np.dtype[Any]) -> float:
-    """The sample value that stands for 1: 255, 65535 or 1.0."""
-    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+    """The sample value that stands for 1: 255, 65535 or 1.0, or True."""
+    return 1.0 if dtype.kind in "fb" else float(np.iinfo(dtype).max)
 
 
 def quantize(unit: Floats, out: NDArray[Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from styleengine.pictures.picture import Floats, Picture, quantize, to_unit
+from styleengine.pictures.picture import Floats, Picture, to_unit
 
 KEPT = (np.dtype(np.uint8), np.dtype(np.uint16))
 """The whole numbers that may stay."""
@@ -85,14 +85,3 @@ def in_floats(picture: Picture) -> Picture:
         return picture
     alpha = None if picture.alpha is None else np.asarray(picture.alpha)
     return dataclasses.replace(picture, rgb=np.asarray(picture.rgb), alpha=alpha)
-
-
-class Collecting:
-    """Rows of a result as they come, kept in the bits per sample that it will be saved with."""
-
-    def __init__(self, shape: tuple[int, int, int], depth: int) -> None:
-        self.integers: NDArray[Any] = np.empty(shape, np.uint8 if depth == 8 else np.uint16)
-
-    def put(self, y: int, rows: Floats) -> None:
-        """Takes in (h, W, 3) rows from ``y`` on."""
-        quantize(rows, self.integers[y : y + len(rows)])

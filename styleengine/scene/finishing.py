@@ -13,8 +13,8 @@ from torch import Tensor
 
 from styleengine.jobs import Job
 from styleengine.networks.extractor import OPEN, Wrap
-from styleengine.pictures.picture import Picture, fit, row_strips
-from styleengine.pictures.samples import Collecting, kept
+from styleengine.pictures.picture import Picture, fit, quantize, row_strips
+from styleengine.pictures.samples import kept
 from styleengine.scene import outside, resample
 from styleengine.scene.color import luma, with_luma
 from styleengine.scene.scene import Scene
@@ -138,14 +138,14 @@ def _collected(
     """Rows ``top`` to ``top + count`` of the result as it will be saved, (count, W, 3), from
     ``strips`` (1, 3, h, W), each with its first row."""
     given, covered = scene.levels.source.given, outside.coverage([s.mask for s in scene.styles])
-    made = Collecting((count, given.width, 3), given.depth)
+    made = np.empty((count, given.width, 3), np.uint8 if given.depth == 8 else np.uint16)
     for y, strip in strips:
         rows = resample.to_array(strip)
         content = given.rgb[y : y + len(rows)]
         _restore(scene, rows, content)
         outside.keep(rows, content, covered, y, given.height)
-        made.put(y - top, rows)
-    return made.integers
+        quantize(rows, made[y - top : y - top + len(rows)])
+    return made
 
 
 def _restore(scene: Scene, full: np.ndarray, content: np.ndarray) -> None:

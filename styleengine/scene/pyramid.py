@@ -48,8 +48,9 @@ class Source:
 
     def at(self, size: Size) -> Tensor:
         """The picture at ``size`` (h, w), on the device; at its own, it may be a view of it."""
-        if self._small is not None and _suits(self._small[0], size):
-            return resized(self._small[0], size, self._wrap).to(self.device)
+        small = self._small_for(size)
+        if small is not None:
+            return resized(small[0], size, self._wrap).to(self.device)
         if self.in_strips:
             return self._stripwise(size, Rows(0, size[0])).to(self.device)
         colors = resized(resample.to_tensor(self.picture.rgb), size, self._wrap).to(self.device)
@@ -70,7 +71,7 @@ class Source:
 
     def is_made_of_small(self, size: Size) -> bool:
         """Whether the picture at ``size`` is made of the small copy."""
-        return self._small is not None and _suits(self._small[0], size)
+        return self._small_for(size) is not None
 
     @property
     def in_strips(self) -> bool:
@@ -101,10 +102,8 @@ class Source:
             assert alpha is not None
             yield from ((windows.part(image, a), windows.part(alpha, a)) for a in areas)
             return
-        if self._small is not None and _suits(self._small[0], size):
-            known = self._small[0]
-        else:
-            known = resample.to_tensor(self.picture.rgb)
+        small = self._small_for(size)
+        known = resample.to_tensor(self.picture.rgb) if small is None else small[0]
         window = windows.Window(known, (known.shape[-2], known.shape[-1]), wrap=self._wrap)
         for area in areas:
             yield window.at(size, area).image.clamp(0, 1).to(self.device), None
@@ -114,11 +113,9 @@ class Source:
         if self._opaque:
             return None
         assert self.given.alpha is not None
-        if self._small is not None and _suits(self._small[0], size):
-            source = self._small[1]
-            assert source is not None
-        else:
-            source = resample.to_tensor(self.given.alpha)
+        small = self._small_for(size)
+        source = resample.to_tensor(self.given.alpha) if small is None else small[1]
+        assert source is not None
         return resized(source, size, self._wrap).to(self.device)
 
     @cached_property
@@ -132,6 +129,11 @@ class Source:
         size = fit(self.width, self.height, long_side)
         alpha = self.alpha(size)
         return self.at(size), None if alpha is None else alpha[0, 0]
+
+    def _small_for(self, size: Size) -> tuple[Tensor, Tensor | None] | None:
+        """The small copy, where a level of ``size`` made from it looks no different."""
+        small = self._small
+        return small if small is not None and max(small[0].shape[-2:]) >= 2 * max(size) else None
 
     @cached_property
     def _small(self) -> tuple[Tensor, Tensor | None] | None:
@@ -246,8 +248,3 @@ def without_hidden_colors(picture: Picture) -> Picture:
 def resized(image: Tensor, size: Size, wrap: Wrap = OPEN) -> Tensor:
     """``image`` resampled to ``size`` within 0–1; itself if that is its size."""
     return image if image.shape[-2:] == size else resample.resize(image, size, wrap).clamp_(0, 1)
-
-
-def _suits(source: Tensor, size: Size) -> bool:
-    """Whether a level of ``size`` may be made from ``source``, which looks no different then."""
-    return max(source.shape[-2:]) >= 2 * max(size)

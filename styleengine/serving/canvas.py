@@ -15,6 +15,7 @@ from styleengine.pictures.picture import (
     Picture,
     from_pixels,
     highest,
+    is_opaque,
     to_unit,
 )
 from styleengine.pictures.reducing import factor
@@ -87,7 +88,7 @@ class Canvas:
             rows, spec.width, CHANNELS
         )
         alpha = pixels[..., 3]
-        return pixels[..., :3], None if alpha.min() >= highest(alpha.dtype) else alpha
+        return pixels[..., :3], None if is_opaque(alpha) else alpha
 
     def picture(self, name: str) -> Picture:
         """The whole picture."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -24,30 +23,17 @@ from styleengine.together.stripe import Stripe
 
 @dataclass(frozen=True)
 class Halo:
-    """The rows of a ``stripe``, and ``margin`` pixels beside them that others hold.
+    """The rows of a ``stripe``, and those of its margin, which others hold.
 
     The margin is a multiple of every map's stride, and no wider than any stripe.
     """
 
     stripe: Stripe
-    margin: int
-
-    @cached_property
-    def _all_seen(self) -> tuple[Rows, ...]:
-        height = self.stripe.size[0]
-        return tuple(
-            Rows(max(0, own.start - self.margin), min(height, own.stop + self.margin))
-            for own in self.stripe.parts
-        )
-
-    @property
-    def _rank(self) -> int:
-        return self.stripe.group.rank
 
     def tile(self, first: int = 0) -> Tile:
         """The stripe and its margin, in the coordinates of a picture that begins at row ``first``
         of the whole one."""
-        own, seen, width = self.stripe.own, self._all_seen[self._rank], self.stripe.size[1]
+        own, seen, width = self.stripe.own, self.stripe.seen, self.stripe.size[1]
         before, start, stop, after = (
             row - first for row in (seen.start, own.start, own.stop, seen.stop)
         )
@@ -60,31 +46,29 @@ class Halo:
 
     def renewed(self, seen: Tensor, stride: int) -> Tensor:
         """A map (1, C, h, w) of what is seen, with the margin as its owners have it."""
-        own = self.stripe.own.at(stride).within(self._all_seen[self._rank].at(stride))
+        own = self.stripe.own.at(stride).within(self.stripe.seen.at(stride))
         return self.widened(seen[..., own, :], stride)
 
     def moved(self, held: Tensor, stride: int) -> Tensor:
         """As `widened`."""
-        have = [own.at(stride) for own in self.stripe.parts]
-        want = [seen.at(stride) for seen in self._all_seen]
         rows, back = _in_rows(held)
-        return back(self.stripe.group.rows(rows, have, want))
+        return back(self.stripe.joined(rows, stride))
 
     def moved_back(self, gradient: Tensor, stride: int) -> Tensor:
         """The gradient by the rows held, from that by them and the margin."""
-        parts, ends = self.stripe.parts, self._all_seen
+        stripe, rank = self.stripe, self.stripe.group.rank
+        parts, ends = stripe.parts, stripe.all_seen
         nothing = Rows(0, 0)
         above = [Rows(seen.start, own.start) for own, seen in zip(parts, ends, strict=True)]
         below = [Rows(own.stop, seen.stop) for own, seen in zip(parts, ends, strict=True)]
         rows, back = _in_rows(gradient)
-        seen = ends[self._rank].at(stride)
-        found = rows[..., parts[self._rank].at(stride).within(seen), :].clone()
-        mine = parts[self._rank].at(stride)
+        seen, mine = stripe.seen.at(stride), stripe.own.at(stride)
+        found = rows[..., mine.within(seen), :].clone()
         for sent, due in ((above, [*above[1:], nothing]), (below, [nothing, *below[:-1]])):
             have, want = ([r.at(stride) for r in each] for each in (sent, due))
-            held = rows[..., have[self._rank].within(seen), :]
-            got = self.stripe.group.rows(held, have, want)
-            if place := want[self._rank]:
+            held = rows[..., have[rank].within(seen), :]
+            got = stripe.group.rows(held, have, want)
+            if place := want[rank]:
                 found[..., place.within(mine), :] += got
         return back(found)
 

@@ -110,7 +110,8 @@ class Stripe:
         return self.parts[self.group.rank]
 
     @cached_property
-    def _all_seen(self) -> tuple[Rows, ...]:
+    def all_seen(self) -> tuple[Rows, ...]:
+        """The rows that each process sees."""
         height = self.size[0]
         return tuple(
             Rows(max(0, r.start - self.margin), min(height, r.stop + self.margin))
@@ -120,7 +121,7 @@ class Stripe:
     @property
     def seen(self) -> Rows:
         """The rows that this process sees."""
-        return self._all_seen[self.group.rank]
+        return self.all_seen[self.group.rank]
 
     def cut(self, picture: Tensor) -> Tensor:
         """The rows held, of a whole picture (…, H, W)."""
@@ -181,8 +182,8 @@ class Stripe:
         if self.group.size == 1:
             return _Whole(held)
         sides = (
-            tuple(Rows(s.start, r.start) for s, r in zip(self._all_seen, self.parts, strict=True)),
-            tuple(Rows(r.stop, s.stop) for s, r in zip(self._all_seen, self.parts, strict=True)),
+            tuple(Rows(s.start, r.start) for s, r in zip(self.all_seen, self.parts, strict=True)),
+            tuple(Rows(r.stop, s.stop) for s, r in zip(self.all_seen, self.parts, strict=True)),
         )
         above, below = (self.group.rows(held, self.parts, side) for side in sides)
         return _Widened((above, held, below))
@@ -191,7 +192,7 @@ class Stripe:
         """The rows seen, of a map at ``stride`` of which the rows held are given."""
         if self.group.size == 1:
             return held
-        have, want = ([r.at(stride) for r in rows] for rows in (self.parts, self._all_seen))
+        have, want = ([r.at(stride) for r in rows] for rows in (self.parts, self.all_seen))
         return self.group.rows(held, have, want)
 
     def gathered(self, held: Tensor, stride: int = 1) -> Tensor:
