@@ -44,6 +44,17 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in by_hand]
 
 
+def pytest_make_parametrize_id(val, argname):
+    """The name of the argument for what is too long, or too raw, to be read in a test's name.
+
+    A file that was made while the tests were collected may have the time of day in it, as a colour
+    profile has: named by its bytes, the test has another name in each process that shares the
+    tests, and none is run.
+    """
+    too_long = isinstance(val, str) and len(val) > 100
+    return argname if too_long or isinstance(val, bytes) else None
+
+
 def pytest_terminal_summary(terminalreporter):
     """Tells how much of the fault suite (tests/faults/table.py) was tried, and how much held."""
     outcomes = {}

@@ -480,7 +480,11 @@ def test_srgb_profile_changes_nothing() -> None:
     exactly(files.decode(data), RGB16, U16[..., 3])
 
 
-@pytest.mark.parametrize("profile", [b"not a profile", cmyk_profile(), adobe_profile()[:300]])
+@pytest.mark.parametrize(
+    "profile",
+    [b"not a profile", cmyk_profile(), adobe_profile()[:300]],
+    ids=["nonsense", "for ink", "half"],
+)
 def test_useless_profile_is_ignored(profile: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """Nonsense, a profile for another kind of picture, half a profile."""
     exactly(files.decode(tiff(RGB8, photometric="rgb", iccprofile=profile)), RGB8)
