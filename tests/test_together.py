@@ -97,6 +97,21 @@ def test_a_shared_run_that_is_stopped_keeps_what_there_is(shared, name):
     assert found["rgb"].shape == (sharing.HEIGHT, sharing.WIDTH, 3)
 
 
+def test_the_command_paints_with_several_and_says_nothing_beside(env, files, tmp_path):
+    target = tmp_path / "painted.png"
+    arguments = ["run", str(files / "photo.png"), "--style", str(files / "style.png"), *LOOK, "-q"]
+    done = subprocess.run(
+        [*COMMAND, *arguments, "-o", str(target)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert load(target).rgb.shape == load(files / "photo.png").rgb.shape
+
+
 CASES = [
     pytest.param(1, "dies", id="dies"),
     pytest.param(0, "dies", id="the first dies", marks=pytest.mark.by_hand),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -160,4 +161,6 @@ def _bytes(tensor: Tensor) -> Tensor:
 
 def _tensor(array: np.ndarray) -> Tensor:
     """``array`` as a tensor; one that may not be written is only sent."""
-    return torch.frombuffer(array.data, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given buffer is not writable")
+        return torch.frombuffer(array.data, dtype=torch.uint8)
