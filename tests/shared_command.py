@@ -11,7 +11,7 @@ import signal
 import sys
 
 from styleengine.command.cli import main
-from styleengine.loss.objective import Objective
+from styleengine.loss.tiled import Tiled
 from styleengine.networks.base import NETWORK_VALUES
 from styleengine.planning import fitting, layout
 from styleengine.together import launch, watch
@@ -23,15 +23,15 @@ layout.LIMITS["cpu"] = layout.Limits(1, 0, state, TILE)
 watch.SILENCE_S = 5.0
 
 if os.environ.get("SHARED_DIES") == os.environ["RANK"]:
-    covered, count = Objective._covered, iter(range(1000))
+    covered, count = Tiled._covered, iter(range(1000))
 
-    def dying(self, seen, tile):
-        if launch.group().busy and self.stripe.group.size > 1 and next(count) == 3:
+    def dying(self, seen, cut, tile):
+        if launch.group().busy and self._stripe.group.size > 1 and next(count) == 3:
             still = os.environ.get("SHARED_HOW") == "stands still"
             os.kill(os.getpid(), signal.SIGSTOP if still else signal.SIGKILL)
-        return covered(self, seen, tile)
+        return covered(self, seen, cut, tile)
 
-    Objective._covered = dying
+    Tiled._covered = dying
 
 if __name__ == "__main__":
     sys.exit(main())

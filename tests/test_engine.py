@@ -16,7 +16,7 @@ from styleengine.descent.pace import Pace
 from styleengine.descent.painter import Painter
 from styleengine.engine import Engine
 from styleengine.jobs import Job, Preview, Result, Style
-from styleengine.loss.objective import Evaluation
+from styleengine.loss.tiled import Evaluation
 from styleengine.machine import devices
 from styleengine.networks import draft, precision
 from styleengine.networks.draft import Draft

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from styleengine.loss import foreseen, objective
+from styleengine.loss import foreseen
+from styleengine.loss import tiled as tiled_loss
 from styleengine.loss.painting import PaintObjective
 from styleengine.loss.style_losses import CovarianceLoss
 from styleengine.planning import tiling
@@ -73,7 +74,7 @@ def test_the_loss_is_true_and_the_gradient_nearly(monkeypatch):
     assert found == pytest.approx(loss, rel=1e-12)
     error = float((its_gradient - gradient).norm() / gradient.norm())
     assert 1e-9 < error < 0.15
-    monkeypatch.setattr(objective, "BELIEVED", -1.0)
+    monkeypatch.setattr(tiled_loss, "BELIEVED", -1.0)
     passes(tiled, moved)  # what was foretold is not believed, and the next one takes two passes
     loss, gradient = whole(image)
     found, its_gradient, told = passes(tiled, image)

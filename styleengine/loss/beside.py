@@ -11,13 +11,11 @@ from torch import Tensor
 from styleengine.loss.slopes import pulled_by
 from styleengine.loss.statistics import Statistics
 from styleengine.loss.term import Found, Key, Term
+from styleengine.loss.totals import Pull
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.tiling import Tile
 from styleengine.together.halo import Halo
 from styleengine.together.stripe import Stripe
-
-Pull = tuple[Term, Key, Statistics]
-"""A term, one of its statistics, and the derivative of the loss by that."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from styleengine.loss.moments import Moments
-from styleengine.loss.statistics import Statistics
-from styleengine.loss.term import Key, Term
+from styleengine.loss.totals import Totals
 from styleengine.networks.extractor import Geometry
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Span, Tile
@@ -28,8 +27,6 @@ MOST_WORK = 0.35
 RARE = 0.5
 """How far the sample's share of a region may be from its share of the picture."""
 TINY = 1e-12
-
-Totals = dict[Term, dict[Key, Statistics]]
 
 
 @dataclass(frozen=True)

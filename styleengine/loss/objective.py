@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from styleengine.loss import foreseen
+from styleengine.loss import foreseen, totals
 from styleengine.loss.beside import Beside
-from styleengine.loss.foreseen import Known, Totals
-from styleengine.loss.slopes import derivatives, gradient_by
-from styleengine.loss.statistics import Statistics
-from styleengine.loss.term import Found, Key, Local, Term, add, add_up
-from styleengine.machine import allocator
+from styleengine.loss.places import covered_loss, covered_sum, parts_of
+from styleengine.loss.term import Found, Term
+from styleengine.loss.tiled import Cut, Evaluation, Tiled
 from styleengine.networks.extractor import OPEN, Extractor, Wrap
 from styleengine.planning import tiling
 from styleengine.planning.tiling import Tile
@@ -21,20 +19,11 @@ from styleengine.protocol import EngineError, Sentence
 from styleengine.scene.style_pictures import StyleTarget
 from styleengine.together.stripe import Seen, Stripe
 
-Evaluation = Generator[float, None, tuple[float, Tensor | None]]
-"""The computation of a loss and its gradient, which tells how much of it is done, 0–1."""
-BELIEVED = 0.05
-"""How far the loss of statistics that were foretold may be from that of what they came to be, for
-the next ones to be foretold."""
-
 
 class Objective:
     """A function of a picture (1, 3, h, w): the sum of its ``terms``, all of one network.
 
-    Where the picture is cut into tiles, a first pass adds up the statistics, and a second one gives
-    every tile its part of the gradient. The result is that of the whole picture. Of a large one
-    that has been evaluated before there is one pass only: the statistics are `foreseen` then, for
-    the gradient; the loss is always that of the statistics as they are.
+    That of a picture which is cut into tiles (`Tiled`) is that of the whole picture.
 
     Several processes share a picture in stripes: then ``content``, masks and maps are what a
     process sees, and the picture and its gradient what it holds of them (`Stripe`). A stripe that
@@ -70,7 +59,7 @@ class Objective:
         alpha = None if alpha is None else self.stripe.held(alpha)
         self._hidden = None if alpha is None or bool((alpha > 0).all()) else alpha <= 0
         self.side = side
-        self._known: Known | None = None
+        self._tiled = Tiled(terms, self.stripe)
         for style in styles:
             self._show_style(style, terms, side)
             for look in dict.fromkeys(look for term in terms for look in term.looks):
@@ -134,7 +123,10 @@ class Objective:
             return (yield from self._with_others(image, dtype, factor, self._beside, slope))
         alone = len(self.tiles) == self.stripe.group.size == 1
         if not (alone and _is_whole(self.tiles[0])):
-            return (yield from self._tiled(image, dtype, factor, slope))
+            asked = dtype if slope else None
+            cut = Cut(self.tiles, self._sample, self._looking)
+            value, gradient = yield from self._tiled.evaluate(image, cut, asked, factor)
+            return value, None if gradient is None else self._visible(gradient)
         if not slope:
             with torch.no_grad():
                 return float(self.loss(image)), None
@@ -155,7 +147,7 @@ class Objective:
         for term in self.terms:
             statistics = term.statistics(found, tile, covered=not _is_whole(tile))
             loss = loss + term.of_statistics(statistics) if statistics else loss
-            loss = loss + _covered_loss(term.local(seen, found, tile), tile, x)
+            loss = loss + covered_loss(term.local(seen, found, tile), tile, x)
         return loss
 
     def _with_others(
@@ -164,20 +156,21 @@ class Objective:
         """As `evaluate` does, of a stripe in one piece: its features are kept until the statistics
         of all are known."""
         tile, stripe = beside.tile, self.stripe
-        met: Totals = {term: {} for term in self.terms}
+        met = totals.none_of(self.terms)
         with torch.set_grad_enabled(slope):
             x = image.detach().requires_grad_(slope)
             seen = beside.halo.widened(x)
             found = beside.extractor(seen)
-            parts = self._parts(seen, found, tile)
-            _note(met, self._statistics(found, tile))
-            places = sum(_covered_sum(part, tile) for part in parts)
+            parts = parts_of(self.terms, seen, found, tile)
+            totals.note(met, totals.covered(self.terms, found, tile))
+            places = covered_sum(parts, tile)
         yield 1 / 3
-        value, pulls = self._pulls(self._sums(met))
+        stripe.group.meet()
+        value, pulls = totals.pulls_of(totals.of_all(met, stripe.group))
         value += stripe.group.total(places)[0]
         if not slope:
             return value, None
-        loss = beside.pulled(_covered_loss(parts, tile, image), found, pulls)
+        loss = beside.pulled(covered_loss(parts, tile, image), found, pulls)
         del found, parts, seen  # a backward pass lets go of what it has passed
         (gradient,) = torch.autograd.grad(loss, x)
         gradient = gradient * factor if factor != 1 else gradient
@@ -190,142 +183,6 @@ class Objective:
         if self._inside and self.stripe.is_inside(tile):
             return self._inside
         return self._closed if self._closed and _is_whole(tile) else self.extractor
-
-    def _tiled(self, image: Tensor, dtype: torch.dtype, factor: float, slope: bool) -> Evaluation:
-        group, seen = self.stripe.group, self.stripe.widened(image)
-        # The largest first: what it frees fits the others, which the other way round it does not.
-        tiles = sorted(self.tiles, key=lambda tile: -tile.looked_at)
-        if not slope:
-            return (yield from self._without_slope(seen, tiles)), None
-        sample = self._of_sample(seen)
-        met: Totals = {term: {} for term in self.terms}
-        expected = foreseen.foreseen(self._known, sample, self.size)
-        begun = 0.0 if expected else 1 / 3
-        if expected is None:
-            for number, tile in enumerate(tiles):
-                if group.stopping:
-                    break
-                _note(met, self._covered(seen, tile))
-                yield (number + 1) / len(tiles) * begun
-            expected = self._meet(met)
-        value, pulls = self._pulls(expected)
-        gradient, places = torch.empty_like(image, dtype=dtype), 0.0
-        for number, tile in enumerate(tiles):
-            if group.stopping:
-                break
-            g, there = self._pulled(seen, tile, pulls, None if expected is met else met)
-            places += there
-            self.stripe.place(gradient, tile).copy_(tile.covered(g) * factor)
-            del g
-            yield begun + (1 - begun) * (number + 1) / len(tiles)
-        true = value
-        if expected is met:
-            self._meet({})
-        else:
-            true = self._value(self._meet(met))
-        believed = sample is not None and abs(true - value) <= BELIEVED * abs(true)
-        self._known = Known(met, sample) if sample and believed else None
-        return true + group.total(places)[0], self._visible(gradient)
-
-    def _pulled(
-        self,
-        seen: Seen,
-        tile: Tile,
-        pulls: Sequence[tuple[Term, Key, Statistics]],
-        met: Totals | None,
-    ) -> tuple[Tensor, float]:
-        """The gradient by what a tile looks at, and the sum over its places; its statistics are
-        added to those that were ``met``, if given."""
-        x = seen.outer(tile).detach().requires_grad_()
-        found = self._looking(tile)(x)
-        if met is not None:
-            _note(met, self._statistics(found, tile))
-        local, places = x.new_zeros(()), 0.0
-        for part in self._parts(x, found, tile):
-            local = local + part.factor * part.values.sum()
-            places += _covered_sum(part, tile)
-        below: dict[str, Tensor] = {}
-        for term, key, by in pulls:
-            add(below, key[0], term.pull(key, by, found[key[0]], tile))
-        return gradient_by(x, local, found, below), places
-
-    def _without_slope(self, seen: Seen, tiles: Sequence[Tile]) -> Generator[float, None, float]:
-        """The loss alone; as the sample has it, where that tells."""
-        if self._known and self._sample:
-            met, places = yield from self._passed_over(seen, self._sample)
-            expected = foreseen.foreseen(self._known, met, self.size)
-            if expected is not None:
-                return self._value(expected) + places / foreseen.share_of(self.size)
-        met, places = yield from self._passed_over(seen, tiles)
-        return self._value(met) + places
-
-    def _passed_over(
-        self, seen: Seen, tiles: Sequence[Tile]
-    ) -> Generator[float, None, tuple[Totals, float]]:
-        """The statistics of what tiles cover, of all processes, and the sum over its places."""
-        met: Totals = {term: {} for term in self.terms}
-        places = 0.0
-        for number, tile in enumerate(tiles):
-            if self.stripe.group.stopping:
-                break
-            with torch.no_grad():
-                x = seen.outer(tile)
-                found = self._looking(tile)(x)
-                _note(met, self._statistics(found, tile))
-                places += sum(_covered_sum(part, tile) for part in self._parts(x, found, tile))
-            del found
-            yield (number + 1) / len(tiles)
-        return self._meet(met), self.stripe.group.total(places)[0]
-
-    def _meet(self, totals: Totals) -> Totals:
-        """The ``totals`` of all processes, which have gone over their tiles."""
-        # Tiles are of several sizes, and of what one pass freed little fits the next.
-        allocator.give_back()
-        return self._sums(totals)
-
-    def _sums(self, totals: Totals) -> Totals:
-        """The same of tiles that go on."""
-        self.stripe.group.meet()
-        for total in totals.values():
-            add_up(total, self.stripe.group)
-        return totals
-
-    def _of_sample(self, seen: Seen) -> Totals | None:
-        """The statistics of the sample, if there is one."""
-        if not self._sample:
-            return None
-        found: Totals = {term: {} for term in self.terms}
-        for tile in self._sample:
-            _note(found, self._covered(seen, tile))
-        for total in found.values():
-            add_up(total, self.stripe.group)
-        allocator.give_back()
-        return found
-
-    def _value(self, totals: Totals) -> float:
-        return sum(float(term.of_statistics(total)) for term, total in totals.items() if total)
-
-    def _pulls(self, totals: Totals) -> tuple[float, list[tuple[Term, Key, Statistics]]]:
-        """The loss of statistics, and its derivatives by each of them."""
-        value, pulls = 0.0, []
-        for term, total in totals.items():
-            if total:
-                more, by = derivatives(term.of_statistics, total)
-                value += more
-                pulls += [(term, key, slope) for key, slope in by.items()]
-        return value, pulls
-
-    def _parts(self, x: Tensor, found: Found, tile: Tile) -> list[Local]:
-        return [part for term in self.terms for part in term.local(x, found, tile)]
-
-    @torch.no_grad()
-    def _covered(self, seen: Seen, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
-        """The statistics of what a tile covers; its features, which are large, are gone then."""
-        return self._statistics(self._looking(tile)(seen.outer(tile)), tile)
-
-    @torch.no_grad()
-    def _statistics(self, found: Found, tile: Tile) -> dict[Term, Mapping[Key, Statistics]]:
-        return {term: term.statistics(found, tile, covered=True) for term in self.terms}
 
     def _show_style(self, style: StyleTarget, terms: Sequence[Term], side: int | None) -> None:
         """Shows a style to ``terms``, tile by tile; of its features nothing is kept here."""
@@ -382,21 +239,3 @@ def _is_whole(tile: Tile) -> bool:
 @torch.no_grad()
 def _no_gradient(extractor: Extractor, image: Tensor) -> Found:
     return extractor(image)
-
-
-def _note(totals: Totals, more: Mapping[Term, Mapping[Key, Statistics]]) -> None:
-    for term, statistics in more.items():
-        for key, value in statistics.items():
-            add(totals[term], key, value)
-
-
-def _covered_loss(parts: Sequence[Local], tile: Tile, like: Tensor) -> Tensor:
-    """The differentiable sum over what a tile covers."""
-    loss = like.new_zeros(())
-    for part in parts:
-        loss = loss + part.factor * tile.covered(part.values, part.stride).sum()
-    return loss
-
-
-def _covered_sum(part: Local, tile: Tile) -> float:
-    return part.factor * float(tile.covered(part.values.detach(), part.stride).sum())

@@ -17,13 +17,14 @@ from torch import Tensor
 from styleengine.loss.content import Content
 from styleengine.loss.moments import Moments
 from styleengine.loss.nearest import BANK, NearestPlaces
-from styleengine.loss.objective import Evaluation
 from styleengine.loss.painting import PaintObjective, style_layers
+from styleengine.loss.places import outer_loss, parts_of
 from styleengine.loss.slopes import derivatives, gradient_by
 from styleengine.loss.squares import Seen, per_position
 from styleengine.loss.style import StyleStatistics, regions
 from styleengine.loss.style_losses import StyleLoss
 from styleengine.loss.term import Found, Key, add
+from styleengine.loss.tiled import Evaluation
 from styleengine.networks.extractor import Extractor
 from styleengine.planning.recipes import Recipe
 from styleengine.planning.tiling import Tile
@@ -173,9 +174,7 @@ class SpotObjective(PaintObjective):
         (tile,) = self.tiles
         x = image.detach().requires_grad_()
         found = self.extractor(x)
-        local = x.new_zeros(())
-        for part in (part for term in self.terms for part in term.local(x, found, tile)):
-            local = local + part.factor * part.values.sum()
+        local = outer_loss(parts_of(self.terms, x, found, tile), x)
         value, below = self.style.pulls(found, tile)
         gradient = gradient_by(x, local, found, below)
         yield 1.0
