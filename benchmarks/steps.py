@@ -40,7 +40,10 @@ from styleengine.networks.extractor import ExtractorEntry
 from styleengine.networks.trunk import PLAIN
 from styleengine.pictures.files import Picture
 from styleengine.planning.plan import Plan
+from styleengine.plugins.registry import Plugins
 from styleengine.protocol import EngineError, Progress, Settings
+from styleengine.together.group import Group
+from styleengine.workshop import Workshop
 
 PRESETS = ("draft", "fast", "best")
 RECIPE = 1000
@@ -86,18 +89,19 @@ class Painting:
         return self.ready + sum(scale.seconds for scale in self.scales) + self.finish
 
 
-class Few(Engine):
-    """Paints with no more than ``most`` steps at each scale; ``plan`` is the one with all."""
+class Few(Workshop):
+    """Plans no more than ``most`` steps at each scale; ``plan`` is the one with all."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__()
+    def __init__(self, plugins: Plugins, group: Group, most: int) -> None:
+        super().__init__(plugins, group)
         self._most = most
         self.plan: Plan | None = None
 
-    def _planned(
+    def planned(
         self, settings: Settings, weights: str | None, width: int, height: int
     ) -> tuple[Settings, ExtractorEntry, Plan]:
-        chosen, entry, plan = super()._planned(settings, weights, width, height)
+        """With few steps."""
+        chosen, entry, plan = super().planned(settings, weights, width, height)
         self.plan = plan
         few = tuple(min(n, self._most) for n in plan.steps)
         return chosen, entry, dataclasses.replace(plan, steps=few)
@@ -131,14 +135,15 @@ def measure(options: argparse.Namespace) -> None:
     network = "vgg19" if options.features == "auto" else options.features
     about = machine(network, devices.pick(options.device))
     print(about.line())
-    engine, records = Few(options.steps), []
+    engine, records = Engine(), []
+    engine.workshop = few = Few(engine.plugins, engine.group, options.steps)
     for pair in load_pairs(options):
         photo = enlarged(pair.content, options.size)
         megapixels = photo.width * photo.height / MEGA
         print(f"\n{pair.name}, {photo.width}×{photo.height}, {megapixels:.2g} megapixels")
         recipe = None if options.no_reference else reference(options, pair, photo)
         found = [
-            painted(options, engine, preset, photo, pair.style)
+            painted(options, engine, few, preset, photo, pair.style)
             for preset in dict.fromkeys(options.preset or PRESETS)
         ]
         print(scales(found) + "\n\n" + summary(found, recipe))
@@ -150,7 +155,12 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def painted(
-    options: argparse.Namespace, engine: Few, preset: str, photo: Picture, style: Picture
+    options: argparse.Namespace,
+    engine: Engine,
+    few: Few,
+    preset: str,
+    photo: Picture,
+    style: Picture,
 ) -> Painting:
     """What a painting of ``photo`` takes, the network being there."""
     report.say(f"{photo.name} in {style.name}, {preset}, {photo.width} px")
@@ -161,8 +171,8 @@ def painted(
     job = Job(photo, (Style(style),), settings)
     started = time.process_time()
     events = ((event, time.process_time()) for event in engine.run(job))
-    assert engine.plan is not None
-    return counted(preset, engine.plan, started, events)
+    assert few.plan is not None
+    return counted(preset, few.plan, started, events)
 
 
 def counted(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from styleengine.checking import check, postprocessors
@@ -19,24 +18,22 @@ from styleengine.jobs import Event, Job, Result
 from styleengine.loss.courses import Courses
 from styleengine.machine import allocator, devices
 from styleengine.machine.failures import memory_errors
-from styleengine.networks.extractor import ExtractorEntry, ExtractorRequest
 from styleengine.networks.faces import LONG_SIDE, Face, FaceFinder
-from styleengine.networks.precision import WRONG_DEVICE
-from styleengine.networks.shelf import Shelf, Shelved
 from styleengine.networks.trunk import Precision
 from styleengine.painting_spots import SpotPainter
 from styleengine.pictures.picture import Picture
-from styleengine.pictures.samples import bytes_per_pixel, in_floats
-from styleengine.planning.fitting import fit_to_memory, needed
+from styleengine.pictures.samples import in_floats
+from styleengine.planning.fitting import needed
 from styleengine.planning.layout import Layout
-from styleengine.planning.plan import Plan, features_for, fine_features_for, make_plan
+from styleengine.planning.plan import Plan
 from styleengine.plugins.registry import Plugins, load_plugins
-from styleengine.protocol import PREVIEW_PX, EngineError, Progress, Sentence, Settings
+from styleengine.protocol import Progress, Settings
 from styleengine.scene import finishing, going_on, steady
 from styleengine.scene.scene import Scene
 from styleengine.together import launch
 from styleengine.together.group import Group
 from styleengine.together.ranks import lost
+from styleengine.workshop import Ready, Workshop, for_scales
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Engine:
         """
         self.plugins = plugins if plugins is not None else load_plugins()
         self.group = launch.group() if group is None else group
-        self._shelf = Shelf()
+        self.workshop = Workshop(self.plugins, self.group)
         self._faces = FaceFinder()
         self._courses = Courses()
 
@@ -72,11 +69,8 @@ class Engine:
 
         ``weights`` as in `Job`. Raises `EngineError`, as the run would.
         """
-        chosen = dataclasses.replace(settings, features=features_for(settings, weights))
-        entry = self.plugins.extractor(chosen.features)
-        plan = make_plan(chosen, PREVIEW_PX, PREVIEW_PX, entry)
         with memory_errors():
-            self._networks(chosen, weights, plan, devices.pick(settings.device))
+            self.workshop.prepare(settings, weights)
         if settings.faces == "keep" and settings.preset != "classic":
             self._faces.prepare()
 
@@ -88,19 +82,7 @@ class Engine:
 
         Loads the networks. Raises `EngineError`, as the run would.
         """
-        chosen, entry, plan = self._planned(settings, weights, width, height)
-        device = devices.pick(settings.device)
-        networks = self._networks(chosen, weights, plan, device)
-        trunks = {name: found.trunk for name, found in networks.items()}
-        additive = self.plugins.style_loss(plan.style_loss).additive
-        parts, here = self.group.size, self.group.here
-        plan, layouts = fit_to_memory(
-            plan, width, height, chosen, entry, trunks, additive, device, parts, here
-        )
-        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
-        pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
-        pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))
-        return pace.progress("prepare").eta_s, needed(plan, layouts, device)
+        return self.workshop.estimate(settings, width, height, weights)
 
     def run(self, job: Job, should_stop: Callable[[], bool] = lambda: False) -> Generator[Event]:
         """Paints ``job``, yielding `Progress` and `Preview` events and, last, one `Result`.
@@ -151,47 +133,9 @@ class Engine:
         started = time.monotonic()
         yield Progress("prepare")
         check(job, self.plugins)
-        settings, whole, notes = job.settings, job.whole, []
-        chosen, entry, plan = self._planned(settings, job.weights, whole.width, whole.height)
-        style_loss = self.plugins.style_loss(plan.style_loss)
-        device = self._device(settings)
-        try:
-            networks = self._networks(chosen, job.weights, plan, device)
-        except EngineError as error:
-            if error.code != WRONG_DEVICE or settings.device != "auto":
-                raise
-            notes.append(
-                Sentence.of("{problem} The processor was used instead.", problem=error.sentence)
-            )
-            device = torch.device("cpu")
-            networks = self._networks(chosen, job.weights, plan, device)
-        wanted = plan.sizes[-1]
-        trunks = {name: found.trunk for name, found in networks.items()}
-        additive = style_loss.additive
-        parts, here = (1 if job.spot is not None else self.group.size), self.group.here
-        plan, layouts = fit_to_memory(
-            plan,
-            whole.width,
-            whole.height,
-            chosen,
-            entry,
-            trunks,
-            additive,
-            device,
-            parts,
-            here,
-            steady.MEMORY if job.steady or job.frame is not None else 0,
-            2 * bytes_per_pixel(job.content),  # and as many for the result
-        )
-        if plan.sizes[-1] != wanted:
-            height, width = plan.sizes[-1]
-            notes.append(
-                Sentence.of(
-                    "Memory is short: painted at {size} pixels and then enlarged.",
-                    size=f"{width}×{height}",
-                )
-            )
-
+        settings, whole = job.settings, job.whole
+        ready = self.workshop.ready(job)
+        plan, layouts, device, notes = ready.plan, ready.layouts, ready.device, [*ready.notes]
         scene = Scene.of(job, plan, device)
         if settings.preset != "classic":
             notes += scene.enlarged()
@@ -204,17 +148,17 @@ class Engine:
                 first, plan = steady.planned(plan, found)
                 scene = dataclasses.replace(scene, plan=plan, followed=found)
         if job.spot is not None:
-            yield from self._spot(job, scene, networks, layouts, device, should_stop, started)
+            yield from self._spot(job, scene, ready, should_stop, started)
             return
-        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
+        used = ready.used(plan)
         source, rates = used[0].source, [found.rate for found in used]
         pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
         painter = Painter(plan, layouts, pace, should_stop)
         if layouts[-1].parts > 1:
             follows = scene.followed is not None
-            precisions = {name: trunk.precision for name, trunk in trunks.items()}
             self.group.begin()
-            self.group.first(_Order(job, chosen, plan, layouts, scene.faces, precisions, follows))
+            order = _Order(job, ready.chosen, plan, layouts, scene.faces, ready.precisions, follows)
+            self.group.first(order)
         yield pace.progress("prepare")
         before = None if scene.followed is not None else job.before
         classic = settings.preset == "classic"  # which begins with the photo
@@ -225,7 +169,7 @@ class Engine:
         else:
             painter.begin(first, scene)
         shared = next((k for k in range(first + 1, len(layouts)) if layouts[k].parts > 1), None)
-        course = Course(job, scene, painter, pace, used, style_loss, self.group)
+        course = Course(job, scene, painter, pace, used, ready.style_loss, self.group)
         yield from course.alone(first, shared or len(plan.sizes))
         image: Tensor | Picture | None = None
         if self.group.busy:
@@ -261,23 +205,21 @@ class Engine:
         self,
         job: Job,
         scene: Scene,
-        networks: dict[str, Shelved],
-        layouts: list[Layout],
-        device: torch.device,
+        ready: Ready,
         should_stop: Callable[[], bool],
         started: float,
     ) -> Iterator[Event]:
         """Paints the spot of a job."""
-        settings, style_loss = job.settings, self.plugins.style_loss(scene.plan.style_loss)
+        settings, device, style_loss = job.settings, ready.device, ready.style_loss
         passed = going_on.passed(scene.plan)
         yield Progress("prepare")  # the faces may have taken long
         self._courses.begin(job)
         base = self._courses.base(job, scene)
         if base is None:
             plan = scene.plan.upto(passed)
-            used = [networks[plan.features_at(scale)] for scale in range(passed + 1)]
-            pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
-            painter = Painter(plan, layouts, pace, should_stop)
+            used = ready.used(plan)
+            pace = Pace(plan, ready.layouts, used[0].source, [found.rate for found in used])
+            painter = Painter(plan, ready.layouts, pace, should_stop)
             painter.begin(0, scene)
             unseen = dataclasses.replace(job, preview=0)
             course = Course(unseen, scene, painter, pace, used, style_loss, self.group)
@@ -285,10 +227,11 @@ class Engine:
             base = painter.release()
             if not painter.stopped:
                 self._courses.keep(base)
-        spot = SpotPainter(job, scene, networks, style_loss, device, (passed, base), self._courses)
+        base_of = (passed, base)
+        spot = SpotPainter(job, scene, ready.networks, style_loss, device, base_of, self._courses)
         yield from spot.paint(should_stop)
-        ready = job.spot is not None and job.spot.ready
-        names = [] if ready else postprocessors(settings)
+        unfinished = job.spot is not None and job.spot.ready
+        names = [] if unfinished else postprocessors(settings)
         touches = [partial(self.plugins.postprocess, n) for n in names]
         picture, seconds = spot.picture(touches), time.monotonic() - started
         about = str(devices.describe(str(device)))
@@ -297,58 +240,20 @@ class Engine:
     def _follow(self, order: _Order) -> Iterator[Event]:
         """The part of a run that another process than the first has in it."""
         job, plan, layouts = order.job, order.plan, order.layouts
-        device = self._device(order.chosen)
-        networks = self._networks(order.chosen, job.weights, plan, device, order.precisions)
+        device = self.workshop.device(order.chosen)
+        networks = self.workshop.networks(order.chosen, job.weights, plan, device, order.precisions)
         scene = dataclasses.replace(Scene.of(job, plan, device), faces=order.faces)
         if order.follows and job.frame is not None:
             found = steady.followed(scene.levels.source, job.frame, 0.0)
             scene = dataclasses.replace(scene, followed=found)
         pace = Pace(plan, layouts)
         painter = Painter(plan, layouts, pace, lambda: False)
-        used = [networks[plan.features_at(scale)] for scale in range(len(plan.sizes))]
+        used = for_scales(networks, plan)
         go_on_at = self.group.first(None)
         if go_on_at is not None:
             style_loss = self.plugins.style_loss(plan.style_loss)
             course = Course(job, scene, painter, pace, used, style_loss, self.group)
             yield from course.together(go_on_at)
-
-    def _planned(
-        self, settings: Settings, weights: str | None, width: int, height: int
-    ) -> tuple[Settings, ExtractorEntry, Plan]:
-        """Settings that name the network, that network's entry, and the plan of a painting."""
-        chosen = dataclasses.replace(settings, features=features_for(settings, weights))
-        entry = self.plugins.extractor(chosen.features)
-        fine = fine_features_for(settings, weights)
-        return chosen, entry, make_plan(chosen, width, height, entry, fine=fine)
-
-    def _device(self, settings: Settings) -> torch.device:
-        """The device of this process: those of a group on one computer take a card each."""
-        device = devices.pick(settings.device)
-        if self.group.size > 1 and device.type == "cuda" and settings.device in ("auto", "cuda"):
-            return torch.device("cuda", self.group.place % torch.cuda.device_count())
-        return device
-
-    def _networks(
-        self,
-        settings: Settings,
-        weights: str | None,
-        plan: Plan,
-        device: torch.device,
-        precisions: Mapping[str, Precision] | None = None,
-    ) -> dict[str, Shelved]:
-        """The networks of a plan by the name of their extractor, in ``precisions`` if given.
-
-        Each has all of the plan's layers, so that the draft is the one of a quick preview.
-        """
-        return {
-            name: self._shelf.take(
-                self.plugins.extractor(name),
-                ExtractorRequest(plan.layers, settings.pooling, weights, name),
-                device,
-                None if precisions is None else precisions[name],
-            )
-            for name in dict.fromkeys(plan.features_at(k) for k in range(len(plan.sizes)))
-        }
 
 
 def _in_floats(event: Event) -> Event:
