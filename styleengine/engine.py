@@ -152,7 +152,8 @@ class Engine:
             return
         used = ready.used(plan)
         source, rates = used[0].source, [found.rate for found in used]
-        pace = Pace(plan, layouts, source, rates, needed(plan, layouts, device))
+        memory, styles = needed(plan, layouts, device), len(job.styles)
+        pace = Pace(plan, layouts, source, rates, memory, styles)
         painter = Painter(plan, layouts, pace, should_stop)
         if layouts[-1].parts > 1:
             follows = scene.followed is not None

@@ -15,6 +15,8 @@ RATE = 2e-6
 """Seconds per pixel that the probe of the device has found."""
 BEGINS, FINE_BEGINS = 2.8, 0.8
 """Steps that a scale's beginning takes, as measured, below and above 1600 pixels."""
+OF_STYLES = {1: 1.0, 4: 1.75}
+"""By how many styles: how many times as long."""
 LAST, SAMPLED = 0.4, 0.05
 """What the last step takes as measured, without a gradient, below and above seven megapixels."""
 
@@ -41,17 +43,17 @@ def ends(plan, scale):
     return max(plan.sizes[scale + 1]) > 1600
 
 
-def run(clock, rates, load, size=1400):
+def run(clock, rates, load, size=1400, styles=1):
     """(time left as told, real time) of each step; ``load`` tells that of a step."""
     settings = Settings(features="draft")
     plan = make_plan(settings, size, size * 2 // 3, load_plugins().extractor("draft"))
     layouts = [Layout(576, False, 10, 0, 1.0) for _ in plan.sizes]
-    told, counted = Pace(plan, layouts, "", [rates] * len(plan.sizes)), []
+    told, counted = Pace(plan, layouts, "", [rates] * len(plan.sizes), None, styles), []
     for scale, (h, w) in enumerate(plan.sizes):
         told.begin(scale)
         for step in range(plan.steps[scale]):
             cost = RATE * (h * w + EACH_STEP) * plan.share(scale) * layouts[scale].cost
-            begins = FINE_BEGINS if max(h, w) > 1600 else BEGINS
+            begins = OF_STYLES[styles] * (FINE_BEGINS if max(h, w) > 1600 else BEGINS)
             share = 1.0
             if step == plan.steps[scale] - 1 and (plan.sizes[-1] == (h, w) or ends(plan, scale)):
                 share = SAMPLED if h * w > 7e6 else LAST
@@ -61,10 +63,12 @@ def run(clock, rates, load, size=1400):
     return [(eta, clock.now - then, step) for eta, then, step in counted]
 
 
-@pytest.mark.parametrize(("load", "size"), [(0.5, 1400), (1.0, 5000), (3.0, 1400)])
+@pytest.mark.parametrize(
+    ("load", "size", "styles"), [(0.5, 1400, 1), (1.0, 5000, 1), (3.0, 1400, 1), (1.0, 1400, 4)]
+)
 @pytest.mark.parametrize("rate", [RATE, None])
-def test_the_time_left_is_that_of_the_computer_as_busy_as_it_is(clock, load, size, rate):
-    for eta, left, step in run(clock, rate, lambda step: load, size):
+def test_the_time_left_is_that_of_the_computer_as_busy_as_it_is(clock, load, size, styles, rate):
+    for eta, left, step in run(clock, rate, lambda step: load, size, styles):
         if step > pace.BELIEVED:
             assert eta == pytest.approx(left, rel=1e-6, abs=1e-9), (step, eta, left)
         elif rate is None:
