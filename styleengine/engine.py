@@ -153,7 +153,7 @@ class Engine:
         used = ready.used(plan)
         source, rates = used[0].source, [found.rate for found in used]
         memory, styles = needed(plan, layouts, device), len(job.styles)
-        pace = Pace(plan, layouts, source, rates, memory, styles)
+        pace = Pace(plan, layouts, source, rates, memory, styles, devices.threads(device))
         painter = Painter(plan, layouts, pace, should_stop)
         if layouts[-1].parts > 1:
             follows = scene.followed is not None
@@ -219,7 +219,8 @@ class Engine:
         if base is None:
             plan = scene.plan.upto(passed)
             used = ready.used(plan)
-            pace = Pace(plan, ready.layouts, used[0].source, [found.rate for found in used])
+            rates, threads = [found.rate for found in used], devices.threads(device)
+            pace = Pace(plan, ready.layouts, used[0].source, rates, threads=threads)
             painter = Painter(plan, ready.layouts, pace, should_stop)
             painter.begin(0, scene)
             unseen = dataclasses.replace(job, preview=0)

@@ -22,7 +22,7 @@ from styleengine.loss.courses import Courses, courses_of, units_of
 from styleengine.loss.making import seen_of
 from styleengine.loss.spot import SpotObjective, Units
 from styleengine.loss.style_losses import MomentsLoss, StyleLoss
-from styleengine.machine import allocator, memory
+from styleengine.machine import allocator, devices, memory
 from styleengine.networks.extractor import Extractor
 from styleengine.networks.shelf import Shelved
 from styleengine.pictures.picture import Picture
@@ -99,7 +99,8 @@ class SpotPainter:
         room = USABLE * memory.free(self._device)
         layouts = fitting.laid_out(plan, trunks, True, self._device, room)
         self.source = networks[0].source
-        pace = Pace(plan, layouts, self.source, [n.rate for n in networks])
+        rates, threads = [n.rate for n in networks], devices.threads(self._device)
+        pace = Pace(plan, layouts, self.source, rates, threads=threads)
         yield pace.progress("prepare")
         for number, (scale, area) in enumerate(sorted(self._areas.items())):
             pace.begin(number)

@@ -79,7 +79,8 @@ class Workshop:
             plan, width, height, chosen, entry, trunks, additive, device, parts, here
         )
         used = for_scales(networks, plan)
-        pace = Pace(plan, layouts, used[0].source, [found.rate for found in used])
+        rates, threads = [found.rate for found in used], devices.threads(device)
+        pace = Pace(plan, layouts, used[0].source, rates, threads=threads)
         pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))
         return pace.progress("prepare").eta_s, needed(plan, layouts, device)
 

@@ -21,16 +21,19 @@ SURE_STEPS = 3
 RECENT_S = 12.0
 """How long ago the steps may be whose pace tells the time left: others begin and end on a computer
 meanwhile."""
-EACH_STEP = 12_000
-"""What a step takes that does not depend on its size, in pixels that take as long: measured with
-VGG19 on a processor, 2.2 times the time per pixel at 128 × 85, 1.2 times at 256 × 171."""
+EACH_STEP, EACH_STYLE = 12_000, 6_000
+"""What a step takes that does not depend on its size, in pixels that take as long: for each thread,
+as more threads only make the pixels faster; and for each further style. Measured with VGG19: 2.2
+times the time per pixel at 128 × 85 by one thread, 1.2 times at 256 × 171; by two as long as 25,000
+to 40,000 pixels; with four styles 13,000 to 15,000 more, with the draft network 30,000 to 50,000.
+"""
 EACH_SCALE, COMPARING = 0.8, 2.0
 """What the beginning of a scale takes, in steps: photo and style are looked at; and what it takes
 more where places are compared, for which the style is looked at several times. Measured with one
 style, 0.8 at 2048 pixels and 2.6 to 3.1 at 512 and 1024."""
-EACH_STYLE = 0.25
-"""What it takes more for each further style, as a share of that: measured with two and four styles
-at 512 and 1024 pixels, 3.3 to 3.6 and 4.7 steps."""
+SEEING = 0.3
+"""What it takes more for each further style, as a share of that: with four styles 4.6 to 6.4 steps
+at 512 and 1024 pixels, where with one they were 2.5 to 3.5."""
 LAST, SAMPLED = 0.4, 0.05
 """What the last step of a scale takes, in steps, where its gradient is not asked for: 0.3 to 0.6 as
 measured, and next to nothing where a sample of the picture tells the loss."""
@@ -61,12 +64,13 @@ class Pace:
         rates: Sequence[float | None] = (),
         memory: int | None = None,
         styles: int = 1,
+        threads: int = 1,
     ) -> None:
         """``layouts`` says how each scale is computed, ``features`` by what network, for people.
 
         ``rates`` is how many seconds a pixel may take in a step of the whole network of each scale,
         to tell the time beforehand, ``memory`` how many bytes the run takes at most, ``styles`` how
-        many there are.
+        many there are, ``threads`` how many of the processor paint.
         """
         self._plan, self._features, self._memory = plan, features, memory
         known = [r for r in rates if r]
@@ -76,11 +80,12 @@ class Pace:
             h * w * layouts[scale].cost * plan.share(scale) * relative[scale]
             for scale, (h, w) in enumerate(plan.sizes)
         ]
+        fixed = EACH_STEP * threads + EACH_STYLE * (styles - 1)
         self._costs = [
-            work * (1 + EACH_STEP / (h * w))
+            work * (1 + fixed / (h * w))
             for work, (h, w) in zip(self._work, plan.sizes, strict=True)
         ]
-        more = 1 + EACH_STYLE * (styles - 1)
+        more = 1 + SEEING * (styles - 1)
         self._begins = [more * (EACH_SCALE + COMPARING * compares(m)) for m in plan.methods]
         self._lasts = [last_step(plan, layouts, scale) for scale in range(len(plan.sizes))]
         self._done = 0.0

@@ -40,6 +40,13 @@ def describe(name: str) -> Sentence:
     )
 
 
+def threads(device: torch.device) -> int:
+    """How many threads compute on the processor; 1 where that is left to another device."""
+    import torch
+
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
 def pick(name: str) -> torch.device:
     """The device called ``name``; "auto" takes the best at hand. Raises `EngineError`."""
     import torch
