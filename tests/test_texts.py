@@ -289,7 +289,7 @@ def test_the_engine_speaks_in_templates():
     assert len(found) > 90
     assert not [each for each in found if each[2] == "?"]
     used = {file for file, _, _ in found}
-    assert {"weights/store.py", "engine.py", "protocol.py", "serving/outbox.py"} <= used
+    assert {"weights/store.py", "workshop.py", "protocol.py", "serving/outbox.py"} <= used
     assert set(ONLY_THE_COMMAND_LINE) - {"command/cli.py"} <= used
     assert {code for _, code, _ in found} >= {*ENGLISH_ONLY, "out-of-memory", "no-weights"}
 
