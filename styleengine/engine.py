@@ -229,8 +229,8 @@ class Engine:
             base = painter.release()
             if not painter.stopped:
                 self._courses.keep(base)
-        base_of = (passed, base)
-        spot = SpotPainter(job, scene, ready.networks, style_loss, device, base_of, self._courses)
+        begun = (passed, base)
+        spot = SpotPainter(job, scene, ready.networks, style_loss, device, begun, self._courses)
         yield from spot.paint(should_stop)
         unfinished = job.spot is not None and job.spot.ready
         names = [] if unfinished else postprocessors(settings)
