@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from styleengine.protocol import EngineError
 from styleengine.together import ranks, watch
 from tests import sharing
 from tests.helpers import ROOT, Serving, environment, picture
-from tests.patience import DEADLINE
+from tests.patience import DEADLINE, wait_until
 from tests.sharing import JOBS
 from tests.test_server import result_of, start
 
@@ -98,10 +99,10 @@ def test_a_shared_run_that_is_stopped_keeps_what_there_is(shared, name):
 
 
 def test_the_command_paints_with_several_and_says_nothing_beside(env, files, tmp_path):
-    target = tmp_path / "painted.png"
+    target, trace = tmp_path / "painted.png", tmp_path / "trace.json"
     arguments = ["run", str(files / "photo.png"), "--style", str(files / "style.png"), *LOOK, "-q"]
     done = subprocess.run(
-        [*COMMAND, *arguments, "-o", str(target)],
+        [*COMMAND, *arguments, "-o", str(target), "--trace", str(trace)],
         env=env,
         capture_output=True,
         text=True,
@@ -110,6 +111,8 @@ def test_the_command_paints_with_several_and_says_nothing_beside(env, files, tmp
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert load(target).rgb.shape == load(files / "photo.png").rgb.shape
+    steps = [s["step"] for s in json.loads(trace.read_text())["steps"] if s["stage"] == "paint"]
+    assert steps == list(range(1, 9))
 
 
 CASES = [
@@ -135,6 +138,68 @@ def test_a_lost_process_ends_all_with_one_sentence(env, files, tmp_path, rank, h
     assert done.returncode != 0
     assert done.stderr.count(LOST) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def loading(parent: int) -> int:
+    """How many processes that ``parent`` has started have opened PyTorch's library."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return sum("libtorch" in Path(f"/proc/{child}/maps").read_text() for child in children)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_ctrl_c_while_the_processes_come_ends_all(env, files, tmp_path):
+    """Those that ignored it until they had met would be killed by torchrun, half a minute later."""
+    arguments = ["run", str(files / "photo.png"), "--style", str(files / "style.png"), *LOOK]
+    program = [*COMMAND, *arguments, "-o", str(tmp_path / "painted.png")]
+    # A test that runs in the background may ignore it, and what it starts would, too.
+    heard = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", heard, *program],
+        env=env,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as started:
+        wait_until(lambda: loading(started.pid) == 2, "both load PyTorch")
+        os.killpg(started.pid, signal.SIGINT)
+        said, _ = started.communicate(timeout=DEADLINE)
+    assert started.returncode != 0
+    assert "forcefully" not in said and LOST not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals of POSIX")
+@pytest.mark.parametrize("how", ["full", "dies", "stands still"])
+def test_what_ends_one_of_those_that_share_out_photos_is_told_once(env, files, tmp_path, how):
+    photos, painted = tmp_path / "photos", tmp_path / "painted"
+    photos.mkdir()
+    for number in range(5):
+        save(photos / f"{number}.png", picture(40, 60, number))
+    look = ["--features", "thin", "--size", "48", "--iterations", "4", "--faces", "paint"]
+    program = [*COMMAND, "run", str(photos), "--style", str(files / "style.png"), *look]
+    done = subprocess.run(
+        [*program, "-o", str(painted)],
+        env={**env, "SHARED_MARK": str(tmp_path / "mark"), "SHARED_HOW": how},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(told) == 1, done.stderr
+    assert ("the disk is full" if how == "full" else LOST) in told[0]
+    assert "styleengine/" not in done.stderr, "no trace of ours"
+    assert {p.suffix for p in painted.iterdir()} <= {".png"}
+    if how != "dies":  # what the first had begun is painted
+        count = len(list(painted.iterdir()))
+        assert count == 4 if how == "stands still" else 1 <= count <= 4
+    if how == "full":
+        assert f"{count} of 5 painted." in done.stderr
 
 
 def test_being_told_to_end_does_not_cut_off_the_sentence(monkeypatch):

@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +22,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bar
-from rich.text import Text
 
 from styleengine import __version__
 from styleengine.command.run import is_many
 from styleengine.command.run_options import add_run
 from styleengine.command.sheet import add_sheet
-from styleengine.command.terminal import OutputGone, close_output, console, say
+from styleengine.command.terminal import OutputGone, close_output, console, say, tell
 from styleengine.machine import allocator
 from styleengine.machine.failures import broken_install, out_of_memory
 from styleengine.machine.files import cannot_write
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 SHARED = ("run", "serve")
 """Commands that several processes can share."""
-LOST = "lost-process"
+TOLD_S = 2.0
+"""How long the first of several processes may take to tell what ends them all."""
 PIPE_CLOSED = 141
 """The exit status that a shell gives to a program ended by SIGPIPE."""
 
@@ -48,6 +50,8 @@ PIPE_CLOSED = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 after an error, 2 for wrong usage."""
     wait_briefly()
+    if launch.is_several():  # it lists its own calls whenever a process has gone
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     allocator.keep_freed_memory()
     try:
         top = parser()
@@ -71,10 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if args.command in SHARED:
                 launch.join()
         status = int(args.function(args) or 0)
-        _dismiss()
+        launch.dismiss()
         return status
     except EngineError as error:
-        _dismiss()
+        if error.code != launch.LOST:
+            launch.dismiss()
         return _refused(error)
     except OutputGone as gone:
         if gone.reader_left:
@@ -85,7 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _refused(out_of_memory())
     except KeyboardInterrupt:
-        console.print("Stopped.")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun passes on what came here already
+        if launch.is_first():
+            console.print("Stopped.")
+        if launch.group().busy:
+            launch.group().tells()  # the others need not
+        launch.dismiss()
         return 130
 
 
@@ -93,8 +103,8 @@ def _followed(command: str) -> int:
     """Takes part in what the first of torchrun's processes does; returns the exit status."""
     if command not in SHARED:
         return 0
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one stops, and all with it
     group = launch.join()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one stops, and all with it
     from styleengine.engine import Engine
 
     try:
@@ -102,27 +112,16 @@ def _followed(command: str) -> int:
         group.leave()
         return 0
     except EngineError as error:
-        if command == "serve" and error.code == LOST and not group.busy:
+        if command == "serve" and error.code == launch.LOST and not group.busy:
             return 0
         return _refused(error)
 
 
-def _dismiss() -> None:
-    """Tells torchrun's other processes that there is nothing more to do."""
-    group = launch.group()
-    if group.size > 1 and not group.busy:
-        with contextlib.suppress(EngineError):  # they have gone already
-            group.first(None)
-        group.leave()
-
-
 def _refused(error: EngineError) -> int:
-    group = launch.group()
-    if not (group.tells() if group.size > 1 else launch.is_first()):
-        return 1  # another process has told it
-    console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
-    if error.hint:
-        console.print(error.hint, soft_wrap=True)
+    if launch.tells(error):
+        tell(error)
+    elif launch.group().size == 1:  # the first is still to tell, and is ended when this one has
+        time.sleep(TOLD_S)
     return 1
 
 

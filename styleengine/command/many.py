@@ -11,11 +11,11 @@ from styleengine.command.asked import Asked, asked, files_read
 from styleengine.command.film import Film
 from styleengine.command.photos import places
 from styleengine.command.places import numbered, require_other, save_new, save_result
-from styleengine.command.terminal import console
+from styleengine.command.terminal import console, tell
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
 from styleengine.protocol import EngineError
-from styleengine.together.launch import is_several
+from styleengine.together.launch import LOST, is_first, is_several
 from styleengine.together.sharing import SharingOut
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
     todo = [pair for pair in pairs if args.overwrite or _is_new(pair)]
     there = len(photos) - len(todo)
     failures: list[tuple[Path, EngineError]] = []
-    painted, stopped = 0, False
+    painted, stopped, gave_up = 0, False, False
     try:
         if todo:
             _make(folder)
@@ -83,13 +83,35 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
                         stopped = True
                         break
                     watch.passed()
-        sharing.wait()
+    except EngineError as problem:
+        if problem.code == LOST:
+            raise _lost() from problem
+        if not is_several() or not todo:
+            raise
+        # Now, as torchrun ends the others, and what they have begun, where one ends with an error.
+        tell(problem)
+        sharing.give_up()
+        gave_up = True
     finally:
-        _account(args.quiet, painted, there, len(photos), failures)
-    if stopped:
+        if not is_several():
+            _account(args.quiet, painted, there, len(photos), failures)
+    if is_several():
+        painted = sharing.total(painted)
+        _account(args.quiet or not is_first(), painted, there, len(photos), failures)
+    if stopped and is_first():
         console.print("Stopped. The same command goes on where this one ended.")
-        return INTERRUPTED
-    return 1 if failures else 0
+    status = INTERRUPTED if stopped else int(bool(failures or gave_up))
+    sharing.part(status)
+    return status
+
+
+def _lost() -> EngineError:
+    return EngineError(
+        LOST,
+        "A process of this run was lost, or all were told to end: the pictures at hand are not "
+        "finished.",
+        "The same command goes on where this one ended.",
+    )
 
 
 class _Failed(Exception):

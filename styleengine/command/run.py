@@ -26,6 +26,7 @@ from styleengine.command.places import (
 from styleengine.command.terminal import console
 from styleengine.command.watching import Watch
 from styleengine.protocol import Progress
+from styleengine.together import launch
 
 if TYPE_CHECKING:
     from styleengine.jobs import Preview
@@ -72,13 +73,16 @@ def _paint_one(args: argparse.Namespace, photo: Path, wanted: str | None) -> int
     started = time.monotonic()
 
     def note(event: Progress) -> None:
-        trace.append({**dataclasses.asdict(event), "seconds": time.monotonic() - started})
+        again = trace and event.step == trace[-1]["step"]  # as after each tile
+        if not (again and event.stage == "paint"):
+            trace.append({**dataclasses.asdict(event), "seconds": time.monotonic() - started})
 
     def keep(preview: Preview) -> None:
         save_new(numbered(output, preview.step), preview.picture)
 
     with Watch(args.quiet) as watch:
         result = watch.paint(Engine(), ask.job(content), note=note, keep=keep)
+    launch.dismiss()  # the others are not missed while this one saves
     picture = ask.told(result.picture)
     output = save_result(output, picture, named=bool(wanted))
     if args.trace:

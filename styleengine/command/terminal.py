@@ -13,6 +13,9 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
+
+from styleengine.protocol import EngineError
 
 
 def _stderr() -> Any:
@@ -50,6 +53,13 @@ class _Careful(io.TextIOBase):
 
 console = Console(file=_Careful(), highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
 """Prints texts as they are: file names may contain what Rich takes for markup."""
+
+
+def tell(error: EngineError) -> None:
+    """Prints what went wrong, and what to do about it."""
+    console.print(Text.assemble(("Error:", "red"), f" {error.message}"), soft_wrap=True)
+    if error.hint:
+        console.print(error.hint, soft_wrap=True)
 
 
 class OutputGone(Exception):

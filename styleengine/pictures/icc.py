@@ -55,7 +55,8 @@ def to_srgb(samples: NDArray[Any], space: str, profile: bytes, *, keep: bool = F
             if not _is_srgb(profile, space):
                 return _transformed(samples, space, profile, keep)
         except (imagecodecs.CmsError, ValueError) as error:
-            log.warning("ignoring an unusable colour profile (%s): %s", space, error)
+            log.warning("A colour profile is damaged, or for other pictures: it is left aside.")
+            log.info("the profile (%s): %s", space, error)
     if keep and samples.dtype in KEPT and space != "cmyk":
         return kept(np.broadcast_to(samples, (*samples.shape[:2], 3)))
     return _plain(samples, space)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from collections.abc import Iterator
 
 from styleengine.machine.parent import LAUNCHED
+from styleengine.protocol import EngineError
 from styleengine.together.group import ALONE, Group
 
+LOST = "lost-process"
 _joined: list[Group] = []
+_beside: list[Group] = []
 
 
 def is_several() -> bool:
@@ -23,10 +29,48 @@ def is_first() -> bool:
 def join() -> Group:
     """Joins the others, and returns the group with them; `ALONE` where there are none."""
     if is_several() and not _joined:
-        from styleengine.together.watch import joined
+        with _interruptible():
+            from styleengine.together.watch import joined
 
-        _joined.append(joined())
+            _joined.append(joined())
     return group()
+
+
+def work_beside(others: Group) -> None:
+    """From now on this process has work of its own beside ``others``, and tells what goes wrong."""
+    _beside.append(others)
+
+
+def tells(error: EngineError) -> bool:
+    """Whether it is for this process to tell people of an error that ends it."""
+    if _joined:
+        return _joined[0].tells()
+    if _beside:
+        return error.code != LOST or _beside[0].tells()
+    return is_first()
+
+
+def dismiss() -> None:
+    """Tells the others that there is nothing more to do, and parts from them; not in the middle of
+    a run."""
+    others = group()
+    if others.size > 1 and not others.busy:
+        _joined.clear()
+        with contextlib.suppress(EngineError):  # they have gone already
+            others.first(None)
+        others.leave()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the process at once, which while it waits for the others Python cannot do."""
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def group() -> Group:

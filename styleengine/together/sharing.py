@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from styleengine.together.launch import is_several
+from styleengine.together.group import ALONE, Group
+from styleengine.together.launch import is_several, work_beside
 
 T = TypeVar("T")
-CHECK_S = 0.5
+CHECK_S = 0.2
 
 
 class SharingOut(Generic[T]):
     """Gives every one of ``things`` to one of torchrun's processes, the next to whoever is free.
 
-    All processes must have the same things. Without torchrun this process gets them all.
+    All processes must have the same things. Without torchrun this process gets them all. Where
+    another process has gone, `EngineError` ("lost-process") is raised, wherever this one is.
     """
 
     def __init__(self, things: Sequence[T]) -> None:
         self._things = things
         self._store: Any = None
+        self._others: Group = ALONE
         if is_several():
-            from torch.distributed.rendezvous import rendezvous
+            from styleengine.together.watch import Beside, meeting_place
 
-            self._store, _, _ = next(iter(rendezvous("env://")))
+            self._store, rank, size = meeting_place()
+            self._others = Beside(self._store, rank, size)
 
     def __iter__(self) -> Iterator[T]:
         if self._store is None:
             yield from self._things
             return
-        while (number := int(self._store.add("next", 1)) - 1) < len(self._things):
+        work_beside(self._others)
+        while (number := self._counted("next", 1) - 1) < len(self._things):
             yield self._things[number]
 
-    def wait(self) -> None:
-        """Waits until all are done: torchrun ends the others where one ends with an error."""
-        if self._store is not None:
-            size, done = int(os.environ["WORLD_SIZE"]), int(self._store.add("done", 1))
-            while done < size:
-                time.sleep(CHECK_S)
-                done = int(self._store.add("done", 0))
+    def give_up(self) -> None:
+        """Nobody is given any more of the things; what is begun is ended."""
+        self._counted("next", len(self._things))
+
+    def total(self, count: int) -> int:
+        """The sum of the ``count`` of each process; waits until all are done."""
+        if self._store is None:
+            return count
+        self._counted("total", count)
+        self._all("done")
+        return self._counted("total", 0)
+
+    def part(self, status: int) -> None:
+        """Before this process ends with a ``status``: where that is an error it is to be the last,
+        as torchrun ends the others then."""
+        if self._store is None:
+            return
+        if status:
+            self._all("ends")
+        else:
+            self._counted("ends", 1)
+        self._others.leave()
+
+    def _all(self, name: str) -> None:
+        """Counts this process under a ``name``, and waits until all have."""
+        count = self._counted(name, 1)
+        while count < self._others.size:
+            time.sleep(CHECK_S)
+            count = self._counted(name, 0)
+
+    def _counted(self, name: str, more: int) -> int:
+        from styleengine.together.ranks import losses
+
+        with losses():
+            return int(self._store.add(name, more))

@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+from itertools import count
 from types import FrameType
 from typing import Any
 
@@ -25,19 +26,31 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from styleengine.together.group import Group
-from styleengine.together.ranks import ENDING, Ranks, lost
+from styleengine.together.ranks import ENDING, Ranks, losses, lost
 
 BEAT_S = 1.0
 SILENCE_S = 15.0
 """Silence after which a process is taken for lost."""
 GRACE_S = 5.0
 """How long the work at hand may take to end by itself, once a process is lost."""
+THERE = datetime.timedelta(minutes=1)
+"""How long torchrun's store is looked for, which is there before its processes are."""
+COMING = datetime.timedelta(minutes=30)
+"""How long one of them may take to come."""
 PATIENCE = datetime.timedelta(days=7)
 """How long a message is waited for: the first process may paint alone for hours, and is alive."""
 FAILED = 1
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _TOLD = "told"
 _COMPUTER = platform.node()
+
+
+def meeting_place() -> tuple[Any, int, int]:
+    """The store of torchrun, the rank of this process, and how many there are."""
+    with losses():
+        store, rank, size = next(iter(rendezvous("env://", timeout=THERE)))
+        store.set_timeout(COMING)
+    return store, rank, size
 
 
 def joined() -> Ranks:
@@ -51,7 +64,7 @@ def joined() -> Ranks:
     direct = cards >= here and dist.is_nccl_available()
     if cards:
         torch.cuda.set_device(place % cards)
-    store, rank, size = next(rendezvous("env://"))
+    store, rank, size = meeting_place()
     backend = "cpu:gloo,cuda:nccl" if direct else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     group = Ranks(here, place, direct)
@@ -59,34 +72,56 @@ def joined() -> Ranks:
     return group
 
 
-class Watch:
-    """Says that this process of a group is alive, and ends it when another one is not."""
+class Beside(Group):
+    """The processes that torchrun started, each with work of its own; they share a ``store``.
 
-    def __init__(self, store: Any, group: Group) -> None:
-        self._store, self._group = store, group
+    One that has not come yet is not missed.
+    """
+
+    def __init__(self, store: Any, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
+        self.place = int(os.environ.get("LOCAL_RANK", "0"))
+        self.watch = Watch(store.clone(), self, met=False)
+
+    def tells(self) -> bool:
+        """By a counter in the store."""
+        return self.watch.tells()
+
+    def leave(self) -> None:
+        """Is no longer watched."""
+        self.watch.part()
+
+
+class Watch:
+    """Says that this process of a group is alive, and ends it when another one is not.
+
+    ``met`` tells that all have been alive before.
+    """
+
+    def __init__(self, store: Any, group: Group, met: bool = True) -> None:
+        self._store, self._group, self._met = store, group, met
         self._lock = threading.Lock()  # the store's answers belong to their questions
         self._parted = threading.Event()
         self._others = range(1, group.size) if group.rank == 0 else range(1)
         self._seen: dict[int, tuple[bytes, float]] = {}
-        signal.signal(signal.SIGTERM, _ended)
+        self._before = signal.signal(signal.SIGTERM, _ended)
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def part(self) -> None:
-        """From now on the others may end when they like."""
+        """From now on the others may end when they like, and this process when it is told to."""
         self._parted.set()
+        signal.signal(signal.SIGTERM, self._before)
 
     def tells(self) -> bool:
         """Whether nobody has told yet that the group has failed."""
         try:
             with self._lock:
                 return int(self._store.add(_TOLD, 1)) == 1
-        except RuntimeError:  # torchrun itself has gone
-            return True
+        except RuntimeError:  # torchrun itself has gone, with what they share on this computer
+            return self._group.place == 0
 
     def _run(self) -> None:
-        beats = 0
-        while not self._parted.wait(BEAT_S):
-            beats += 1
+        for beats in count(1):  # at once: whoever has come is missed from then on
             try:
                 with self._lock:
                     alive = self._beat(beats)
@@ -94,6 +129,8 @@ class Watch:
                 alive = False
             if not alive and not self._parted.is_set():
                 self._end()
+            if self._parted.wait(BEAT_S):
+                return
 
     def _beat(self, beats: int) -> bool:
         """Whether all others that are looked at are alive, and nobody has told otherwise."""
@@ -103,6 +140,8 @@ class Watch:
         for other in self._others:
             key = f"alive/{other}"
             value = self._store.get(key) if self._store.check([key]) else b""
+            if not value and not self._met:
+                continue
             if self._seen.get(other, (None, now))[0] != value:
                 self._seen[other] = value, now
             # A run that the first wants stopped need not be worked on to the end of the step.
