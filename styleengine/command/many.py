@@ -15,7 +15,7 @@ from styleengine.command.terminal import console, tell
 from styleengine.command.watching import Watch
 from styleengine.machine.files import cannot_write
 from styleengine.protocol import EngineError
-from styleengine.together.launch import LOST, is_first, is_several
+from styleengine.together.launch import LOST, is_first, is_several, tells
 from styleengine.together.sharing import SharingOut
 
 if TYPE_CHECKING:
@@ -86,10 +86,11 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
     except EngineError as problem:
         if problem.code == LOST:
             raise _lost() from problem
-        if not is_several() or not todo:
+        if not is_several():
             raise
-        # Now, as torchrun ends the others, and what they have begun, where one ends with an error.
-        tell(problem)
+        # Now: torchrun ends the others, with what they have begun, when one ends with an error.
+        if tells(problem):
+            tell(problem)
         sharing.give_up()
         gave_up = True
     finally:
