@@ -4,9 +4,9 @@
 
 ``SHARED_DIES`` names a process (its rank) that kills itself in the middle of a run, or with
 ``stands still`` in ``SHARED_HOW`` is stopped there; ``SHARED_NARROW`` keeps vectors in float16.
-Of a folder's photos ``SHARED_MARK`` is a file that the second process makes when it is to save its
-first one, and for which the first process waits: then the second ``dies`` or ``stands still``, or
-its disk is ``full``, as ``SHARED_HOW`` says.
+Of a folder's photos ``SHARED_MARK`` is a file that the second process makes when both are to save
+their first one, and for which the first process waits: then the second ``dies`` or ``stands
+still``, or its disk is ``full``, as ``SHARED_HOW`` says.
 """
 
 import errno
@@ -43,11 +43,14 @@ if os.environ.get("SHARED_DIES") == os.environ["RANK"]:
 
 if "SHARED_MARK" in os.environ:
     mark, whole = Path(os.environ["SHARED_MARK"]), many.save_result
+    begun = mark.with_suffix(".begun")
 
     def saving(target, picture, **options):
         if os.environ["RANK"] == "0":
+            begun.touch()
             wait_until(mark.exists, "the other process saves")
             return whole(target, picture, **options)
+        wait_until(begun.exists, "the first process saves")
         mark.touch()
         if os.environ["SHARED_HOW"] == "full":
             raise cannot_write(target, OSError(errno.ENOSPC, "No space left on device"))
