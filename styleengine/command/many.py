@@ -60,6 +60,7 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
     there = len(photos) - len(todo)
     failures: list[tuple[Path, EngineError]] = []
     painted, stopped, gave_up = 0, False, False
+    untold: EngineError | None = None
     try:
         if todo:
             _make(folder)
@@ -85,12 +86,15 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
                     watch.passed()
     except EngineError as problem:
         if problem.code == LOST:
+            _account(True, painted, there, len(photos), failures)
             raise _lost() from problem
         if not is_several():
             raise
         # Now: torchrun ends the others, with what they have begun, when one ends with an error.
         if tells(problem):
             tell(problem)
+        else:
+            untold = problem
         sharing.give_up()
         gave_up = True
     finally:
@@ -98,6 +102,8 @@ def paint_many(args: argparse.Namespace, photos: Sequence[Path], output: str | N
             _account(args.quiet, painted, there, len(photos), failures)
     if is_several():
         painted = sharing.total(painted)
+        if untold is not None and not sharing.first_gave_up():  # it is not what all have met
+            tell(untold)
         _account(args.quiet or not is_first(), painted, there, len(photos), failures)
     if stopped and is_first():
         console.print("Stopped. The same command goes on where this one ended.")

@@ -65,8 +65,10 @@ def dismiss() -> None:
 def _interruptible() -> Iterator[None]:
     """Ctrl-C ends the process at once, which while it waits for the others Python cannot do."""
     before = signal.getsignal(signal.SIGINT)
-    if before != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if before in (signal.SIG_IGN, None):  # as somebody outside of Python wants it
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:

@@ -41,6 +41,11 @@ class SharingOut(Generic[T]):
     def give_up(self) -> None:
         """Nobody is given any more of the things; what is begun is ended."""
         self._counted("next", len(self._things))
+        self._counted("first gave up", int(self._others.rank == 0))
+
+    def first_gave_up(self) -> bool:
+        """Whether the first of the processes did so, by the time that all are done."""
+        return self._counted("first gave up", 0) > 0
 
     def total(self, count: int) -> int:
         """The sum of the ``count`` of each process; waits until all are done."""

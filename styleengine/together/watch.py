@@ -104,7 +104,7 @@ class Watch:
         self._parted = threading.Event()
         self._others = range(1, group.size) if group.rank == 0 else range(1)
         self._seen: dict[int, tuple[bytes, float]] = {}
-        self._before = signal.signal(signal.SIGTERM, _ended)
+        self._before = signal.signal(signal.SIGTERM, _ended) or signal.SIG_DFL
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def part(self) -> None:
