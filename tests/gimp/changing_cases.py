@@ -584,3 +584,24 @@ def ended_early(end):
 def case_a_painting_that_ends_early_leaves_no_image():
     for end in ("cancel", "close", "restart"):
         ended_early(end)
+
+
+def case_an_image_that_goes_after_it_was_listed_is_none():
+    kept, gone = new_image(), new_image()
+    listed = Gimp.get_images()
+    before = Gimp.get_plug_in().get_pdb_error_handler()
+    gone.delete()
+
+    class Late:
+        def __getattr__(self, name):
+            return (lambda: listed) if name == "get_images" else getattr(Gimp, name)
+
+    hidden.Gimp = Late()
+    try:
+        shown = [each.get_id() for each in hidden.shown_images()]
+        hidden.sweep()
+    finally:
+        hidden.Gimp = Gimp
+    assert kept.get_id() in shown and gone.get_id() not in shown
+    assert Gimp.get_plug_in().get_pdb_error_handler() == before
+    kept.delete()

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from gi.repository import Gimp
 
+# An image that goes after it was listed is none: GIMP would open a window that says so, over all.
+Gimp.get_plug_in().set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
+
 
 def users_images():
     """The images that the user sees: not those that the plug-in hides, nor one it has just made

@@ -23,3 +23,10 @@ def changing(gimp):
 def test_case(changing, name):
     assert name in changing, "GIMP ended before this case:\n" + changing["console"]
     assert not changing[name], changing[name]
+
+
+def test_nobody_is_told_of_an_image_that_has_gone(gimp, changing):
+    """GIMP would, in a window over everything."""
+    assert changing
+    said = (gimp.work / CASES.stem / "console.txt").read_text()
+    assert "gimp-image-undo-is-enabled" not in said and "gimp-image-get-parasite" not in said

@@ -6,7 +6,9 @@ that has one, and the first of them has a name that is one (see `named`).
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from gi.repository import Gimp
@@ -69,10 +71,11 @@ def give_away(image: Gimp.Image, shown: bool) -> None:
 
 def sweep(own: bool = False) -> None:
     """Deletes the hidden images of runs that died; with ``own`` those of this process, too."""
-    for image in Gimp.get_images():
-        owner = _owner(image)
-        if owner == os.getpid() if own else owner and not is_running(owner):
-            image.delete()
+    with _any_may_go():
+        for image in Gimp.get_images():
+            owner = _owner(image)
+            if owner == os.getpid() if own else owner and not is_running(owner):
+                image.delete()
     named.sweep()
 
 
@@ -80,7 +83,22 @@ def shown_images() -> list[Gimp.Image]:
     """The images that the user may have open. Those in which nothing can be undone are what
     plug-ins work on; GIMP tells nobody whether an image has a window.
     """
-    return [each for each in Gimp.get_images() if each.undo_is_enabled() and not _owner(each)]
+    with _any_may_go():
+        return [each for each in Gimp.get_images() if each.undo_is_enabled() and not _owner(each)]
+
+
+@contextlib.contextmanager
+def _any_may_go() -> Iterator[None]:
+    """An image may be deleted, by its user or another process, after it was listed: what is asked
+    of it then comes to nothing here, where GIMP would open a window for the user to read of it.
+    """
+    plug_in = Gimp.get_plug_in()
+    before = plug_in.get_pdb_error_handler()
+    plug_in.set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
+    try:
+        yield
+    finally:
+        plug_in.set_pdb_error_handler(before)
 
 
 def _owner(image: Gimp.Image) -> int:
