@@ -13,7 +13,7 @@ from styleengine.together.group import ALONE, Group
 
 LOST = "lost-process"
 _joined: list[Group] = []
-_beside: list[Group] = []
+_apart: list[Group] = []
 
 
 def is_several() -> bool:
@@ -36,17 +36,17 @@ def join() -> Group:
     return group()
 
 
-def work_beside(others: Group) -> None:
+def work_apart(others: Group) -> None:
     """From now on this process has work of its own beside ``others``, and tells what goes wrong."""
-    _beside.append(others)
+    _apart.append(others)
 
 
 def tells(error: EngineError) -> bool:
     """Whether it is for this process to tell people of an error that ends it."""
     if _joined:
         return _joined[0].tells()
-    if _beside:
-        return error.code != LOST or _beside[0].tells()
+    if _apart:
+        return error.code != LOST or _apart[0].tells()
     return is_first()
 
 

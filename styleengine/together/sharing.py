@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from styleengine.together.group import ALONE, Group
-from styleengine.together.launch import is_several, work_beside
+from styleengine.together.launch import is_several, work_apart
 
 T = TypeVar("T")
 CHECK_S = 0.2
@@ -25,16 +25,16 @@ class SharingOut(Generic[T]):
         self._store: Any = None
         self._others: Group = ALONE
         if is_several():
-            from styleengine.together.watch import Beside, meeting_place
+            from styleengine.together.watch import Apart, meeting_place
 
             self._store, rank, size = meeting_place()
-            self._others = Beside(self._store, rank, size)
+            self._others = Apart(self._store, rank, size)
 
     def __iter__(self) -> Iterator[T]:
         if self._store is None:
             yield from self._things
             return
-        work_beside(self._others)
+        work_apart(self._others)
         while (number := self._counted("next", 1) - 1) < len(self._things):
             yield self._things[number]
 

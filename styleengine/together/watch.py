@@ -72,7 +72,7 @@ def joined() -> Ranks:
     return group
 
 
-class Beside(Group):
+class Apart(Group):
     """The processes that torchrun started, each with work of its own; they share a ``store``.
 
     One that has not come yet is not missed.
