@@ -33,7 +33,7 @@ from styleengine.scene.scene import Scene
 from styleengine.together import launch
 from styleengine.together.group import Group
 from styleengine.together.ranks import lost
-from styleengine.workshop import Ready, Workshop, for_scales
+from styleengine.workshop import Ready, Workshop, for_scales, pace_of
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,9 @@ class Engine:
         if job.spot is not None:
             yield from self._spot(job, scene, ready, should_stop, started)
             return
-        used = ready.used(plan)
-        source, rates = used[0].source, [found.rate for found in used]
-        memory, styles = needed(plan, layouts, device), len(job.styles)
-        pace = Pace(plan, layouts, source, rates, memory, styles, devices.threads(device))
+        used = for_scales(ready.networks, plan)
+        memory = needed(plan, layouts, device)
+        pace = pace_of(plan, layouts, used, device, memory, len(job.styles))
         painter = Painter(plan, layouts, pace, should_stop)
         if layouts[-1].parts > 1:
             follows = scene.followed is not None
@@ -199,7 +198,7 @@ class Engine:
         reached = width, height
         stopped = painter.stopped
         yield Result(
-            result, settings, source, about, seconds, stopped, reached, tuple(notes), frame
+            result, settings, used[0].source, about, seconds, stopped, reached, tuple(notes), frame
         )
 
     def _spot(
@@ -218,9 +217,8 @@ class Engine:
         base = self._courses.base(job, scene)
         if base is None:
             plan = scene.plan.upto(passed)
-            used = ready.used(plan)
-            rates, threads = [found.rate for found in used], devices.threads(device)
-            pace = Pace(plan, ready.layouts, used[0].source, rates, threads=threads)
+            used = for_scales(ready.networks, plan)
+            pace = pace_of(plan, ready.layouts, used, device)
             painter = Painter(plan, ready.layouts, pace, should_stop)
             painter.begin(0, scene)
             unseen = dataclasses.replace(job, preview=0)

@@ -16,13 +16,12 @@ from torch import Tensor
 from styleengine.descent.band_scaling import first_guess
 from styleengine.descent.lbfgs import LBFGS
 from styleengine.descent.minimizer import Diverged
-from styleengine.descent.pace import Pace
 from styleengine.jobs import Job, Preview, Spot
 from styleengine.loss.courses import Courses, courses_of, units_of
 from styleengine.loss.making import seen_of
 from styleengine.loss.spot import SpotObjective, Units
 from styleengine.loss.style_losses import MomentsLoss, StyleLoss
-from styleengine.machine import allocator, devices, memory
+from styleengine.machine import allocator, memory
 from styleengine.networks.extractor import Extractor
 from styleengine.networks.shelf import Shelved
 from styleengine.pictures.picture import Picture
@@ -37,6 +36,7 @@ from styleengine.scene.color import luma, with_luma
 from styleengine.scene.known import Known
 from styleengine.scene.scene import Scene
 from styleengine.scene.windows import Window, carried, part
+from styleengine.workshop import for_scales, pace_of
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +94,12 @@ class SpotPainter:
         if not self._areas:
             return
         plan = self._spot_plan()
-        networks = [self._networks[plan.features_at(k)] for k in range(len(plan.sizes))]
+        used = for_scales(self._networks, plan)
         trunks = {name: found.trunk for name, found in self._networks.items()}
         room = USABLE * memory.free(self._device)
         layouts = fitting.laid_out(plan, trunks, True, self._device, room)
-        self.source = networks[0].source
-        rates, threads = [n.rate for n in networks], devices.threads(self._device)
-        pace = Pace(plan, layouts, self.source, rates, threads=threads)
+        self.source = used[0].source
+        pace = pace_of(plan, layouts, used, self._device)
         yield pace.progress("prepare")
         for number, (scale, area) in enumerate(sorted(self._areas.items())):
             pace.begin(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,10 +42,6 @@ class Ready:
     style_loss: StyleLoss
     notes: tuple[Sentence, ...] = ()
 
-    def used(self, plan: Plan) -> list[Shelved]:
-        """The network of each scale of a ``plan`` with the same features."""
-        return for_scales(self.networks, plan)
-
     @property
     def precisions(self) -> dict[str, Precision]:
         """In which precision each network computes."""
@@ -79,8 +75,7 @@ class Workshop:
             plan, width, height, chosen, entry, trunks, additive, device, parts, here
         )
         used = for_scales(networks, plan)
-        rates, threads = [found.rate for found in used], devices.threads(device)
-        pace = Pace(plan, layouts, used[0].source, rates, threads=threads)
+        pace = pace_of(plan, layouts, used, device)
         pace.reach(min(going_on.passed(plan) + 1, len(plan.sizes) - 1))
         return pace.progress("prepare").eta_s, needed(plan, layouts, device)
 
@@ -165,6 +160,19 @@ class Workshop:
     def _chosen(self, settings: Settings, weights: str | None) -> tuple[Settings, ExtractorEntry]:
         chosen = dataclasses.replace(settings, features=features_for(settings, weights))
         return chosen, self._plugins.extractor(chosen.features)
+
+
+def pace_of(
+    plan: Plan,
+    layouts: Sequence[Layout],
+    used: Sequence[Shelved],
+    device: torch.device,
+    memory: int | None = None,
+    styles: int = 1,
+) -> Pace:
+    """The pace of a painting on ``device`` with the networks ``used``, one for each scale."""
+    rates = [found.rate for found in used]
+    return Pace(plan, layouts, used[0].source, rates, memory, styles, devices.threads(device))
 
 
 def for_scales(networks: Mapping[str, Shelved], plan: Plan) -> list[Shelved]:
